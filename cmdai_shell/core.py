@@ -1,0 +1,195 @@
+"""The words the whole program is written in: frozen data types and the Protocols between layers.
+
+Standard library only, and cheap to import: the keypress path starts here.
+Times are seconds (float), texts are ``str`` without control characters unless said otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+Op = Literal["suggest", "next", "fix", "explain", "ping"]
+Shell = Literal["bash", "zsh", "fish"]
+Action = Literal["insert", "arm", "refuse", "restore"]
+"""What the hook does with a suggestion: put it on the line; show it and wait for a second press;
+show why not; put the person's own line back."""
+
+Clock: TypeAlias = "Callable[[], float]"
+"""A monotonic clock in seconds; always passed in, never called from a module."""
+
+
+class Risk(IntEnum):
+    """How much a command can harm. Ordered: a higher value is worse."""
+
+    SAFE = 0
+    CAUTION = 1
+    DANGEROUS = 2
+    CRITICAL = 3
+
+    @property
+    def word(self) -> str:
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What ``safety.assess`` found. ``reasons`` are plain sentences, worst first; ``safer`` is a
+    command that reaches the same end with less harm, or empty."""
+
+    risk: Risk
+    reasons: tuple[str, ...] = ()
+    safer: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuggestRequest:
+    """One keypress (or one command-line call), as the shell sees itself."""
+
+    op: Op = "suggest"
+    shell: Shell = "bash"
+    shell_version: str = ""
+    line: str = ""
+    """The person's own text, never our suggestion: for ``next`` the text it was made from."""
+    cursor: int = -1
+    """Character index into ``line``; -1 is its end."""
+    cwd: str = ""
+    last_status: int = 0
+    last_command: str = ""
+    path: str = ""
+    """The shell's own ``$PATH``: programs are looked up there, not on the daemon's."""
+    width: int = 80
+    """Columns of the terminal."""
+    environment: str = ""
+    """Named profile; empty is the active one."""
+    alternative: int = 0
+    """For ``next``: which alternative is wanted, 1 being the first after the suggestion itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """What a backend is asked. ``system`` and ``examples`` are byte-identical from press to press,
+    so that a server can keep them evaluated; only ``user`` changes."""
+
+    system: str
+    examples: tuple[tuple[str, str], ...] = ()
+    """(what a person asked, the right answer) pairs, as earlier turns of the conversation."""
+    user: str = ""
+    stop: tuple[str, ...] = ()
+    max_tokens: int = 96
+    temperature: float = 0.0
+    seed: int = 0
+    """With a temperature: which of the possible answers. Same seed, same answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """Raw model text and what it cost. Hostile input until ``suggest.extract`` has had it."""
+
+    text: str
+    backend: str
+    model: str = ""
+    ttft: float = 0.0
+    elapsed: float = 0.0
+    tokens: int = 0
+    is_fallback: bool = False
+    """The embedded model answered although a server was configured."""
+    attempts: tuple[str, ...] = ()
+    """What the members tried before this one answered, one sentence each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partial:
+    """The command so far (cumulative). Only ever text that would be safe to run as it stands."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """One line for the status area while the person waits ("loading the model, 2 s")."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hint:
+    """A final answer that changes nothing: one line that says what to do next."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """A final answer to ``explain``: what each part of the line does, one part a line."""
+
+    text: str
+    verdict: Verdict
+    elapsed: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggestion:
+    """A final answer with a command. ``index`` of ``count`` known alternatives, counted from 1;
+    index 0 is the person's own text again (``action == "restore"``)."""
+
+    command: str
+    verdict: Verdict
+    action: Action = "insert"
+    explanation: str = ""
+    alternatives: tuple[str, ...] = ()
+    index: int = 1
+    count: int = 1
+    backend: str = ""
+    is_fallback: bool = False
+    elapsed: float = 0.0
+    attempts: tuple[str, ...] = ()
+
+
+Update = Partial | Notice | Hint | Explanation | Suggestion
+"""What a press yields: any number of ``Partial`` and ``Notice``, then exactly one of the others."""
+
+
+class Backend(Protocol):
+    """A live object that answers prompts: a remote server's adapter or the embedded model."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def model(self) -> str:
+        """The model it answers with, or empty while unknown."""
+
+    def stream(self, prompt: Prompt, timeout: float) -> AsyncIterator[str | Notice]:
+        """Yield text deltas as they come, and notices while nothing can come (a model loading).
+
+        Closing the iterator cancels the work at once. Raises BackendError (or a subclass), or
+        ModelUnavailable, when no answer can come.
+        """
+
+    async def aclose(self) -> None: ...
+
+
+class Completer(Protocol):
+    """What ``suggest`` sees of ``routing``."""
+
+    def complete(self, prompt: Prompt, timeout: float) -> AsyncIterator[str | Notice | Completion]:
+        """Yield text deltas and notices, and last the whole Completion.
+
+        Raises NoBackendAvailable when every member failed, ModelUnavailable when the only member
+        is the embedded model and there is none. Closing the iterator cancels down to the backend.
+        """
+
+
+class Look(Protocol):
+    """What ``suggest`` may see of the host; the daemon hands it in, tests hand in a dictionary."""
+
+    def which(self, program: str, path: str) -> str:
+        """Absolute path of the program on that PATH, or empty."""
+
+    def platform(self) -> Mapping[str, str]:
+        """Stable facts: ``system`` ("Debian 12"), ``userland`` ("GNU", "BSD", "busybox")."""

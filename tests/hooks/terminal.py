@@ -1,0 +1,98 @@
+"""A real shell in a real terminal: one private tmux server per Terminal, keys in, screen out."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+PROMPT = "READY> "
+
+
+class Terminal:
+    """One shell in one tmux pane. ``wait_*`` poll the screen; nothing here sleeps and then asserts."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        folder: Path,
+        env: Mapping[str, str],
+        columns: int = 100,
+        rows: int = 24,
+    ) -> None:
+        self.socket = folder / "tmux.sock"
+        self._env = {"TERM": "xterm-256color", "LANG": "C.UTF-8", "PATH": os.environ["PATH"], **env}
+        self._tmux("-f", "/dev/null", "new-session", "-d", "-x", str(columns), "-y", str(rows), *command)
+        self._tmux("set-option", "-g", "escape-time", "0")
+        self._tmux("set-option", "-g", "history-limit", "5000")
+
+    def _tmux(self, *arguments: str) -> str:
+        done = subprocess.run(
+            ["tmux", "-S", str(self.socket), *arguments],
+            env=self._env, capture_output=True, text=True, check=True, timeout=20,
+        )
+        return done.stdout
+
+    def type(self, text: str) -> None:
+        """Send text literally, as if typed."""
+        self._tmux("send-keys", "-l", "--", text)
+
+    def press(self, *keys: str) -> None:
+        """Send keys by tmux name: "C-g", "M-g", "Enter", "C-c", "C-_", "Escape"."""
+        self._tmux("send-keys", *keys)
+
+    def resize(self, columns: int, rows: int) -> None:
+        self._tmux("resize-window", "-x", str(columns), "-y", str(rows))
+
+    def screen(self) -> str:
+        """What a person sees, trailing blanks removed."""
+        return self._tmux("capture-pane", "-p").rstrip()
+
+    def scrollback(self) -> str:
+        return self._tmux("capture-pane", "-p", "-J", "-S", "-5000").rstrip()
+
+    def line(self) -> str:
+        """The text after the last prompt on the screen, wrapped rows joined (trailing blanks lost)."""
+        joined = self._tmux("capture-pane", "-p", "-J").rstrip()
+        return joined.rpartition(PROMPT)[2].partition("\n")[0].rstrip() if PROMPT in joined else ""
+
+    def cursor(self) -> tuple[int, int]:
+        """(column, row), from 0."""
+        x, y = self._tmux("display-message", "-p", "#{cursor_x} #{cursor_y}").split()
+        return int(x), int(y)
+
+    @property
+    def shell_pid(self) -> int:
+        return int(self._tmux("display-message", "-p", "#{pane_pid}"))
+
+    def wait(self, condition: Callable[[], bool], what: str, seconds: float = 15) -> None:
+        until = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > until:
+                raise AssertionError(f"waited {seconds} s for {what}; the screen:\n{self.screen()}")
+            time.sleep(0.02)
+
+    def wait_screen(self, pattern: str, seconds: float = 15) -> None:
+        self.wait(lambda: re.search(pattern, self.screen(), re.M) is not None, f"/{pattern}/ on screen", seconds)
+
+    def wait_line(self, expected: str, seconds: float = 15) -> None:
+        self.wait(lambda: self.line() == expected, f"line {expected!r}", seconds)
+
+    def close(self) -> None:
+        subprocess.run(["tmux", "-S", str(self.socket), "kill-server"], capture_output=True, check=False, timeout=20)
+
+
+def require(program: str) -> str:
+    """Absolute path of a shell or tool; CI installs them all, so a missing one fails there."""
+    import pytest
+
+    if found := shutil.which(program):
+        return found
+    if os.environ.get("CI"):
+        pytest.fail(f"{program} is missing, and CI must have it")
+    pytest.skip(f"{program} is not installed")
