@@ -1,0 +1,1 @@
+"""The three shell hooks: rendered for this machine, put into the rc files, taken out again."""
