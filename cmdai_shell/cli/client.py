@@ -1,0 +1,191 @@
+"""The command line's end of the daemon's HTTP API on ``api.sock``: standard library only.
+
+Every call first makes sure that a daemon of this very version answers: an absent one is started,
+one of another version is replaced. What cannot be mended raises DaemonUnavailable with a cure.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, cast
+
+from cmdai_shell import __version__
+from cmdai_shell.config import paths
+from cmdai_shell.errors import DaemonUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from cmdai_shell.core import SuggestRequest
+
+Reply = dict[str, Any]
+"""One JSON object of the API; its keys are those of ``daemon.api``."""
+
+START = (sys.executable, "-I", "-m", "cmdai_shell.daemon", "start")
+"""Returns as soon as the sockets listen; the daemon goes on in the background."""
+
+ANSWER_WITHIN = 5.0
+"""Seconds for a call that needs no model."""
+
+SILENCE = 120.0
+"""Seconds without a line of a stream before the daemon counts as dead; its own deadline
+(``suggest.deadline_ms``, 30 s) ends an ordinary request long before."""
+
+LOGS = "see what it said: cmdai-shell daemon logs"
+
+
+class Client:
+    """One daemon, found by its socket. ``start``: the command that starts one, empty for never."""
+
+    def __init__(self, path: Path | None = None, *, start: Sequence[str] = START) -> None:
+        self._path = path or paths.api_socket()
+        self._start = start
+
+    def status(self) -> Reply:
+        """What the daemon says of itself. Starts nothing; raises DaemonUnavailable."""
+        return self._call("GET", "/v1/status")
+
+    def stop(self) -> None:
+        """Ask the daemon to end, and wait until it has let go of its socket."""
+        self._call("POST", "/v1/stop")
+        until = time.monotonic() + ANSWER_WITHIN
+        while self._listens():
+            if time.monotonic() > until:
+                raise DaemonUnavailable(f"the daemon did not stop in {ANSWER_WITHIN:.0f} s", LOGS)
+            time.sleep(0.02)
+
+    def reload(self) -> Reply:
+        """Make the daemon read its configuration and its model again."""
+        return self._call("POST", "/v1/reload")
+
+    def suggest(self, request: SuggestRequest) -> Iterator[Reply]:
+        """The daemon's updates, one dictionary each, the final one last. Leaving the iterator early
+        closes the connection, which cancels the work. Raises DaemonUnavailable."""
+        self.ensure()
+        body = json.dumps(asdict(request)).encode()
+        connection = _Connection(self._path, SILENCE)
+        try:
+            response = self._ask(connection, "POST", "/v1/suggest", body)
+            for line in self._lines(response):
+                yield _decoded(line)
+        finally:
+            connection.close()
+
+    def ensure(self) -> Reply:
+        """The status of a daemon of this version, started or replaced if need be."""
+        try:
+            status = self.status()
+        except DaemonUnavailable:
+            if not self._start:
+                raise
+        else:
+            if status.get("version") == __version__ or not self._start:
+                return status
+            self.stop()
+        self._launch()
+        return self.status()
+
+    def _launch(self) -> None:
+        environ = {k: v for k, v in os.environ.items() if not k.startswith("READLINE_")}
+        try:
+            done = subprocess.run(
+                self._start,
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=30,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise DaemonUnavailable(f"the daemon could not be started ({error})", LOGS) from error
+        if done.returncode:
+            said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+            raise DaemonUnavailable(said or "the daemon could not be started", LOGS)
+
+    def _listens(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(os.fspath(self._path)) == 0
+
+    def _call(self, method: str, target: str) -> Reply:
+        connection = _Connection(self._path, ANSWER_WITHIN)
+        try:
+            return _decoded(b"".join(self._lines(self._ask(connection, method, target, None))))
+        finally:
+            connection.close()
+
+    def _ask(
+        self, connection: _Connection, method: str, target: str, body: bytes | None
+    ) -> http.client.HTTPResponse:
+        self._refuse_foreign_folder()
+        headers = {"Content-Type": "application/json"} if body else {}
+        try:
+            connection.request(method, target, body, headers)
+            response = connection.getresponse()
+        except TimeoutError as error:
+            raise DaemonUnavailable("the daemon does not answer", _restart()) from error
+        except (FileNotFoundError, ConnectionRefusedError) as error:
+            raise DaemonUnavailable(
+                "no daemon is running", "start one: cmdai-shell daemon start"
+            ) from error
+        except (OSError, http.client.HTTPException) as error:
+            raise DaemonUnavailable(
+                f"the daemon cannot be reached ({error})", _restart()
+            ) from error
+        if response.status >= 400:
+            said = response.read(4096).decode(errors="replace").strip()
+            raise DaemonUnavailable(f"the daemon answered {response.status}: {said}", _restart())
+        return response
+
+    def _lines(self, response: http.client.HTTPResponse) -> Iterator[bytes]:
+        try:
+            yield from iter(response.readline, b"")
+        except (OSError, http.client.HTTPException) as error:
+            raise DaemonUnavailable(f"the daemon stopped answering ({error})", LOGS) from error
+
+    def _refuse_foreign_folder(self) -> None:
+        """Anybody can make a folder in /tmp: words go only to a daemon of the person's own."""
+        folder = self._path.parent
+        try:
+            owner = folder.lstat().st_uid
+        except FileNotFoundError:
+            return  # connecting fails next, and says so
+        if owner != os.getuid():
+            raise DaemonUnavailable(
+                f"{folder} belongs to user {owner}, not to you: nothing is sent there",
+                "choose another folder: export CMDAI_RUNTIME_DIR=~/.cache/cmdai-run",
+            )
+
+
+class _Connection(http.client.HTTPConnection):
+    """HTTP over a Unix socket; ``timeout`` is for each read, in seconds."""
+
+    def __init__(self, path: Path, timeout: float) -> None:
+        super().__init__("cmdai", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(cast("float", self.timeout))
+        self.sock.connect(os.fspath(self._path))
+
+
+def _decoded(line: bytes) -> Reply:
+    try:
+        value = json.loads(line)
+    except ValueError as error:
+        raise DaemonUnavailable("the daemon's answer is not JSON", _restart()) from error
+    if not isinstance(value, dict):
+        raise DaemonUnavailable("the daemon's answer is not a JSON object", _restart())
+    return value
+
+
+def _restart() -> str:
+    return "start it anew: cmdai-shell daemon restart"
