@@ -1,0 +1,299 @@
+# shellcheck shell=bash
+# cmdai-shell for bash 4.4 and newer: Ctrl-G turns the line into a command, Alt-G explains it.
+#
+# The protocol, the state machine and the names are in README.md beside this file. The key function
+# sends one record to the daemon and shows what comes back; it decides nothing. Rules kept here:
+#   * The line is assigned only after a whole answer. Whatever fails before that leaves it alone.
+#   * Nothing that came from the daemon is evaluated, run or fed as keys.
+#   * The talking is done in a subshell, which cannot touch the person's $!, jobs, traps, options or
+#     file descriptors, and whose variables need no care.
+#   * Commands are called as `builtin` or `command`: people have functions named printf and read.
+
+[[ $- == *i* && ( -o emacs || -o vi ) ]] || return 0
+
+# Aliases expand while a function is being defined, so they are off until the end of this file.
+_cmdai_aliases=
+\builtin shopt -q expand_aliases && _cmdai_aliases=1
+\builtin shopt -u expand_aliases
+
+_cmdai_python=@PYTHON@
+_cmdai_relay_kind=@RELAY_KIND@
+_cmdai_relay=@RELAY@
+# shellcheck disable=SC2034  # for `cmdai-shell doctor`
+_cmdai_version=@VERSION@
+
+_cmdai_silence=5 # seconds: a daemon says something every second, so this long without a byte is dead
+
+# What is remembered from press to press.
+_cmdai_own=           # the person's own text
+_cmdai_own_cursor=0   # and its cursor
+_cmdai_last=          # the suggestion made from it
+_cmdai_alternative=0  # and which alternative that is
+_cmdai_armed=         # a critical command that waits for a second press
+_cmdai_armed_place=   # on this line of this prompt
+_cmdai_bound=
+_cmdai_conflict=      # who else holds our key, for `cmdai-shell doctor`
+
+# --- The keys ------------------------------------------------------------------------------------
+
+# Ctrl-G. The first statements make it safe in any shell: under `set -e` a failing command would end
+# the person's session, and under `set -T` their DEBUG trap would run at each of ours (functions
+# called after this no longer inherit it). bash itself keeps $? around a `bind -x` command.
+_cmdai_key() {
+  local _cmdai_status=$?
+  local -
+  set -f +aeEuTx
+  _cmdai_press "$_cmdai_status"
+  return 0
+}
+
+# Alt-G: explains the line as it stands, changes nothing.
+_cmdai_explain() {
+  local _cmdai_status=$?
+  local -
+  set -f +aeEuTx
+  _cmdai_request explain "$_cmdai_status" "$READLINE_LINE" 0
+  _cmdai_say
+  return 0
+}
+
+# One press: a state machine whose state is what stands on the line.
+_cmdai_press() {
+  local status=$1 place=$HISTCMD:$READLINE_LINE
+
+  if [[ -n $_cmdai_armed && $place == "$_cmdai_armed_place" ]]; then
+    _cmdai_remember
+    _cmdai_put "$_cmdai_armed" 0
+    return
+  fi
+  if [[ -n $READLINE_LINE && $READLINE_LINE == "$_cmdai_last" ]]; then
+    _cmdai_request next "$status" "$_cmdai_own" $((_cmdai_alternative + 1))
+  else
+    _cmdai_remember
+    _cmdai_request suggest "$status" "$READLINE_LINE" 0
+  fi
+
+  case $_cmdai_end in
+    put) _cmdai_put "$_cmdai_text" $((_cmdai_alternative + 1)) ;;
+    own) READLINE_LINE=$_cmdai_own READLINE_POINT=$_cmdai_own_cursor _cmdai_last= ;;
+    arm) _cmdai_armed=$_cmdai_text _cmdai_armed_place=$place ;;
+  esac
+  _cmdai_say
+}
+
+# A new press begins on the person's own text. The alternative counts from the suggestion itself.
+_cmdai_remember() {
+  _cmdai_own=$READLINE_LINE _cmdai_own_cursor=$READLINE_POINT
+  _cmdai_last='' _cmdai_alternative=-1
+}
+
+_cmdai_put() {
+  READLINE_LINE=$1 READLINE_POINT=${#1}
+  _cmdai_last=$1 _cmdai_alternative=$2 _cmdai_armed=''
+}
+
+# The daemon's last message stays above the prompt, which readline redraws below it.
+_cmdai_say() {
+  local style
+  [[ -n $_cmdai_message ]] || return
+  case $_cmdai_risk in
+    caution) style=33 ;;
+    dangerous | critical) style=31 ;;
+    *) style=2 ;;
+  esac
+  builtin printf '\e[%smcmdai: %s\e[0m\n' "$style" "$_cmdai_message" >/dev/tty
+}
+
+# --- One request ---------------------------------------------------------------------------------
+
+# _cmdai_request OP STATUS LINE ALTERNATIVE: asks, waits, and sets _cmdai_end to what is to be done
+# (put, own, arm, keep, fail, cancel), _cmdai_text, _cmdai_message and _cmdai_risk.
+_cmdai_request() {
+  local IFS=$' \t\n' cancelled='' trap reply
+  # bash exports these to every child: a daemon would carry the person's line in its environment,
+  # and a long line would not even let a child start.
+  builtin export -n READLINE_LINE READLINE_POINT READLINE_MARK READLINE_ARGUMENT
+  trap=$(builtin trap -p INT)
+  builtin trap 'cancelled=1' INT # without a trap Ctrl-C ends this function and takes the line along
+  reply=$(_cmdai_talk "$@")
+  builtin trap - INT
+  [[ -z $trap ]] || builtin eval "$trap"
+  builtin printf '\r\e[J' >/dev/tty
+
+  _cmdai_end=cancel _cmdai_text='' _cmdai_message='' _cmdai_risk=''
+  [[ -z $cancelled ]] || return
+  IFS=$'\x1e'
+  # shellcheck disable=SC2086  # split on purpose; globbing is off
+  set -- $reply
+  _cmdai_end=${1:-fail} _cmdai_risk=${2-}
+  _cmdai_message=${3//$'\x1f'/$'\n'} _cmdai_text=${4//$'\x1f'/$'\n'}
+}
+
+# The rest runs in a subshell, whose output is: end, risk, message, text, each ended by 0x1e.
+_cmdai_talk() {
+  local folder client='' end='' risk='' message='' text='' record
+  exec 2>/dev/null
+  # A child stopped by Ctrl-Z would leave the shell waiting for ever.
+  builtin trap '' TSTP QUIT
+  builtin trap 'builtin kill "$client"' EXIT
+  builtin trap 'exit 130' INT
+  _cmdai_draw "${3:+$3 }…"
+  _cmdai_find_folder
+  _cmdai_write_record "$@"
+  if [[ -e $folder && ! -O $folder ]]; then
+    end=fail message="$folder belongs to somebody else: set CMDAI_RUNTIME_DIR to a folder of your own"
+  else
+    _cmdai_ask
+    [[ $end != unreachable ]] || { _cmdai_start && _cmdai_ask; }
+  fi
+  [[ $end != unreachable ]] || end=fail message='the daemon gives no answer: cmdai-shell doctor'
+  builtin printf '%s\x1e' "$end" "$risk" "$message" "$text"
+}
+
+# The runtime folder, by the rule of README.md.
+_cmdai_find_folder() {
+  local LC_ALL=C # the limit is in bytes
+  folder=${CMDAI_RUNTIME_DIR:-${XDG_RUNTIME_DIR:+${XDG_RUNTIME_DIR%/}/cmdai-shell}}
+  folder=${folder:-${TMPDIR:-/tmp}}
+  [[ -n ${CMDAI_RUNTIME_DIR:-}${XDG_RUNTIME_DIR:-} ]] || folder=${folder%/}/cmdai-shell-$UID
+  folder=${folder%/}
+  ((${#folder} <= 90)) || folder=/tmp/cmdai-shell-$UID
+}
+
+# _cmdai_write_record OP STATUS LINE ALTERNATIVE: sets `record`.
+_cmdai_write_record() {
+  local field last_command='' separators=$'[\x1e\x1f]'
+  [[ -n $3 ]] || last_command=$(_cmdai_last_command)
+  record=v=1
+  for field in "op=$1" shell=bash "shell_version=$BASH_VERSION" "cursor=$READLINE_POINT" "cwd=$PWD" \
+    "path=$PATH" "width=${COLUMNS:-80}" "last_status=$2" "last_command=$last_command" \
+    "alternative=$4" "environment=${CMDAI_ENVIRONMENT-}" "line=$3"; do
+    record+=$'\x1f'${field//$separators/ }
+  done
+  record+=$'\x1e'
+}
+
+# The newest entry of the history, without its number.
+_cmdai_last_command() {
+  local HISTTIMEFORMAT='' entry
+  entry=$(builtin history 1)
+  [[ $entry =~ ^\ *[0-9]+\*?\ \ ?(.*)$ ]] && builtin printf '%s' "${BASH_REMATCH[1]}"
+}
+
+# Connects, sends the record, reads the reply. `end` becomes `unreachable` if not one byte came.
+_cmdai_ask() {
+  local relay socket=$folder/hook.sock reply
+  end=unreachable
+  [[ -S $socket ]] || return
+  case $_cmdai_relay_kind in
+    nc) relay=("$_cmdai_relay" -U "$socket") ;;
+    socat) relay=("$_cmdai_relay" -t 600 - "UNIX-CONNECT:$socket") ;;
+    curl) relay=("$_cmdai_relay" -sN --unix-socket "$socket" --data-binary @- http://cmdai/) ;;
+    *) relay=("$_cmdai_python" -I -S "$_cmdai_relay" "$socket") ;;
+  esac
+  builtin exec {reply}< <(builtin exec "${relay[@]}" < <(builtin printf %s "$record"))
+  # shellcheck disable=SC2034  # for the EXIT trap of _cmdai_talk
+  client=$!
+  _cmdai_receive "$reply"
+}
+
+# _cmdai_receive FD: reads the reply to its end, showing it as it comes.
+_cmdai_receive() {
+  local line kind='' said='' code
+  while IFS= builtin read -r -t "$_cmdai_silence" -u "$1" line; code=$?; ((code == 0)); do
+    [[ $end != unreachable ]] || end=fail message='the daemon went away: your line is back'
+    case $line in
+      T*) text=${line:1} kind=${kind:-put} && _cmdai_draw "$text" ;;
+      P*) text=${line:1} kind=arm ;;
+      A0/*) kind=own ;;
+      W*) line=${line:1} risk=${line%%$'\x1f'*} ;;
+      M*) said=${line:1} && _cmdai_draw "$said" ;;
+      E*) end=fail message=${line#*$'\x1f'} && return ;;
+      D*) end=${kind:-keep} message=$said && return ;;
+    esac
+  done
+  ((code <= 128)) || end=fail message='the daemon is silent: your line is back'
+}
+
+# Starts the daemon. It goes on in the background, without the person's terminal.
+_cmdai_start() {
+  local problem
+  _cmdai_draw 'starting the daemon …'
+  problem=$("$_cmdai_python" -I -m cmdai_shell.daemon start 2>&1 >/dev/null </dev/null) && return
+  end=fail message=${problem##*$'\n'}
+  message=${message:-'the daemon does not start: cmdai-shell doctor'}
+  return 1
+}
+
+# Shows one dim row in place of the line (readline has cleared it). Automatic wrapping is off
+# meanwhile, so that wide characters cannot spill into a second row.
+_cmdai_draw() {
+  local width=${COLUMNS:-80} row=${1//$'\x1f'/ ⏎ }
+  row=${row//$'\n'/ ⏎ }
+  [[ $width == [1-9]* && $width != *[!0-9]* ]] || width=80
+  builtin printf '\e[?7l\r\e[K\e[2m%s\e[0m\e[?7h' "${row:0:width-1}" >/dev/tty
+}
+
+# --- Binding -------------------------------------------------------------------------------------
+
+# Runs once, at the first prompt: by then every other tool has taken its keys. (In bash 5.1 a key
+# bound earlier dies when another tool replaces its own `bind -x` by a macro.)
+_cmdai_bind() {
+  local _cmdai_status=$?
+  local -
+  set -f +aeEux
+  PROMPT_COMMAND=${PROMPT_COMMAND//$'\n'_cmdai_bind/}
+  [[ $PROMPT_COMMAND != _cmdai_bind ]] || PROMPT_COMMAND=
+  if [[ -z $_cmdai_bound ]]; then
+    _cmdai_bound=1
+    _cmdai_bind_keys
+  fi
+  return "$_cmdai_status"
+}
+
+_cmdai_bind_keys() {
+  local key explain keymap
+  key=$(_cmdai_sequence "${CMDAI_KEY:-^G}")
+  explain=$(_cmdai_sequence "${CMDAI_EXPLAIN_KEY:-^[g}")
+  if [[ -z ${CMDAI_KEY-} ]]; then
+    _cmdai_conflict=$(_cmdai_holder "$key")
+    [[ -z $_cmdai_conflict ]] || key='\C-x\C-g'
+  fi
+  for keymap in emacs-standard vi-insert vi-command; do
+    builtin bind -m "$keymap" -x "\"$key\": _cmdai_key"
+    builtin bind -m "$keymap" -x "\"$explain\": _cmdai_explain"
+  done
+}
+
+# The key as readline writes it: ^G and ^[g become \C-g and \eg; \C-g stays.
+_cmdai_sequence() {
+  local key=$1 sequence=''
+  while [[ $key == *^?* ]]; do
+    sequence+=${key%%^*}
+    key=${key#*^}
+    case ${key:0:1} in
+      '[') sequence+='\e' ;;
+      *) sequence+=\\C-${key:0:1} ;;
+    esac
+    key=${key:1}
+  done
+  builtin printf %s "$sequence$key"
+}
+
+# What the person or another tool has put on the key, or on keys that begin with it; else nothing.
+_cmdai_holder() {
+  local keymap line
+  for keymap in emacs-standard vi-insert vi-command; do
+    builtin bind -m "$keymap" -X
+    builtin bind -m "$keymap" -s
+  done | while builtin read -r line; do
+    [[ $line != "\"$1"* || $line == *_cmdai_* ]] || { builtin printf '%s' "$line" && break; }
+  done
+}
+
+if [[ -z ${CMDAI_NOBIND-} && ${PROMPT_COMMAND-} != *_cmdai_bind* ]]; then
+  PROMPT_COMMAND=${PROMPT_COMMAND:+$PROMPT_COMMAND$'\n'}_cmdai_bind
+fi
+
+[[ -z $_cmdai_aliases ]] || builtin shopt -s expand_aliases
+unset _cmdai_aliases
