@@ -7,7 +7,7 @@
         weights = model_path("smollm2-135m")
 
 The first pull takes as long as the network does: give such a test a timeout of minutes.
-``CMDAI_TEST_MODELS`` names another folder (read when this module is imported: import it at the top).
+``CMDAI_TEST_MODELS`` names another folder (read at import: import this at the top).
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ class Partial:
         for chunk in chunks(self.path):
             self._sha.update(chunk)
             self.length += len(chunk)
-            self._progress.at(self.length, self.size)
+        self._progress.at(self.length, self.size)
 
     def no_room(self) -> NoRoom:
         return NoRoom(
