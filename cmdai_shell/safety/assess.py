@@ -1,0 +1,165 @@
+"""From a command line to a verdict."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Literal
+
+from cmdai_shell.core import Action, Risk, Shell, Verdict
+from cmdai_shell.safety import lexical
+from cmdai_shell.safety.rules.rule import Finding, quoted
+from cmdai_shell.safety.script import Call, Parsed
+from cmdai_shell.safety.wrappers import unwrap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from cmdai_shell.safety.syntax import Reader
+
+Level = Literal["strict", "moderate", "permissive"]
+
+_MOST_CALLS = 400
+_MOST_SCRIPTS = 24
+_DEEPEST = 6
+"""``sh -c`` inside ``sh -c`` …; beyond it the text is only looked through word by word."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomRule:
+    """A person's own rule: ``match`` is a regular expression searched in the whole command."""
+
+    match: str
+    risk: Risk
+    reason: str
+
+
+def decide(risk: Risk, level: Level) -> Action:
+    """What to do with a suggestion of that risk; see ``core.Action``."""
+    if level == "strict":
+        return "refuse" if risk >= Risk.DANGEROUS else "insert"
+    if level == "moderate":
+        return "arm" if risk is Risk.CRITICAL else "insert"
+    return "insert"
+
+
+def parse(command: str, shell: Shell = "bash") -> Parsed:
+    """Take a command line apart without running or changing anything. Never raises."""
+    found = _Analysis(shell)
+    found.take(lexical.cleaned(command))
+    return Parsed(tuple(call for call in found.calls if call.words), found.broken)
+
+
+def assess(
+    command: str,
+    *,
+    shell: Shell = "bash",
+    allow: Sequence[str] = (),
+    rules: Sequence[CustomRule] = (),
+) -> Verdict:
+    """How much harm ``command`` can do, and why, in plain words. Pure; never raises.
+
+    ``allow`` are patterns (exact or glob) of simple commands the person has declared safe; the
+    rest of the line is judged all the same. ``rules`` can raise the risk, never lower it.
+    """
+    from cmdai_shell.safety.rules.table import findings
+
+    found = _Analysis(shell)
+    found.take(lexical.cleaned(command))
+    all_findings = list(found.findings)
+    for call in found.calls:
+        if not _allowed(call, allow):
+            all_findings += findings(call)
+    all_findings += lexical.suspicious(command)
+    all_findings += _custom(command, rules)
+    return _verdict(all_findings)
+
+
+class _Analysis:
+    """All calls of a line, those inside wrappers and scripts included."""
+
+    def __init__(self, shell: str) -> None:
+        self.shell = shell
+        self.calls: list[Call] = []
+        self.findings: list[Finding] = []
+        self.broken = False
+        self._scripts = 0
+
+    def take(
+        self, text: str, fed_by: tuple[Call, ...] = (), outer: Call | None = None, depth: int = 0
+    ) -> None:
+        from cmdai_shell.safety import syntax
+
+        self._scripts += 1
+        shell = self.shell if depth == 0 else "bash"
+        prepared = lexical.prepared(text, shell)
+        reader: Reader | None = None
+        if (
+            prepared is not None
+            and depth <= _DEEPEST
+            and self._scripts <= _MOST_SCRIPTS
+            and syntax.parsable(prepared)
+        ):
+            reader = syntax.read(prepared, shell, fed_by)
+            for call in reader.calls:
+                self._add(self._outer(call, outer), depth)
+            if reader.bombs:
+                self.findings.append(
+                    Finding(Risk.CRITICAL, "starts copies of itself without end (a fork bomb)")
+                )
+        if reader is None or reader.broken:
+            self._unparsable(text, outer, depth)
+
+    def _outer(self, call: Call, outer: Call | None) -> Call:
+        if outer is None:
+            return call
+        return replace(call, wrappers=(*outer.wrappers, outer.program, *call.wrappers))
+
+    def _add(self, call: Call, depth: int) -> None:
+        if len(self.calls) >= _MOST_CALLS:
+            self.broken = True
+            return
+        self.calls.append(call)
+        for inner in unwrap(call):
+            if isinstance(inner, str):
+                self.take(inner, call.fed_by, call, depth + 1)
+            elif depth < _DEEPEST * 4:
+                self._add(inner, depth + 1)
+            else:
+                self.broken = True
+
+    def _unparsable(self, text: str, outer: Call | None, depth: int) -> None:
+        """A syntax error must not hide anything: look at every piece that could be a command."""
+        if not self.broken:
+            self.broken = True
+            self.findings.append(Finding(Risk.CAUTION, "cannot be understood completely"))
+        for call in lexical.calls(text):
+            if len(self.calls) < _MOST_CALLS:
+                self._add(self._outer(call, outer), max(depth, _DEEPEST))
+        self.findings += lexical.bombs(text)
+
+
+def _allowed(call: Call, allow: Sequence[str]) -> bool:
+    line = quoted(call.words)
+    return any(line == pattern or fnmatchcase(line, pattern) for pattern in allow)
+
+
+def _custom(command: str, rules: Sequence[CustomRule]) -> Iterator[Finding]:
+    for rule in rules:
+        try:
+            matched = re.search(rule.match, command)
+        except re.error:
+            continue  # config has said so already; a bad rule must not stop the assessment
+        if matched:
+            yield Finding(rule.risk, rule.reason)
+
+
+def _verdict(findings: Sequence[Finding]) -> Verdict:
+    worst = sorted(findings, key=lambda finding: -finding.risk)
+    if not worst:
+        return Verdict(risk=Risk.SAFE)
+    risk = worst[0].risk
+    reasons = dict.fromkeys(f.reason for f in worst if f.risk > Risk.SAFE)
+    safer = next((f.safer for f in worst if f.safer and f.risk is risk), "")
+    return Verdict(risk=risk, reasons=tuple(reasons)[:5], safer=safer)

@@ -1,0 +1,95 @@
+"""Text before and beside the grammar: cleaning, shell dialects, and the fallback when it fails."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+from cmdai_shell.core import Risk
+from cmdai_shell.safety.dialects import from_fish, without_groups
+from cmdai_shell.safety.rules.rule import Finding
+from cmdai_shell.safety.script import HOME, MAYBE, Call, Redirect, Word
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_MOST_WORDS = 4000
+_BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
+_INVISIBLE = frozenset("\u200b\u200c\u200d\u2060\ufeff\u00ad")
+_BOMB = re.compile(r"(\S{1,40}?)\s*\(\)\s*\{[^}]{0,200}\1\s*[|&]")
+_SEPARATORS = re.compile(r"[;&|\n()`{}]+|<\(|\$\(")
+_TOKEN = re.compile(r"[<>]+&?|[^\s<>]+")
+
+
+def cleaned(text: str) -> str:
+    """Without what a terminal line cannot hold: control characters, and our own private marks."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return "".join(
+        char
+        for char in text
+        if char in "\t\n"
+        or not (_control(char) or "\ue000" <= char < "\ue200" or char in _INVISIBLE)
+    )
+
+
+def _control(char: str) -> bool:
+    return char < " " or "\x7f" <= char < "\xa0" or char in _BIDI or "\ud800" <= char <= "\udfff"
+
+
+def suspicious(text: str) -> Iterator[Finding]:
+    """What a person cannot see in the line."""
+    if any(char in _BIDI for char in text):
+        yield Finding(Risk.DANGEROUS, "holds invisible characters that change how it reads")
+    elif any(c not in "\t\n\r" and (_control(c) or c in _INVISIBLE) for c in text):
+        yield Finding(Risk.CAUTION, "holds invisible control characters")
+
+
+def prepared(text: str, shell: str) -> str | None:
+    """The text as the bash grammar can read it, or None when it cannot be translated."""
+    if shell == "fish":
+        return from_fish(text)
+    return without_groups(text, shell)
+
+
+def calls(text: str) -> Iterator[Call]:
+    """Every stretch between separators as a call, quotes ignored: too much rather than too little."""
+    text = unicodedata.normalize("NFC", text[:65536])
+    text = text.replace("\\\n", "").translate({ord(c): None for c in "\\'\""})
+    text = re.sub(r"\$\{?HOME\b\}?|(?<!\S)~(?=/|\s|$)", HOME, text)
+    text = re.sub(r"\$\{?\w+\}?", MAYBE, text)
+    before: tuple[Call, ...] = ()
+    at = count = 0
+    for found in [*_SEPARATORS.finditer(text), None]:
+        end = found.start() if found else len(text)
+        call = _call(text[at:end], before)
+        if call is not None:
+            yield call
+            count += len(call.words)
+            piped = found is not None and found.group() in ("|", "|&")
+            before = (*before[-6:], call) if piped else ()
+        if found is None or count > _MOST_WORDS:
+            return
+        at = found.end()
+
+
+def _call(text: str, fed_by: tuple[Call, ...]) -> Call | None:
+    words: list[Word] = []
+    redirects: list[Redirect] = []
+    operator = ""
+    for token in _TOKEN.findall(text):
+        if token[0] in "<>":
+            operator = token
+        elif operator:
+            redirects.append(Redirect(operator, Word(token)))
+            operator = ""
+        elif words or not re.fullmatch(
+            r"\w+=\S*|if|then|else|elif|do|while|until|time|!|and|or|not|begin", token
+        ):
+            words.append(Word(token, any(char in token for char in "*?[")))
+    return Call(tuple(words), tuple(redirects), fed_by) if words or redirects else None
+
+
+def bombs(text: str) -> Iterator[Finding]:
+    if _BOMB.search(text[:8192]):
+        yield Finding(Risk.CRITICAL, "starts copies of itself without end (a fork bomb)")

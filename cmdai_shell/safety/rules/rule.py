@@ -1,0 +1,138 @@
+"""What a rule is made of: findings, the options of a call, and rows of a table."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from cmdai_shell.core import Risk
+from cmdai_shell.safety.script import Call, Word, spoken
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+SAFE, CAUTION, DANGEROUS, CRITICAL = Risk
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing a call does. ``safer`` is a command to the same end with less harm, or empty."""
+
+    risk: Risk
+    reason: str
+    safer: str = ""
+
+
+Check: TypeAlias = "Callable[[Call], Iterable[Finding]]"
+
+_VALUED: dict[str, str] = {
+    "git": "-C -c --git-dir --work-tree --namespace -m --message --exec-path",
+    "docker": "-H --host --context -c --config --log-level -l -f --filter --format --project-name -p",
+    "podman": "--log-level --url --connection -f --filter --format",
+    "kubectl": "-n --namespace --context --cluster --user --kubeconfig -s --server -l --selector -f"
+    " --filename -o --output --grace-period --timeout --field-selector",
+    "helm": "-n --namespace --kube-context --kubeconfig -f --values --set --timeout",
+    "terraform": "-chdir -target -var -var-file -state",
+    "aws": "--profile --region --output --endpoint-url --query --bucket --key",
+    "gcloud": "--project --zone --region --account --configuration --format",
+    "az": "-n --name -g --resource-group --subscription -o --output --query",
+    "systemctl": "-H --host -M --machine -t --type -n -o -p --property",
+    "kill": "-s -n --signal", "killall": "-s -u --signal --user", "pkill": "-u -U -g -G -P -t -s -F",
+    "iptables": "-t -p -s -d -j -i -o -m --dport --sport", "ip6tables": "-t -p -s -d -j -i -o -m",
+    "apt": "-o -t -c", "apt-get": "-o -t -c", "npm": "--prefix -w", "chmod": "--reference",
+    "chown": "--reference --from", "rsync": "-e -f --rsh --exclude --include --filter --bwlimit",
+    "curl": "-o -d -H -X -u -A -e -b -c -F -T -K -x -E -m -w --data --output --header --request --form"
+    " --user --data-binary --data-raw --upload-file --cacert --cert --key --max-time --retry"
+    " --connect-timeout --unix-socket --write-out",
+    "wget": "-O -P -o -U -t -T --header --post-data --post-file -q0",
+    "psql": "-h -p -U -d -c -f -o -v -P -F -R -L", "mysql": "-h -P -u -D -e -S", "tar": "-f -C -T -X",
+    "redis-cli": "-h -p -a -n -u -s --user --pass", "truncate": "-s -r --size --reference",
+}  # fmt: skip
+
+
+class Options:
+    """A call's arguments sorted into options and operands.
+
+    ``has`` knows clusters (``-rf``) and, as GNU programs do, shortened long options (``--recurs``).
+    """
+
+    def __init__(self, call: Call) -> None:
+        self.short: set[str] = set()
+        self.long: list[str] = []
+        self.operands: list[Word] = []
+        valued = set(_VALUED.get(call.program, "").split())
+        words = iter(call.args)
+        for word in words:
+            text = word.text
+            if text == "--":
+                self.operands += words
+            elif not text.startswith("-") or text == "-":
+                self.operands.append(word)
+            elif text.startswith("--"):
+                self.long.append(text[2:].partition("=")[0])
+                if text in valued:
+                    next(words, None)
+            else:
+                self.short.update(text[1:])
+                if len(text) > 2:
+                    self.long.append(text[1:].partition("=")[0])  # -delete, -auto-approve=…
+                if text in valued:
+                    next(words, None)
+
+    def has(self, *names: str) -> bool:
+        for name in names:
+            if len(name) == 1:
+                if name in self.short:
+                    return True
+            elif any(given and (name == given or (len(given) > 2 and name.startswith(given)))
+                     for given in self.long):  # fmt: skip
+                return True
+        return False
+
+    @property
+    def texts(self) -> list[str]:
+        return [word.text for word in self.operands]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """``words``: the operands it begins with, ``a|b`` meaning either and ``*`` anything; ``flags``:
+    groups by blanks, each needs one of its ``a|b``. ``safer`` may use ``{rest}``, the other
+    operands."""
+
+    words: str
+    risk: Risk
+    reason: str
+    flags: str = ""
+    safer: str = ""
+
+    def matches(self, options: Options) -> bool:
+        wanted = self.words.split()
+        given = options.texts
+        return (
+            len(given) >= len(wanted)
+            and all(w == "*" or g in w.split("|") for w, g in zip(wanted, given, strict=False))
+            and all(options.has(*group.split("|")) for group in self.flags.split())
+        )
+
+
+def from_rows(*rows: Row) -> Check:
+    """A check that reports every row that matches."""
+
+    def check(call: Call) -> Iterator[Finding]:
+        options = Options(call)
+        for row in rows:
+            if row.matches(options):
+                rest = options.operands[len(row.words.split()) :]
+                yield Finding(row.risk, row.reason, row.safer.format(rest=quoted(rest)).strip())
+
+    return check
+
+
+def quoted(words: Iterable[Word]) -> str:
+    """Words as a person would type them."""
+    return " ".join(
+        spoken(w.text) if w.glob or not w.known or "\ue000" in w.text else shlex.quote(w.text)
+        for w in words
+    )
