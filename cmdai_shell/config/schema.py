@@ -65,7 +65,8 @@ class Embedded(_Table, frozen=True):
         int, Meta(ge=512, le=32_768, description="tokens the model can look back on")
     ] = 2048
     idle_unload_s: Annotated[
-        int, Meta(ge=1, description="seconds without a press until the model leaves memory")
+        int,
+        Meta(ge=0, description="seconds without a press until the model leaves memory; 0 keeps it"),
     ] = 900
 
 

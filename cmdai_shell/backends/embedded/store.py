@@ -10,7 +10,7 @@ import fcntl
 import os
 import re
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -29,6 +29,8 @@ from cmdai_shell.errors import ModelUnavailable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from cmdai_shell.backends.embedded.catalog import CatalogEntry
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _QUIET = Quiet()
@@ -73,6 +75,14 @@ class Store:
         another when memory fills. Raises ModelUnavailable, with the command that helps.
         """
         return self._named(wanted) if wanted != "auto" else self._automatic()
+
+    def fetched(self, entry: CatalogEntry) -> int:
+        """Bytes of a model that are here, whole or begun."""
+        home = self.folder / entry.id
+        for name in (entry.file, f"{entry.file}.part"):
+            with suppress(OSError):
+                return (home / name).stat().st_size
+        return 0
 
     def add(self, partial: Partial, manifest: Manifest) -> ModelFile:
         """Take over a finished file. The caller has checked its digest."""
