@@ -1,0 +1,131 @@
+"""The composition root: the one place that knows which class plays which part."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, get_args
+
+from cmdai_shell.backends import load as load_backend
+from cmdai_shell.config import load as load_config
+from cmdai_shell.config import paths
+from cmdai_shell.core import Completion, Shell
+from cmdai_shell.daemon.look import HostLook
+from cmdai_shell.errors import CmdaiError
+from cmdai_shell.routing import Router
+from cmdai_shell.suggest import Suggester
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+
+    from cmdai_shell.backends.embedded.engine import EmbeddedBackend
+    from cmdai_shell.config import Config
+    from cmdai_shell.core import Backend, Clock, Notice, Prompt
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Sent:
+    """What went to a backend for one press: whose, how much, and never the words."""
+
+    to: str = ""
+    characters: int = 0
+    user: str = field(default="", repr=False)
+    """The last turn, kept only while the press lasts, to tell which fields were in it."""
+
+
+sent: ContextVar[Sent] = ContextVar("sent")
+"""Where the present press notes what it sends."""
+
+
+class _Noting:
+    """``core.Completer`` that notes what passes, for ``status``."""
+
+    def __init__(self, completer: Router) -> None:
+        self._completer = completer
+
+    async def complete(
+        self, prompt: Prompt, timeout: float
+    ) -> AsyncIterator[str | Notice | Completion]:
+        note = sent.get(Sent())
+        note.user += prompt.user
+        note.characters += len(prompt.system) + len(prompt.user)
+        note.characters += sum(len(ask) + len(answer) for ask, answer in prompt.examples)
+        async for piece in self._completer.complete(prompt, timeout):
+            if isinstance(piece, Completion):
+                note.to = piece.backend
+            yield piece
+
+
+class Chain:
+    """Everything from the suggester down, made from one reading of the configuration."""
+
+    def __init__(
+        self, config: Config, clock: Clock, backends: Sequence[Backend] | None = None
+    ) -> None:
+        self.config = config
+        self.engine = _engine(config, clock) if backends is None else None
+        self._backends = tuple(backends) if self.engine is None else (self.engine,)
+        router = Router(self._backends, clock=clock)
+        self.suggester = Suggester(
+            completer=_Noting(router), look=HostLook(), config=config, clock=clock
+        )
+
+    async def live(self, hurried: asyncio.Event) -> None:
+        """The background life: the model loaded ahead of the first press, unloaded when idle.
+
+        ``hurried`` is set by a press, which loads the model itself, for its own shell.
+        """
+        if self.engine is None:
+            return
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.engine.run())
+            group.create_task(self._warm(self.engine, hurried))
+
+    async def aclose(self) -> None:
+        for backend in self._backends:
+            await backend.aclose()
+
+    async def _warm(self, engine: EmbeddedBackend, hurried: asyncio.Event) -> None:
+        try:
+            async with asyncio.timeout(0.5):
+                await hurried.wait()
+        except TimeoutError:
+            pass
+        else:
+            return
+        try:
+            await engine.warm(self.suggester.prefix(_likely_shell(self.config, os.environ)))
+        except CmdaiError as error:  # the press that needs the model will say it to the person
+            log.warning("not warmed", extra={"fields": {"code": error.code}})
+
+
+def compose(clock: Clock, backends: Callable[[], Sequence[Backend]] | None = None) -> Chain:
+    """Read the configuration and build. Raises ConfigError."""
+    return Chain(load_config(), clock, backends() if backends else None)
+
+
+def _engine(config: Config, clock: Clock) -> EmbeddedBackend:
+    from cmdai_shell.backends.embedded.store import Store
+
+    store = Store(paths.data_dir())
+    embedded = config.embedded
+    engine: EmbeddedBackend = load_backend(embedded.engine)(
+        model=lambda: store.chosen(embedded.model),
+        threads=embedded.threads,
+        context_tokens=embedded.context_tokens,
+        idle_unload_s=embedded.idle_unload_s,
+        cache_dir=paths.cache_dir(),
+        clock=clock,
+    )
+    return engine
+
+
+def _likely_shell(config: Config, environ: Mapping[str, str]) -> Shell:
+    """The login shell, or the configured one: whose prompt to have ready."""
+    login = os.path.basename(environ.get("SHELL", ""))  # noqa: PTH119
+    return login if login in get_args(Shell) else config.default_shell  # type: ignore[return-value]

@@ -1,0 +1,199 @@
+"""Where both sockets bring their requests: the chain in force, and an account of what it did."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from contextlib import aclosing
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from cmdai_shell import __version__
+from cmdai_shell.config import paths
+from cmdai_shell.core import Explanation, Hint, SuggestRequest, Suggestion, Update
+from cmdai_shell.daemon.compose import Chain, Sent, sent
+from cmdai_shell.errors import CmdaiError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
+    from cmdai_shell.core import Clock
+
+log = logging.getLogger(__name__)
+
+
+class Desk:
+    """One per daemon. ``compose`` builds a chain, or raises ConfigError; then every answer is that
+    error, and each press tries again, so that repairing the file is all a person has to do."""
+
+    def __init__(self, compose: Callable[[], Chain], *, clock: Clock) -> None:
+        self._compose = compose
+        self._clock = clock
+        self._started = clock()
+        self._started_at = time.time()
+        self._chain: Chain | None = None
+        self._trouble: CmdaiError | None = None
+        self._changed = asyncio.Event()
+        self._hurried = asyncio.Event()
+        self._shells: dict[tuple[str, str], dict[str, Any]] = {}
+        self._last: dict[str, Any] | None = None
+        self.in_flight = 0
+
+    # --- answering
+
+    async def answer(self, request: SuggestRequest) -> AsyncGenerator[Update | CmdaiError, None]:
+        """The updates of one request, an error as the last of them. Closing it cancels the work."""
+        began = self._clock()
+        note = Sent()
+        token = sent.set(note)
+        final: Update | CmdaiError | None = None
+        self.in_flight += 1
+        self._hurried.set()
+        try:
+            if request.op == "ping":
+                final = Hint(text=f"cmdai-shell {__version__}")
+                yield final
+                return
+            self._see(request)
+            async with aclosing(self.chain().suggester.suggest(request)) as updates:
+                async for update in updates:
+                    final = update
+                    yield update
+        except CmdaiError as error:
+            final = error
+            yield error
+        except Exception as error:
+            log.exception("a request failed")
+            what = f"the daemon met an error of its own ({type(error).__name__})"
+            final = CmdaiError(what, "cmdai-shell daemon logs")
+            yield final
+        finally:
+            self.in_flight -= 1
+            if request.op != "ping":
+                self._record(request, note, final, self._clock() - began)
+            sent.reset(token)
+
+    def chain(self) -> Chain:
+        """The chain in force. Raises ConfigError when there is none for a wrong configuration."""
+        if self._chain is None:
+            self._chain = self._compose()
+            self._changed.set()
+        return self._chain
+
+    # --- its life
+
+    async def live(self) -> None:
+        """Keep the chain's background life going, and replace it on ``reload``; ends cancelled."""
+        try:
+            self.chain()
+        except CmdaiError as error:
+            log.error("no chain", extra={"fields": {"code": error.code}})
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            chain = self._chain
+            async with asyncio.TaskGroup() as group:
+                background = group.create_task(self._background(chain)) if chain else None
+                await self._changed.wait()
+                if background:
+                    background.cancel()
+
+    async def _background(self, chain: Chain) -> None:
+        try:
+            await chain.live(self._hurried)
+        finally:
+            await chain.aclose()
+
+    def reload(self) -> None:
+        """Read the configuration again. Raises ConfigError, and then keeps what was in force."""
+        self._chain = self._compose()
+        self._hurried.clear()
+        self._changed.set()
+        log.info("reloaded")
+
+    # --- the account
+
+    def status(self) -> dict[str, Any]:
+        """What ``GET /v1/status`` answers; no request's words are in it."""
+        import psutil
+
+        engine = self._chain.engine if self._chain else None
+        now = self._clock()
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "started_at": self._started_at,
+            "uptime_s": round(now - self._started, 3),
+            "rss_bytes": psutil.Process().memory_info().rss,
+            "config_path": str(paths.config_dir() / "config.toml"),
+            "hooks_seen": [
+                {**seen, "last_seen_s": round(now - seen["last_seen_s"], 3)}
+                for seen in self._shells.values()
+            ],
+            "model": _model(engine),
+            "last_request": self._last,
+            "in_flight": self.in_flight,
+        }
+
+    def _see(self, request: SuggestRequest) -> None:
+        if not request.shell_version:
+            return  # the command line, not a hook
+        seen = self._shells.setdefault(
+            (request.shell, request.shell_version),
+            {"shell": request.shell, "version": request.shell_version, "presses": 0},
+        )
+        seen["presses"] += 1
+        seen["last_seen_s"] = self._clock()
+
+    def _record(
+        self,
+        request: SuggestRequest,
+        note: Sent,
+        final: Update | CmdaiError | None,
+        elapsed: float,
+    ) -> None:
+        risk = backend = ""
+        if isinstance(final, Suggestion | Explanation):
+            risk = final.verdict.risk.word
+        if isinstance(final, Suggestion):
+            backend = final.backend
+        self._last = {
+            "op": request.op,
+            "shell": request.shell,
+            "backend": backend,
+            "elapsed_ms": round(elapsed * 1000, 1),
+            "risk": risk,
+            "outcome": _outcome(final),
+            "sent": {"to": note.to, "characters": note.characters, "fields": _fields(request, note)},
+        }
+        log.info("request", extra={"fields": self._last})
+
+
+def _outcome(final: Update | CmdaiError | None) -> str:
+    match final:
+        case CmdaiError():
+            return final.code
+        case Suggestion():
+            return final.action
+        case Hint() | Explanation():
+            return type(final).__name__.lower()
+    return "cancelled"
+
+
+def _fields(request: SuggestRequest, note: Sent) -> list[str]:
+    """Which of the request's own texts were in what was sent."""
+    values = {
+        "line": request.line,
+        "cwd": os.path.basename(request.cwd),  # noqa: PTH119
+        "last_command": request.last_command,
+    }
+    return [name for name, value in values.items() if value and value in note.user]
+
+
+def _model(engine: Any) -> dict[str, Any]:
+    if engine is None:
+        return {"id": "", "state": "none"}
+    found = asdict(engine.status())
+    return {"id": found.pop("model"), **found}

@@ -1,0 +1,150 @@
+"""The API itself: ``POST /v1/suggest|stop|reload``, ``GET /v1/status``. Imported late: see ``api``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from aiohttp import web
+
+from cmdai_shell.core import (
+    Explanation,
+    Hint,
+    Notice,
+    Partial,
+    SuggestRequest,
+    Suggestion,
+    Update,
+)
+from cmdai_shell.daemon import peer, wire
+from cmdai_shell.daemon.pump import pump
+from cmdai_shell.errors import CmdaiError, WireError
+
+if TYPE_CHECKING:
+    import socket
+
+    from cmdai_shell.core import Clock
+    from cmdai_shell.daemon.desk import Desk
+
+log = logging.getLogger(__name__)
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+async def serve(
+    listener: socket.socket, desk: Desk, *, clock: Clock, stop: Callable[[], None]
+) -> None:
+    """Serve until cancelled; closes ``listener``."""
+    api = _Api(desk, clock, stop)
+    app = web.Application(middlewares=[_ours_only], client_max_size=wire.LIMIT)
+    app.add_routes(
+        [
+            web.post("/v1/suggest", api.suggest),
+            web.get("/v1/status", api.status),
+            web.post("/v1/stop", api.stop),
+            web.post("/v1/reload", api.reload),
+        ]
+    )
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        await web.SockSite(runner, listener).start()
+        await asyncio.Event().wait()
+    finally:
+        await runner.cleanup()
+
+
+class _Api:
+    def __init__(self, desk: Desk, clock: Clock, stop: Callable[[], None]) -> None:
+        self._desk = desk
+        self._clock = clock
+        self._stop = stop
+
+    async def suggest(self, request: web.Request) -> web.StreamResponse:
+        """SuggestRequest as JSON in, one update a line out."""
+        try:
+            asked = msgspec.json.decode(await request.read(), type=SuggestRequest)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return _refused(WireError(f"not a request: {error}"))
+        response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+        await response.prepare(request)
+
+        async def send(update: Update | CmdaiError) -> None:
+            await response.write(json.dumps(to_json(update)).encode() + b"\n")
+
+        await pump(self._desk.answer(asked), send, self._clock)
+        return response
+
+    async def status(self, request: web.Request) -> web.StreamResponse:
+        return web.json_response(self._desk.status())
+
+    async def stop(self, request: web.Request) -> web.StreamResponse:
+        asyncio.get_running_loop().call_soon(self._stop)
+        return web.json_response({"stopping": True})
+
+    async def reload(self, request: web.Request) -> web.StreamResponse:
+        try:
+            self._desk.reload()
+        except CmdaiError as error:
+            return _refused(error)
+        return web.json_response({"reloaded": True})
+
+
+@web.middleware
+async def _ours_only(request: web.Request, handler: Handler) -> web.StreamResponse:
+    transport = request.transport
+    if transport is None or not peer.is_us(transport.get_extra_info("socket")):
+        raise web.HTTPForbidden(text="this daemon belongs to another user")
+    return await handler(request)
+
+
+def to_json(update: Update | CmdaiError) -> dict[str, Any]:
+    """One line of the stream; texts as clean as those for the hooks."""
+    match update:
+        case Partial(text=text):
+            return {"partial": wire.clean(text)}
+        case Notice(text=text):
+            return {"notice": wire.clean(text)}
+        case Hint(text=text):
+            return {"hint": wire.clean(text)}
+        case Explanation():
+            return {
+                "explanation": {
+                    "text": wire.clean(update.text),
+                    "risk": update.verdict.risk.word,
+                    "reasons": list(update.verdict.reasons),
+                    "safer": update.verdict.safer,
+                    "elapsed_ms": _milliseconds(update.elapsed),
+                }
+            }
+        case Suggestion():
+            return {"suggestion": _suggestion(update)}
+        case CmdaiError(code=code, message=message, hint=hint):
+            return {"error": {"code": code, "message": wire.clean(message), "hint": hint}}
+
+
+def _suggestion(found: Suggestion) -> dict[str, Any]:
+    fields = asdict(found)
+    verdict = fields.pop("verdict")
+    elapsed = fields.pop("elapsed")
+    command = wire.clean(fields.pop("command"))
+    return {
+        "command": command,
+        "risk": found.verdict.risk.word,
+        "reasons": list(verdict["reasons"]),
+        "safer": verdict["safer"],
+        "elapsed_ms": _milliseconds(elapsed),
+        **fields,
+    }
+
+
+def _refused(error: CmdaiError) -> web.Response:
+    return web.json_response({"error": to_json(error)["error"]}, status=400)
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 1)

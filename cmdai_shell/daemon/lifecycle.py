@@ -1,0 +1,145 @@
+"""A daemon's life between listening and ending: signals, upgrade, the log."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cmdai_shell
+from cmdai_shell import __version__
+from cmdai_shell.config import paths
+from cmdai_shell.daemon import folder
+from cmdai_shell.daemon.start import API, HOOK
+from cmdai_shell.errors import CmdaiError
+from cmdai_shell.observe import logs
+
+if TYPE_CHECKING:
+    import socket
+
+    from cmdai_shell.daemon.start import Listeners, Program
+
+log = logging.getLogger(__name__)
+
+
+def live(listeners: Listeners, program: Program, *, foreground: bool) -> None:
+    """Serve until told to stop. Does not return when it was upgraded: it becomes the new version."""
+    with logs.written(paths.log_dir(), foreground=foreground):
+        log.info("started", extra={"fields": {"version": __version__, "pid": os.getpid()}})
+        daemon = Daemon(listeners, program)
+        asyncio.run(daemon.serve())
+        log.info("upgraded" if daemon.upgraded else "stopped")
+    if daemon.upgraded:
+        _become_the_new_version(listeners, program)
+    _remove(listeners)
+
+
+class Daemon:
+    """Both servers and the desk, in one task group."""
+
+    def __init__(self, listeners: Listeners, program: Program) -> None:
+        self._listeners = listeners
+        self._program = program
+        self._stopping = asyncio.Event()
+        self._installed = Installed()
+        self.upgraded = False
+
+    async def serve(self) -> None:
+        """Return after ``stop``, or when an upgrade was found and nothing is in flight."""
+        loop = asyncio.get_running_loop()
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(sign, self.stop)
+        from cmdai_shell.daemon import compose
+        from cmdai_shell.daemon.api import ApiDoor
+        from cmdai_shell.daemon.desk import Desk
+        from cmdai_shell.daemon.hookserver import HookServer
+
+        clock = time.monotonic
+        desk = Desk(lambda: compose.compose(clock, self._program.backends), clock=clock)
+        loop.add_signal_handler(signal.SIGHUP, _reload, desk)
+        hooks = HookServer(
+            desk, clock=clock, may_accept=lambda: self._may_accept(desk.in_flight == 0)
+        )
+        door = ApiDoor(desk, clock=clock, stop=self.stop)
+        async with asyncio.TaskGroup() as group:
+            life = group.create_task(desk.live())
+            api = group.create_task(door.serve(self._listeners.api))
+            await hooks.serve(self._listeners.hook, self._stopping)
+            api.cancel()
+            life.cancel()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if not (self.upgraded or self._listeners.inherited):
+            _unlink(self._listeners)  # a press from now on starts our successor
+
+    def _may_accept(self, idle: bool) -> bool:
+        if idle and self._installed.is_newer():
+            self.upgraded = True
+            self.stop()
+        return not self._stopping.is_set()
+
+
+class Installed:
+    """The package's files on disk, watched by one stat at a press."""
+
+    SETTLED = 2.0
+    """Seconds since the last change: an installer may still be writing the other files."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path or Path(cmdai_shell.__file__)
+        self._seen = self._stamp()
+
+    def is_newer(self) -> bool:
+        """Whether another version than the running one has been installed."""
+        stamp = self._stamp()
+        if stamp == self._seen or stamp is None:
+            return False
+        if 0 <= time.time() - stamp[2] / 1e9 < self.SETTLED:
+            return False
+        self._seen = stamp
+        return f'"{__version__}"' not in self._path.read_text(encoding="utf-8")
+
+    def _stamp(self) -> tuple[int, int, int] | None:
+        with suppress(OSError):
+            found = self._path.stat()
+            return found.st_ino, found.st_size, found.st_ctime_ns
+        return None
+
+
+def _reload(desk: object) -> None:
+    try:
+        desk.reload()  # type: ignore[attr-defined]
+    except CmdaiError as error:
+        log.error("not reloaded", extra={"fields": {"code": error.code}})
+
+
+def _become_the_new_version(listeners: Listeners, program: Program) -> None:
+    """Execute the program anew with our sockets and lock, as a service manager would pass them: a
+    press that arrives meanwhile waits in the socket's queue."""
+    kept = [listeners.hook.fileno(), listeners.api.fileno(), listeners.lock]
+    high = [os.dup2(fd, 100 + n) for n, fd in enumerate(kept)]
+    for n, fd in enumerate(high):
+        os.dup2(fd, 3 + n, inheritable=True)
+        os.close(fd)
+    passed = {"LISTEN_FDS": str(len(kept)), "LISTEN_PID": str(os.getpid())}
+    os.execve(program.command[0], [*program.command, "run"], {**os.environ, **passed})  # noqa: S606
+
+
+def _unlink(listeners: Listeners) -> None:
+    for name in (HOOK, API):
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=listeners.folder)
+
+
+def _remove(listeners: Listeners) -> None:
+    """The sockets' files, then the lock: nobody else's are there while we hold it."""
+    if not listeners.inherited:
+        _unlink(listeners)
+    os.close(listeners.lock)

@@ -1,0 +1,84 @@
+"""Every sentence the hooks show beside a suggestion: one place, so that three shells cannot drift."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING
+
+from cmdai_shell.core import Risk
+
+if TYPE_CHECKING:
+    from cmdai_shell.core import Explanation, Suggestion, Verdict
+
+_DOT = " · "
+
+
+def message(found: Suggestion, width: int) -> str:
+    """The status line of a final suggestion: what is wrong with it, who made it, how long it took.
+
+    The warning is what gives way last when the terminal is narrow: it comes first.
+    """
+    match found.action:
+        case "restore":
+            return cut("your own text again", width)
+        case "arm":
+            return f"{_judgement(found.verdict)}; press again to insert: {found.command}"
+        case "refuse":
+            safer = found.verdict.safer
+            instead = f"; safer: {safer}" if safer else ""
+            return f"refused: {_judgement(found.verdict)}{instead}: {found.command}"
+    warning = f"⚠ {_reason(found.verdict)}" if found.verdict.risk else ""
+    maker = f"{found.backend} (fallback)" if found.is_fallback else found.backend
+    place = f"{found.index}/{found.count}" if found.count > 1 else ""
+    return cut(_DOT.join(filter(None, (warning, maker, seconds(found.elapsed), place))), width)
+
+
+def explanation(update: Explanation) -> str:
+    """The explanation's own lines, the warning before them."""
+    if update.verdict.risk < Risk.CAUTION:
+        return update.text
+    return f"⚠ {_judgement(update.verdict)}\n{update.text}"
+
+
+def thinking(elapsed: float) -> str:
+    return f"thinking … {elapsed:.0f} s"
+
+
+def seconds(elapsed: float) -> str:
+    """0.8 s; below a tenth in milliseconds, so that a cached answer does not read 0.0 s."""
+    return f"{elapsed:.1f} s" if elapsed >= 0.1 else f"{elapsed * 1000:.0f} ms"
+
+
+def cut(text: str, width: int) -> str:
+    """The text in fewer than ``width`` columns (the last one makes some terminals wrap)."""
+    if cells(text) < width:
+        return text
+    room = width - 2
+    kept = ""
+    for character in text:
+        room -= cells(character)
+        if room < 0:
+            break
+        kept += character
+    return kept.rstrip() + "…"
+
+
+def cells(text: str) -> int:
+    """Columns the text takes: 2 for wide characters (Unicode TR 11), 0 for combining marks."""
+    if text.isascii():
+        return len(text)
+    return sum(_cells(character) for character in text)
+
+
+def _cells(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _judgement(verdict: Verdict) -> str:
+    return f"{verdict.risk.word}: {_reason(verdict)}"
+
+
+def _reason(verdict: Verdict) -> str:
+    return verdict.reasons[0] if verdict.reasons else f"this is {verdict.risk.word}"
