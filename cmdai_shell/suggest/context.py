@@ -1,0 +1,105 @@
+"""What the model is told besides the person's words, and what it is never told.
+
+Stable facts (system, userland, tools) open the prompt and are the same from press to press;
+volatile ones (the folder) come last and only if the configuration allows it. Credentials in the
+person's own text are swapped for placeholders before it leaves, and put back into the answer.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cmdai_shell.core import Look
+
+TOOLS = (
+    *("apt", "brew", "dnf", "pacman", "apk"),
+    *("docker", "podman", "kubectl", "systemctl", "git", "gh"),
+    *("rg", "fd", "jq", "ffmpeg", "magick", "rsync", "python3", "node", "npm", "cargo", "go"),
+    *("ss", "netstat", "lsof", "ip", "curl", "wget", "zip", "unzip", "7z", "nvidia-smi"),
+)
+"""Tools whose presence changes what the best command is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What stays true of a machine while the daemon runs."""
+
+    system: str = "Linux"
+    userland: str = "GNU"
+    tools: frozenset[str] = frozenset()
+    """Those of TOOLS that are installed."""
+
+
+def facts(look: Look) -> Facts:
+    """Look once, on the daemon's own PATH: the prompt's prefix must not change with the shell's."""
+    platform = look.platform()
+    return Facts(
+        system=platform.get("system", "Linux"),
+        userland=platform.get("userland", "GNU"),
+        tools=frozenset(tool for tool in TOOLS if look.which(tool, "")),
+    )
+
+
+_VALUE = r"""(?:"[^"]+"|'[^']+'|[^\s"'&|;]+)"""
+_CREDENTIALS = re.compile(
+    rf"""
+    (?P<named>\b[\w-]*(?:password|passwd|passphrase|secret|token|(?:api|access)[_-]?key)
+        (?:\s*[=:]\s*|\s+is\s+)){_VALUE}
+    | (?P<flag>--(?:password|passwd|token|secret|api-key)[=\s]+){_VALUE}
+    | (?P<scheme>\b(?:bearer|basic)\s+)[\w.~+/=-]{{12,}}
+    | (?P<login>\b[a-z][a-z0-9+.-]*://[^\s:/@]+:)[^\s@/]+(?=@)
+    | \b(?:sk|pk|rk)[-_](?:live|test|proj|ant|or)?[-_]?[\w-]{{16,}}
+    | \bgh[pousr]_\w{{20,}} | \bgithub_pat_\w{{20,}} | \bglpat-[\w-]{{16,}} | \bhf_\w{{20,}}
+    | \bxox[abprs]-[\w-]{{10,}} | \b(?:AKIA|ASIA)[A-Z0-9]{{16}}\b | \bAIza[\w-]{{30,}}
+    | \beyJ[\w-]{{8,}}\.[\w-]{{8,}}\.[\w-]*
+    | -----BEGIN[ ][A-Z ]*PRIVATE[ ]KEY-----.*?(?:-----END[ ][A-Z ]*PRIVATE[ ]KEY-----|\Z)
+    """,
+    re.VERBOSE | re.IGNORECASE | re.DOTALL,
+)
+"""Formats as their issuers document them, and the words people put before a credential."""
+
+
+def redact(text: str) -> tuple[str, Mapping[str, str]]:
+    """``text`` with every credential replaced by a placeholder, and placeholder -> credential."""
+    secrets: dict[str, str] = {}
+
+    def swap(found: re.Match[str]) -> str:
+        kept = next((found[name] for name in _LEADS if found[name]), "")
+        secret = found[0][len(kept) :]
+        if secret.startswith("$"):
+            return found[0]  # a variable's name gives nothing away
+        placeholder = next((known for known, value in secrets.items() if value == secret), "")
+        if not placeholder:
+            number = len(secrets) + 1
+            while f"SECRET_{number}" in text:
+                number += 1
+            placeholder = f"SECRET_{number}"
+            secrets[placeholder] = secret
+        return kept + placeholder
+
+    return _CREDENTIALS.sub(swap, text), secrets
+
+
+_LEADS = ("named", "flag", "scheme", "login")
+
+
+def restore(text: str, secrets: Mapping[str, str]) -> str:
+    """The answer with the person's own credentials where the model put their placeholders."""
+    if not secrets:
+        return text
+    return re.sub(r"SECRET_\d+", lambda found: secrets.get(found[0], found[0]), text)
+
+
+def shortened(text: str, most: int) -> str:
+    """At most ``most`` bytes of UTF-8 (a model's tokens grow with bytes, not with characters):
+    three quarters from the head, the rest from the tail."""
+    raw = text.encode()
+    if len(raw) <= most:
+        return text
+    head, tail = raw[: most * 3 // 4], raw[len(raw) - most // 4 :]
+    return f"{head.decode(errors='ignore')} … {tail.decode(errors='ignore')}"

@@ -1,0 +1,106 @@
+"""Facts and the person's words -> ``core.Prompt``. The prefix never changes; words come last."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from cmdai_shell.core import Prompt
+from cmdai_shell.suggest.context import redact, shortened
+from cmdai_shell.suggest.examples import examples
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cmdai_shell.core import Shell, SuggestRequest
+    from cmdai_shell.suggest.context import Facts
+
+MOST_TOKENS = 128
+"""A command longer than this is not one a person would read at the prompt."""
+
+_PREFIX_TOKENS = 520
+"""What system text and examples take at most (measured with Qwen2.5's tokenizer: under 480)."""
+
+_BYTES_PER_TOKEN = 1.5
+"""Of text that is hard on a tokenizer; plain words take four."""
+
+
+def prefix(shell: Shell, facts: Facts) -> Prompt:
+    """All of a prompt but the words: byte-identical for one shell on one machine."""
+    return Prompt(
+        system=(
+            f"You write one {shell} command for {facts.system} ({facts.userland} tools) that does "
+            "what the user asks. Reply with the command alone: no explanation, no Markdown, no "
+            "placeholders. Use the names the user gives. If the user gives the beginning of a "
+            "command, complete it."
+        ),
+        examples=examples(shell, facts),
+        stop=("\n\n", "\n```"),
+        max_tokens=MOST_TOKENS,
+    )
+
+
+def build(
+    request: SuggestRequest, facts: Facts, *, share_cwd: bool, context_tokens: int
+) -> tuple[Prompt, Mapping[str, str]]:
+    """The prompt, and the credentials that were taken out of it (placeholder -> text).
+
+    An empty line asks for the last command to be put right.
+    """
+    words, secrets = redact(request.line or request.last_command)
+    words = shortened(words, room(context_tokens))
+    notes = []
+    if not request.line:
+        words = f"fix: {words}"
+        notes.append(f"exit status {request.last_status}")
+    if share_cwd and request.cwd:
+        notes.append(f"in {shortened(request.cwd, 120)}")
+    return replace(prefix(request.shell, facts), user=_noted(words, notes)), secrets
+
+
+def room(context_tokens: int) -> int:
+    """Bytes of the person's words that are sure to fit the model's context."""
+    return max(200, int((context_tokens - _PREFIX_TOKENS - MOST_TOKENS) * _BYTES_PER_TOKEN))
+
+
+def repaired(prompt: Prompt, findings: Sequence[str]) -> Prompt:
+    """Ask once more, saying what was wrong with the first answer. With nothing found wrong, the
+    first was no command at all: then it may talk itself to the end."""
+    if not findings:
+        return replace(prompt, stop=(), temperature=0.3, seed=prompt.seed + 1)
+    return replace(
+        prompt, user=_noted(prompt.user, findings), temperature=0.3, seed=prompt.seed + 1
+    )
+
+
+def varied(prompt: Prompt, seed: int) -> Prompt:
+    """Ask for another answer; the further from the first, the freer."""
+    return replace(prompt, temperature=min(0.4 + 0.2 * seed, 1.0), seed=seed)
+
+
+def explaining(line: str, context_tokens: int) -> tuple[Prompt, Mapping[str, str]]:
+    """Ask what ``line`` does; with the credentials that were taken out of it."""
+    words, secrets = redact(line)
+    return (
+        Prompt(
+            system=(
+                "Explain what a shell command does. Write one short line for each part, as the "
+                "part, a colon, and its meaning. Nothing else."
+            ),
+            examples=(
+                (
+                    "tar -xzf a.tgz -C src",
+                    "tar: works with archives\n-x: extracts\n-z: through gzip\n"
+                    "-f a.tgz: from the file a.tgz\n-C src: into the folder src",
+                ),
+            ),
+            user=shortened(words, room(context_tokens)),
+            stop=("\n\n",),
+            max_tokens=160,
+        ),
+        secrets,
+    )
+
+
+def _noted(words: str, notes: Sequence[str]) -> str:
+    return "\n# ".join((words, *notes))

@@ -1,0 +1,349 @@
+"""One press: request -> prompt -> answer -> command -> checks -> verdict, inside one deadline."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+from cmdai_shell.core import (
+    Completion,
+    Explanation,
+    Hint,
+    Notice,
+    Partial,
+    Risk,
+    Suggestion,
+    Verdict,
+)
+from cmdai_shell.errors import BadCompletion, NoBackendAvailable
+from cmdai_shell.safety import CustomRule, assess, decide
+from cmdai_shell.suggest import prompt as prompts
+from cmdai_shell.suggest.cache import Cache
+from cmdai_shell.suggest.context import facts, restore
+from cmdai_shell.suggest.extract import clean, extract, extract_partial, spoken_lines
+from cmdai_shell.suggest.verify import findings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Hashable, Mapping
+
+    from cmdai_shell.config import Config
+    from cmdai_shell.core import Clock, Completer, Look, Prompt, Shell, SuggestRequest, Update
+
+_PARTIAL_S = 0.04
+"""Seconds between two partial commands: an eye follows no faster, and each is judged."""
+
+_SAMPLES = 2
+"""Answers asked for when the first one fails a check."""
+
+_TRIES = 3
+"""Samples that may repeat a known alternative before there are no others."""
+
+_SERIES = 64
+"""Lines whose alternatives are remembered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ask:
+    """What one press wants of the model."""
+
+    request: SuggestRequest
+    prompt: Prompt
+    secrets: Mapping[str, str]
+    deadline: float
+    key: Hashable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Offer:
+    """A command that came of an answer, and what the checks say of it."""
+
+    command: str
+    verdict: Verdict
+    findings: tuple[str, ...]
+    answer: Completion
+
+
+@dataclass(slots=True)
+class _Series:
+    """The alternatives of one line, in the order they were offered."""
+
+    offers: list[_Offer] = field(default_factory=list)
+    seed: int = 0
+    exhausted: bool = False
+
+    def knows(self, command: str) -> bool:
+        wanted = " ".join(command.split())
+        return any(" ".join(offer.command.split()) == wanted for offer in self.offers)
+
+
+_Step: TypeAlias = "Partial | Notice | _Offer"
+
+
+class Suggester:
+    """Answers presses. One for each configuration: make a new one when that changes, and with it
+    go the cached answers."""
+
+    def __init__(self, *, completer: Completer, look: Look, config: Config, clock: Clock) -> None:
+        self._completer = completer
+        self._look = look
+        self._config = config
+        self._clock = clock
+        self._facts = facts(look)
+        self._rules = [
+            CustomRule(match=rule.match, risk=Risk[rule.risk.upper()], reason=rule.reason)
+            for rule in config.safety.rules
+        ]
+        caching = config.caching
+        on = caching.enabled and caching.cache_identical_requests
+        self._answers = Cache[_Offer](
+            entries=caching.cache_max_entries if on else 0, ttl=caching.cache_ttl_s, clock=clock
+        )
+        self._series = Cache[_Series](entries=_SERIES, ttl=float("inf"), clock=clock)
+
+    def prefix(self, shell: Shell) -> Prompt:
+        """The part of every prompt for ``shell`` that stays: for warming a model."""
+        return prompts.prefix(shell, self._facts)
+
+    async def suggest(self, request: SuggestRequest) -> AsyncGenerator[Update, None]:
+        """Yield what the press leads to (see ``core.Update``); closing it cancels the work.
+
+        Raises NoBackendAvailable (also when the deadline passes), ModelUnavailable, and
+        BadCompletion when the model gave no command twice.
+        """
+        start = self._clock()
+        request = replace(
+            request,
+            line=clean(request.line).strip(),
+            last_command=clean(request.last_command).strip(),
+        )
+        if request.op == "explain":
+            flow = self._explain(request, start)
+        elif request.op == "next":
+            flow = self._next(request, start)
+        else:
+            flow = self._first(request, start)
+        if hint := _nothing_to_do(request):
+            yield Hint(text=hint)
+            return
+        if notice := self._too_long(request):
+            yield notice
+        async with aclosing(flow):
+            async for update in flow:
+                yield update
+
+    async def _first(self, request: SuggestRequest, start: float) -> AsyncGenerator[Update, None]:
+        ask = self._ask(request, start)
+        series = _Series()
+        if cached := self._answers.get(ask.key):
+            series = self._series.get(ask.key) or _Series([cached])
+        else:
+            async with aclosing(self._best(ask)) as steps:
+                async for step in steps:
+                    if isinstance(step, _Offer):
+                        series.offers.append(step)
+                        self._answers.put(ask.key, step)
+                    else:
+                        yield step
+        self._series.put(ask.key, series)
+        yield self._suggestion(request, series, 0, start)
+
+    async def _next(self, request: SuggestRequest, start: float) -> AsyncGenerator[Update, None]:
+        """The alternative that was asked for; after the last, the person's own text."""
+        ask = self._ask(request, start)
+        series = self._series.get(ask.key) or _Series()
+        self._series.put(ask.key, series)
+        wanted = max(request.alternative, 1)
+        if wanted <= self._config.suggest.max_alternatives:
+            while len(series.offers) <= wanted and not series.exhausted:
+                async with aclosing(self._another(ask, series)) as steps:
+                    async for step in steps:
+                        yield step
+        if wanted < len(series.offers):
+            yield self._suggestion(request, series, wanted, start)
+        else:
+            yield self._own_text(request, series, start)
+
+    async def _explain(self, request: SuggestRequest, start: float) -> AsyncGenerator[Update, None]:
+        context = self._config.embedded.context_tokens
+        prompt, secrets = prompts.explaining(request.line, context)
+        deadline = start + self._config.suggest.deadline_ms / 1000
+        async with aclosing(self._complete(prompt, deadline)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Notice):
+                    yield piece
+                elif isinstance(piece, Completion):
+                    text = "\n".join(spoken_lines(restore(piece.text, secrets)))
+                    verdict = self._assess(request.line, request.shell)
+                    yield Explanation(text=text, verdict=verdict, elapsed=self._clock() - start)
+
+    async def _best(self, ask: _Ask) -> AsyncGenerator[_Step, None]:
+        """The model's answer; one that fails a check gets a second chance, in what time is left.
+        Of two failing ones the earlier is kept: it was not made at a temperature."""
+        best: _Offer | None = None
+        prompt = ask.prompt
+        for _ in range(_SAMPLES):
+            offer: _Offer | None = None
+            try:
+                async with aclosing(self._sample(ask, prompt, show=best is None)) as steps:
+                    async for step in steps:
+                        if isinstance(step, _Offer):
+                            offer = step
+                        else:
+                            yield step
+            except BadCompletion:
+                pass
+            except NoBackendAvailable:
+                if best is None:
+                    raise
+                break
+            if offer and (best is None or len(offer.findings) < len(best.findings)):
+                best = offer
+            if best and not best.findings:
+                break
+            prompt = prompts.repaired(ask.prompt, best.findings if best else ())
+        if best is None:
+            raise BadCompletion("the model gave no command", hint="say it in other words")
+        yield best
+
+    async def _another(self, ask: _Ask, series: _Series) -> AsyncGenerator[Partial | Notice, None]:
+        """Add one more offer to ``series``, or find that there are no others."""
+        for _ in range(_TRIES):
+            seed, series.seed = series.seed, series.seed + 1
+            if not series.offers:
+                steps = self._best(ask)
+            else:
+                steps = self._sample(ask, prompts.varied(ask.prompt, seed), show=False)
+            try:
+                async with aclosing(steps):
+                    async for step in steps:
+                        if not isinstance(step, _Offer):
+                            yield step
+                        elif not series.knows(step.command):
+                            series.offers.append(step)
+                            return
+            except BadCompletion:
+                continue
+        series.exhausted = True
+
+    async def _sample(
+        self, ask: _Ask, prompt: Prompt, *, show: bool
+    ) -> AsyncGenerator[_Step, None]:
+        """One answer of the model: partial commands while it comes if ``show``, then the offer.
+        Raises BadCompletion when there is no command in it."""
+        text = shown = ""
+        last = float("-inf")
+        async with aclosing(self._complete(prompt, ask.deadline)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Completion):
+                    yield self._offer(ask, piece)
+                elif isinstance(piece, Notice):
+                    yield piece
+                else:
+                    text += piece
+                    if show and self._clock() - last >= _PARTIAL_S:
+                        last = self._clock()
+                        partial = restore(extract_partial(text), ask.secrets)
+                        if partial != shown and self._harmless(partial, ask.request.shell):
+                            shown = partial
+                            yield Partial(text=partial)
+
+    async def _complete(
+        self, prompt: Prompt, deadline: float
+    ) -> AsyncGenerator[str | Notice | Completion, None]:
+        left = deadline - self._clock()
+        if left <= 0:
+            raise NoBackendAvailable(
+                "the deadline has passed", hint="raise [suggest] deadline_ms in the configuration"
+            )
+        pieces = cast(
+            "AsyncGenerator[str | Notice | Completion, None]",
+            self._completer.complete(prompt, left),
+        )
+        async with aclosing(pieces):
+            async for piece in pieces:
+                yield piece
+
+    def _ask(self, request: SuggestRequest, start: float) -> _Ask:
+        settings = self._config.suggest
+        prompt, secrets = prompts.build(
+            request,
+            self._facts,
+            share_cwd=settings.share_cwd,
+            context_tokens=self._config.embedded.context_tokens,
+        )
+        failed = ("", 0) if request.line else (request.last_command, request.last_status)
+        cwd = request.cwd if settings.share_cwd else ""
+        key = (request.shell, request.environment, request.line, failed, cwd, request.path)
+        return _Ask(
+            request=request,
+            prompt=prompt,
+            secrets=secrets,
+            deadline=start + settings.deadline_ms / 1000,
+            key=key,
+        )
+
+    def _offer(self, ask: _Ask, answer: Completion) -> _Offer:
+        command = restore(extract(answer.text, ask.request.shell), ask.secrets)
+        verdict = self._assess(command, ask.request.shell)
+        return _Offer(
+            command=command,
+            verdict=verdict,
+            findings=findings(command, ask.request, verdict, self._look),
+            answer=answer,
+        )
+
+    def _suggestion(
+        self, request: SuggestRequest, series: _Series, place: int, start: float
+    ) -> Suggestion:
+        offer = series.offers[place]
+        others = (known.command for known in series.offers if known is not offer)
+        return Suggestion(
+            command=offer.command,
+            verdict=offer.verdict,
+            action=decide(offer.verdict.risk, self._config.safety_level),
+            explanation="; ".join(offer.findings),
+            alternatives=tuple(others),
+            index=place + 1,
+            count=len(series.offers),
+            backend=offer.answer.backend,
+            is_fallback=offer.answer.is_fallback,
+            elapsed=self._clock() - start,
+            attempts=offer.answer.attempts,
+        )
+
+    def _own_text(self, request: SuggestRequest, series: _Series, start: float) -> Suggestion:
+        return Suggestion(
+            command=request.line,
+            verdict=Verdict(risk=Risk.SAFE),
+            action="restore",
+            alternatives=tuple(offer.command for offer in series.offers),
+            index=0,
+            count=len(series.offers),
+            elapsed=self._clock() - start,
+        )
+
+    def _too_long(self, request: SuggestRequest) -> Notice | None:
+        room = prompts.room(self._config.embedded.context_tokens)
+        if len((request.line or request.last_command).encode()) <= room:
+            return None
+        return Notice(
+            text=f"the line is long: only its first and last parts are used ({room} bytes)"
+        )
+
+    def _harmless(self, command: str, shell: Shell) -> bool:
+        return bool(command) and self._assess(command, shell).risk is Risk.SAFE
+
+    def _assess(self, command: str, shell: Shell) -> Verdict:
+        return assess(command, shell=shell, allow=self._config.safety.allow, rules=self._rules)
+
+
+def _nothing_to_do(request: SuggestRequest) -> str:
+    """The hint for a press that has nothing to work on, or empty."""
+    if request.line:
+        return ""
+    if request.op == "explain":
+        return "type a command, then press the key again to have it explained"
+    if request.last_status and request.last_command:
+        return ""
+    return "type what you want in plain words, then press the key again"
