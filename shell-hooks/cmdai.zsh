@@ -7,13 +7,13 @@
 # _cmdai_receive when there is something to read, so nobody ever waits for it.
 
 typeset -g _cmdai_python=@PYTHON@ _cmdai_relay_kind=@RELAY_KIND@ _cmdai_relay=@RELAY@
-typeset -g _cmdai_version=@VERSION@
+typeset -g _cmdai_version=@VERSION@ _cmdai_prefix='cmdai: '
 typeset -gi _cmdai_patience=${_cmdai_patience:-5}  # seconds of silence that mean: it is dead
 typeset -g _cmdai_conflict=${_cmdai_conflict-}     # who holds Ctrl-G, if it is not ours
 
 # The request in flight. _cmdai_fd is empty when there is none.
 typeset -g _cmdai_fd=${_cmdai_fd-} _cmdai_op= _cmdai_record= _cmdai_unread= _cmdai_shown=
-typeset -g _cmdai_before= _cmdai_message= _cmdai_warning= _cmdai_offer= _cmdai_arm=
+typeset -g _cmdai_before= _cmdai_message= _cmdai_offer= _cmdai_arm=
 typeset -gi _cmdai_cursor=0 _cmdai_wanted=0 _cmdai_answered=0 _cmdai_restarts=0
 typeset -gi _cmdai_silence=0 _cmdai_ticking=${_cmdai_ticking:-0}
 
@@ -29,7 +29,7 @@ _cmdai_key() {
   elif [[ -n $_cmdai_armed && $BUFFER == "$_cmdai_armed_line" ]]; then
     _cmdai_show $_cmdai_armed
     _cmdai_last=$BUFFER _cmdai_armed= _cmdai_alternative=$_cmdai_armed_alternative
-    zle -M -- $_cmdai_message
+    _cmdai_say $_cmdai_message
   elif [[ -n $BUFFER && $BUFFER == "$_cmdai_last" ]]; then
     _cmdai_ask next $(( _cmdai_alternative + 1 )) $last_status
   else
@@ -55,11 +55,11 @@ _cmdai_ask() { # op alternative last_status
   [[ -z $line ]] && command=$_cmdai_command
   _cmdai_op=$1 _cmdai_wanted=$2 _cmdai_restarts=0
   _cmdai_before=$BUFFER _cmdai_cursor=$CURSOR _cmdai_shown=$BUFFER
-  _cmdai_offer= _cmdai_arm= _cmdai_armed= _cmdai_message= _cmdai_warning=
+  _cmdai_offer= _cmdai_arm= _cmdai_armed= _cmdai_message=
   POSTDISPLAY=  # another plugin's guess at the old line would stand behind the new one
   local -a fields=(
-    v=1 "op=$1" shell=zsh "shell_version=$ZSH_VERSION" "hook_version=$_cmdai_version"
-    "cursor=$CURSOR" "cwd=$PWD" "path=$PATH" "width=$COLUMNS"
+    v=1 "op=$1" shell=zsh "shell_version=$ZSH_VERSION"
+    "cursor=$CURSOR" "cwd=$PWD" "path=$PATH" "width=$(( COLUMNS - $#_cmdai_prefix ))"
     "last_status=$3" "last_command=$command" "alternative=$2"
     "environment=${CMDAI_ENVIRONMENT-}" "line=$line"
   )
@@ -74,7 +74,7 @@ _cmdai_connect() {
   if [[ ! -d $folder ]]; then
     return 1
   elif [[ ! -O $folder ]]; then
-    zle -M -- "cmdai: $folder belongs to somebody else"
+    _cmdai_say "$folder belongs to somebody else"
     return 0
   elif [[ ! -S $folder/hook.sock ]]; then
     return 1
@@ -127,7 +127,7 @@ _cmdai_start() {
   _cmdai_unread=
   _cmdai_listen _cmdai_started
   _cmdai_silence=-10 # importing may take its time
-  zle -M 'cmdai: starting…'
+  _cmdai_say starting…
 }
 
 _cmdai_after_fork() { # before zsh 5.8 Ctrl-C is lost after a process substitution without this
@@ -147,7 +147,7 @@ _cmdai_started() {
   [[ $_cmdai_unread == *$'\n='<->$'\n' ]] || return 0
   _cmdai_hang_up
   if [[ $_cmdai_unread == *$'\n=0\n' ]]; then
-    zle -M ''
+    _cmdai_say ''
     _cmdai_connect || _cmdai_start
   else
     word=${${_cmdai_unread%$'\n='*}%$'\n'}
@@ -177,7 +177,7 @@ _cmdai_receive() {
   done
   if [[ -n $_cmdai_fd ]]; then
     [[ -z $_cmdai_offer || $_cmdai_offer == "$_cmdai_shown" ]] || _cmdai_show $_cmdai_offer
-    [[ $_cmdai_message == "$message" ]] || zle -M -- $_cmdai_message
+    [[ $_cmdai_message == "$message" ]] || _cmdai_say $_cmdai_message
   fi
   zle -R
 }
@@ -186,7 +186,7 @@ _cmdai_take() { # letter text
   case $1 in
     (T) [[ $_cmdai_op == explain ]] || _cmdai_offer=$2 ;;
     (M) _cmdai_message=$2 ;;
-    (W) [[ $2 == (dangerous|critical)* ]] && _cmdai_warning='⚠ ' ;; # zle -M knows no colours
+    (W) ;; # zle -M knows no colours; the words are in M
     (A) [[ $2 == 0/* ]] && _cmdai_op=restore ;;
     (P) _cmdai_arm=$2 ;;
     (E) _cmdai_give_up "${2#*$'\n'}" ;;
@@ -207,8 +207,7 @@ _cmdai_done() {
   else
     _cmdai_put_back
   fi
-  _cmdai_message=$_cmdai_warning$_cmdai_message
-  zle -M -- $_cmdai_message
+  _cmdai_say $_cmdai_message
 }
 
 _cmdai_broke_off() {
@@ -223,12 +222,16 @@ _cmdai_broke_off() {
 _cmdai_give_up() { # why
   _cmdai_hang_up
   _cmdai_put_back
-  zle -M -- "cmdai: $1"
+  _cmdai_say $1
 }
 
 _cmdai_show() { # text; all updates of one request are one undo step
   BUFFER=$1 CURSOR=$#BUFFER _cmdai_shown=$BUFFER
   (( ! $+functions[_zsh_highlight] )) || _zsh_highlight
+}
+
+_cmdai_say() {
+  zle -M -- ${1:+$_cmdai_prefix}$1
 }
 
 _cmdai_put_back() {
@@ -239,14 +242,14 @@ _cmdai_put_back() {
 _cmdai_typed() {
   [[ $BUFFER != "$_cmdai_shown" ]] || return 1
   _cmdai_hang_up
-  zle -M 'cmdai: stopped, the line is yours'
+  _cmdai_say 'stopped, the line is yours'
   zle -R
 }
 
 _cmdai_listen() { # widget
   zle -F -w $_cmdai_fd $1
   _cmdai_silence=0
-  (( _cmdai_ticking )) || sched +1 _cmdai_tick
+  (( _cmdai_ticking )) || sched +1 '{ _cmdai_tick } 2> /dev/null'
   _cmdai_ticking=1
 }
 
@@ -262,7 +265,7 @@ _cmdai_hang_up() { # closing the connection cancels the request
 _cmdai_tick() {
   _cmdai_ticking=0
   [[ -n $_cmdai_fd ]] || return 0
-  sched +1 _cmdai_tick
+  sched +1 '{ _cmdai_tick } 2> /dev/null'
   _cmdai_ticking=1
   zle && zle _cmdai_watch
   return 0
@@ -280,7 +283,7 @@ _cmdai_line_init() { # after Ctrl-C: zle dropped the line, here it is again
   [[ -n $_cmdai_fd ]] || return 0
   _cmdai_hang_up
   [[ -n $BUFFER ]] || BUFFER=$_cmdai_before CURSOR=$_cmdai_cursor
-  zle -M 'cmdai: cancelled'
+  _cmdai_say 'cancelled'
 }
 
 _cmdai_line_finish() {

@@ -31,12 +31,12 @@ _CURL_FEATURE = re.compile(r"\bUnixSockets\b", re.IGNORECASE)
 _ASK_SECONDS = 3.0
 
 # zsh parses a file with the person's aliases and options. `emulate -c` parses without them, and
-# every function defined inside keeps these options whenever it runs ("sticky emulation").
-_ZSH_OPEN = (
-    "if [[ -o interactive ]]; then\n'builtin' 'emulate' 'zsh' '-o' 'no_aliases' "
+# every function defined inside keeps these options whenever it runs ("sticky emulation"). The
+# words are quoted because aliases are still on there.
+_ZSH_CLEAN = (
+    "'builtin' 'emulate' 'zsh' '-o' 'no_aliases' "
     "'-o' 'no_err_exit' '-o' 'no_err_return' '-o' 'no_xtrace' '-c' "
 )
-_ZSH_CLOSE = "\nfi\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,9 @@ def render(shell: Shell, *, python: str, relay: Relay) -> str:
     }
     template = resource(f"shell-hooks/cmdai.{shell}").read_text(encoding="utf-8")
     text = _fill(template, {name: quote(value, shell) for name, value in values.items()})
-    return _ZSH_OPEN + quote(text, shell) + _ZSH_CLOSE if shell == "zsh" else text
+    if shell == "zsh":
+        return _ZSH_CLEAN + quote(f"if [[ -o interactive ]]; then\n{text}fi", shell) + "\n"
+    return text
 
 
 def init(shell: Shell) -> str:
