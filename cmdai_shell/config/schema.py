@@ -47,8 +47,9 @@ class Suggest(_Table, frozen=True):
         int, Meta(ge=0, le=9, description="further suggestions that a second press can reach")
     ] = 3
     share_cwd: Annotated[
-        bool, Meta(description="tell the model the name of the current folder")
-    ] = True
+        bool,
+        Meta(description="tell the model the current folder's name; small models repeat it"),
+    ] = False
 
 
 class Embedded(_Table, frozen=True):
