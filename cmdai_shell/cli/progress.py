@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress as RichProgress
 
+_STEP = 1 << 20
+"""Bytes between two updates of the bar; a network brings many small pieces."""
+
 
 @contextmanager
 def progress(what: str) -> Iterator[Progress]:
@@ -41,8 +44,12 @@ class _Bar:
     def __init__(self, bars: RichProgress, what: str) -> None:
         self._bars = bars
         self._task = bars.add_task(what, total=None)
+        self._drawn = 0
 
     def at(self, done: int, total: int) -> None:
+        if abs(done - self._drawn) < _STEP and done != total:
+            return
+        self._drawn = done
         self._bars.update(self._task, completed=done, total=total)
 
     def say(self, text: str) -> None:

@@ -49,7 +49,7 @@ class Partial:
         self.path = path
         self.size = size
         self._progress = progress
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("ab", buffering=0)
         self.length = 0
         self._sha = hashlib.sha256()

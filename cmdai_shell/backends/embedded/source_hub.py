@@ -79,7 +79,7 @@ def _once(url: str, into: Partial, silence_s: float) -> None:
                 f"{urlsplit(url).netloc}: the file has {start + int(length)} bytes there,"
                 f" not {into.size}"
             )
-        while into.missing and (chunk := reply.read(min(CHUNK, into.missing))):
+        while into.missing and (chunk := reply.read1(min(CHUNK, into.missing))):
             into.write(chunk)
 
 

@@ -87,7 +87,7 @@ class Store:
     def add(self, partial: Partial, manifest: Manifest) -> ModelFile:
         """Take over a finished file. The caller has checked its digest."""
         home = self.folder / manifest.id
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        home.mkdir(parents=True, exist_ok=True)
         text = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
         (home / "manifest.json").unlink(missing_ok=True)
         partial.seal(home / manifest.file)
@@ -144,7 +144,7 @@ class Store:
 
     def check_room(self, needed: int) -> None:
         """Raises ModelUnavailable when the disk has not ``needed`` bytes free."""
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.folder.mkdir(parents=True, exist_ok=True)
         if (free := shutil.disk_usage(self.folder).free) < needed:
             raise ModelUnavailable(
                 f"not enough room in {self.folder}: {megabytes(needed)} needed,"
@@ -156,7 +156,7 @@ class Store:
     def lock(self, model_id: str, waiting: Progress | None = None) -> Iterator[None]:
         """One writer for each model. With ``waiting`` a second one says so and waits; without, it
         raises ModelUnavailable. The system drops the lock of a process that dies."""
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.folder / f".{model_id}.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             try:
