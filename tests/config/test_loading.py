@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+import sys
+from subprocess import run
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cmdai_shell.config import Config, load
+from cmdai_shell.config.loading import config_file, key_lines, load_with_origins, nearest, parse
+from cmdai_shell.config.schema import KEYS
+from cmdai_shell.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OTHER: dict[str, tuple[str, object]] = {
+    "safety_level": ('"strict"', "strict"),
+    "log_level": ('"debug"', "debug"),
+    "default_shell": ('"fish"', "fish"),
+    "safety.allow": ('["git push"]', ("git push",)),
+    "suggest.deadline_ms": ("5000", 5000),
+    "suggest.max_alternatives": ("1", 1),
+    "suggest.share_cwd": ("true", True),
+    "embedded.engine": ('"llama-server"', "llama-server"),
+    "embedded.model": ('"qwen2.5-coder-0.5b"', "qwen2.5-coder-0.5b"),
+    "embedded.threads": ("3", 3),
+    "embedded.context_tokens": ("4096", 4096),
+    "embedded.idle_unload_s": ("0", 0),
+    "caching.enabled": ("false", False),
+    "caching.cache_identical_requests": ("false", False),
+    "caching.cache_ttl_s": ("60", 60),
+    "caching.cache_max_entries": ("5", 5),
+}
+"""For each key a value that is not its default: as TOML, and loaded."""
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    return path
+
+
+def value(config: Config, name: str) -> object:
+    section, _, key = name.rpartition(".")
+    return getattr(getattr(config, section) if section else config, key)
+
+
+def refusal(tmp_path: Path, text: str) -> str:
+    with pytest.raises(ConfigError) as error:
+        load(written(tmp_path, text), {})
+    return str(error.value).replace(str(tmp_path), "")
+
+
+def test_every_key_is_tried_here() -> None:
+    assert set(OTHER) | {"safety.rules"} == set(KEYS)
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_each_key_of_the_file_is_loaded(tmp_path: Path, name: str) -> None:
+    text, expected = OTHER[name]
+    config = load(written(tmp_path, f"{name} = {text}\n"), {})
+    assert value(config, name) == expected != KEYS[name].default
+    others = {other: value(config, other) for other in KEYS if other != name}
+    assert others == {other: KEYS[other].default for other in others}
+
+
+def test_rules_are_loaded(tmp_path: Path) -> None:
+    text = """
+    [[safety.rules]]
+    match = "\\\\bterraform apply\\\\b"
+    risk = "critical"
+    reason = "changes production"
+    """
+    (rule,) = load(written(tmp_path, text), {}).safety.rules
+    assert (rule.match, rule.risk, rule.reason) == (
+        r"\bterraform apply\b",
+        "critical",
+        "changes production",
+    )
+
+
+@pytest.mark.parametrize("name", [name for name, key in KEYS.items() if key.variable])
+def test_each_variable_outranks_the_file(tmp_path: Path, name: str) -> None:
+    text, expected = OTHER[name]
+    default = KEYS[name].default
+    shown = str(default).lower() if isinstance(default, bool) else repr(default)
+    path = written(tmp_path, f"{name} = {shown}\n")
+    assert value(load(path, {}), name) == default
+    assert value(load(path, {KEYS[name].variable: text.strip('"')}), name) == expected
+
+
+def test_an_empty_variable_is_none(tmp_path: Path) -> None:
+    path = written(tmp_path, "embedded.threads = 2\n")
+    assert load(path, {"CMDAI_THREADS": ""}).embedded.threads == 2
+
+
+def test_no_file_is_the_defaults(tmp_path: Path) -> None:
+    assert load(tmp_path / "absent.toml", {}) == Config()
+
+
+def test_the_user_s_own_file_is_found() -> None:
+    config_file().parent.mkdir()
+    config_file().write_text("log_level = 'error'\n")
+    assert load().log_level == "error"
+
+
+def test_origins_tell_which_of_the_three(tmp_path: Path) -> None:
+    path = written(tmp_path, "# one\nlog_level = 'debug'\n\n[embedded]\nthreads = 2\nmodel = 'a'\n")
+    loaded = load_with_origins(path, {"CMDAI_MODEL": "b"})
+    assert loaded.origins["log_level"] == f"{path}:2"
+    assert loaded.origins["embedded.threads"] == f"{path}:5"
+    assert loaded.origins["embedded.model"] == "$CMDAI_MODEL"
+    assert loaded.origins["caching.enabled"] == "default"
+    assert set(loaded.origins) == set(KEYS)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "[embedded]\n\n# more\nthread = 3\n",
+            "/config.toml:4: unknown key embedded.thread: did you mean embedded.threads?",
+        ),
+        ("threads = 3", "/config.toml:1: unknown key threads: did you mean embedded.threads?"),
+        (
+            "[embeded]\nthreads = 3",
+            "/config.toml:2: unknown key embeded.threads: did you mean embedded.threads?",
+        ),
+        (
+            "colour = 'red'",
+            "/config.toml:1: unknown key colour: cmdai-shell config show lists the keys",
+        ),
+        (
+            "embedded = 3",
+            "/config.toml:1: embedded is a section: write [embedded], keys below it",
+        ),
+        (
+            "safety_level = 'loose'",
+            '/config.toml:1: safety_level = "loose": choose strict, moderate, permissive',
+        ),
+        (
+            "[embedded]\nthreads = '3'",
+            '/config.toml:2: embedded.threads = "3": expected a whole number, got text',
+        ),
+        (
+            "[embedded]\nthreads = -3",
+            "/config.toml:2: embedded.threads = -3: expected a whole number >= 0",
+        ),
+        (
+            "[caching]\nenabled = 1",
+            "/config.toml:2: caching.enabled = 1: expected true or false, got a whole number",
+        ),
+        (
+            "[safety]\nallow = [\n  'ls',\n  '',\n]",
+            "/config.toml:2: safety.allow[1]: expected text of length >= 1",
+        ),
+        (
+            "[[safety.rules]]\nmatch = 'a'\nrisk = 'safe'\nreason = 'r'\n"
+            "[[safety.rules]]\nmatch = 'b'\nrisk = 'bad'\nreason = 'r'",
+            "/config.toml:7: safety.rules[1].risk: choose safe, caution, dangerous, critical",
+        ),
+        (
+            "[[safety.rules]]\nmatch = 'a'\nrisk = 'safe'\nreason = 'r'\nlevel = 1",
+            "/config.toml:5: safety.rules[0].level: unknown key",
+        ),
+        (
+            "[[safety.rules]]\nmatch = '('\nrisk = 'safe'\nreason = 'r'",
+            "/config.toml:2: safety.rules[0].match: not a regular expression: ",
+        ),
+        ("log_level = 'info'\nsafety_level = strict\n", "/config.toml:2: not valid TOML: "),
+        ("[embedded\nthreads = 1", "/config.toml:1: not valid TOML: "),
+        ("log_level = 'info'\n\nx = [\n1,\n", "/config.toml:"),
+    ],
+)
+def test_a_refusal_names_file_line_key_and_cure(tmp_path: Path, text: str, sentence: str) -> None:
+    assert refusal(tmp_path, text).startswith(sentence)
+
+
+def test_a_bad_variable_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as error:
+        load(tmp_path / "absent.toml", {"CMDAI_THREADS": "many"})
+    assert str(error.value) == (
+        '$CMDAI_THREADS: embedded.threads = "many": expected a whole number, got text'
+    )
+
+
+def test_bytes_that_are_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_bytes(b"# caf\xc3\xa9\n# caf\xe9\n")
+    with pytest.raises(ConfigError, match=r"config.toml:2: not UTF-8"):
+        load(path, {})
+
+
+def test_a_folder_in_its_place(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot read .*: is a directory"):
+        load(tmp_path, {})
+
+
+def test_an_empty_section_is_nothing() -> None:
+    assert parse("[embedded]\n") == {}
+    with pytest.raises(ConfigError, match="unknown key embeded"):
+        parse("[embeded]\n")
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("saftey_level", "safety_level"), ("cache_ttl", "caching.cache_ttl_s"), ("zzz", "")],
+)
+def test_the_nearest_key(typed: str, meant: str) -> None:
+    assert nearest(typed) == meant
+
+
+def test_lines_of_keys_in_any_shape() -> None:
+    text = """\
+# a comment = 1
+log_level = "info"
+
+safety.allow = [   # 4
+  "one",
+]
+embedded = { threads = 1,
+  model = "a" } # TOML 1.0 forbids this break: never parses
+"""
+    assert key_lines(text)["log_level"] == 2
+    assert key_lines(text)["safety.allow"] == 4
+    assert "embedded.threads" not in key_lines(text)
+    multi = 'a = """\nlog_level = 3\n"""\nlog_level = 4\n'
+    assert key_lines(multi)["log_level"] == 4
+
+
+def test_importing_it_is_cheap() -> None:
+    """A keypress may have to start the daemon: no editor of TOML, no platformdirs, no click."""
+    code = (
+        "import sys, cmdai_shell.config; "
+        "print([m for m in ('tomlkit', 'platformdirs', 'click', 'rich') if m in sys.modules])"
+    )
+    ended = run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout == "[]\n"
