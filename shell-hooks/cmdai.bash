@@ -22,17 +22,17 @@ _cmdai_relay=@RELAY@
 # shellcheck disable=SC2034  # for `cmdai-shell doctor`
 _cmdai_version=@VERSION@
 
-_cmdai_silence=5 # seconds: a daemon says something every second, so this long without a byte is dead
-
 # What is remembered from press to press.
-_cmdai_own=           # the person's own text
-_cmdai_own_cursor=0   # and its cursor
-_cmdai_last=          # the suggestion made from it
-_cmdai_alternative=0  # and which alternative that is
-_cmdai_armed=         # a critical command that waits for a second press
-_cmdai_armed_place=   # on this line of this prompt
-_cmdai_bound=
-_cmdai_conflict=      # who else holds our key, for `cmdai-shell doctor`
+_cmdai_own=               # the person's own text
+_cmdai_own_cursor=0       # and its cursor
+_cmdai_last=              # the suggestion made from it
+_cmdai_alternative=0      # and which alternative that is
+_cmdai_armed=             # a critical command that waits for a second press
+_cmdai_armed_alternative=0
+_cmdai_armed_place=       # at this line of this prompt
+_cmdai_said_place=        # where our last message stands directly above the line
+_cmdai_bound=             # the keys are bound
+_cmdai_conflict=          # who else holds our key, for `cmdai-shell doctor`
 
 # --- The keys ------------------------------------------------------------------------------------
 
@@ -53,55 +53,60 @@ _cmdai_explain() {
   local -
   set -f +aeEuTx
   _cmdai_request explain "$_cmdai_status" "$READLINE_LINE" 0
-  _cmdai_say
+  _cmdai_say "$HISTCMD:$READLINE_LINE"
   return 0
 }
 
-# One press: a state machine whose state is what stands on the line.
+# _cmdai_press STATUS: a state machine whose state is what stands on the line.
 _cmdai_press() {
-  local status=$1 place=$HISTCMD:$READLINE_LINE
+  local place=$HISTCMD:$READLINE_LINE wanted=0
 
   if [[ -n $_cmdai_armed && $place == "$_cmdai_armed_place" ]]; then
-    _cmdai_remember
-    _cmdai_put "$_cmdai_armed" 0
+    _cmdai_put "$_cmdai_armed" "$_cmdai_armed_alternative"
     return
   fi
+  _cmdai_armed=
   if [[ -n $READLINE_LINE && $READLINE_LINE == "$_cmdai_last" ]]; then
-    _cmdai_request next "$status" "$_cmdai_own" $((_cmdai_alternative + 1))
+    wanted=$((_cmdai_alternative + 1))
+    _cmdai_request next "$1" "$_cmdai_own" "$wanted"
   else
-    _cmdai_remember
-    _cmdai_request suggest "$status" "$READLINE_LINE" 0
+    _cmdai_own=$READLINE_LINE _cmdai_own_cursor=$READLINE_POINT _cmdai_last=
+    _cmdai_request suggest "$1" "$_cmdai_own" "$wanted"
   fi
 
   case $_cmdai_end in
-    put) _cmdai_put "$_cmdai_text" $((_cmdai_alternative + 1)) ;;
+    put) _cmdai_put "$_cmdai_text" "$wanted" ;;
     own) READLINE_LINE=$_cmdai_own READLINE_POINT=$_cmdai_own_cursor _cmdai_last= ;;
-    arm) _cmdai_armed=$_cmdai_text _cmdai_armed_place=$place ;;
+    arm)
+      _cmdai_armed=$_cmdai_text _cmdai_armed_place=$place _cmdai_armed_alternative=$wanted
+      ;;
   esac
-  _cmdai_say
+  _cmdai_say "$place"
 }
 
-# A new press begins on the person's own text. The alternative counts from the suggestion itself.
-_cmdai_remember() {
-  _cmdai_own=$READLINE_LINE _cmdai_own_cursor=$READLINE_POINT
-  _cmdai_last='' _cmdai_alternative=-1
-}
-
+# _cmdai_put TEXT ALTERNATIVE: the text becomes the line.
 _cmdai_put() {
   READLINE_LINE=$1 READLINE_POINT=${#1}
-  _cmdai_last=$1 _cmdai_alternative=$2 _cmdai_armed=''
+  _cmdai_last=$1 _cmdai_alternative=$2 _cmdai_armed=
 }
 
-# The daemon's last message stays above the prompt, which readline redraws below it.
+# _cmdai_say PLACE: the daemon's last message stays above the line, which readline redraws below.
+# A message that the press at PLACE finds directly above the line is replaced.
 _cmdai_say() {
-  local style
+  local style=2
   [[ -n $_cmdai_message ]] || return
   case $_cmdai_risk in
     caution) style=33 ;;
     dangerous | critical) style=31 ;;
-    *) style=2 ;;
   esac
-  builtin printf '\e[%smcmdai: %s\e[0m\n' "$style" "$_cmdai_message" >/dev/tty
+  {
+    [[ $1 != "$_cmdai_said_place" ]] || builtin printf '\e[A\e[J'
+    builtin printf '\e[%smcmdai: %s\e[0m\n' "$style" "$_cmdai_message"
+  } >/dev/tty
+  _cmdai_said_place=
+  if [[ $_cmdai_message != *$'\n'* ]] && ((${#_cmdai_message} + 8 < ${COLUMNS:-80})); then
+    _cmdai_said_place=$HISTCMD:$READLINE_LINE
+  fi
 }
 
 # --- One request ---------------------------------------------------------------------------------
@@ -131,42 +136,50 @@ _cmdai_request() {
 
 # The rest runs in a subshell, whose output is: end, risk, message, text, each ended by 0x1e.
 _cmdai_talk() {
-  local folder client='' end='' risk='' message='' text='' record
+  local line=$3 folder record client='' end='' risk='' message='' text='' said=''
   exec 2>/dev/null
-  # A child stopped by Ctrl-Z would leave the shell waiting for ever.
-  builtin trap '' TSTP QUIT
+  builtin trap '' TSTP QUIT # a child stopped by Ctrl-Z would leave the shell waiting for ever
   builtin trap 'builtin kill "$client"' EXIT
   builtin trap 'exit 130' INT
-  _cmdai_draw "${3:+$3 }…"
+  _cmdai_draw
   _cmdai_find_folder
-  _cmdai_write_record "$@"
   if [[ -e $folder && ! -O $folder ]]; then
-    end=fail message="$folder belongs to somebody else: set CMDAI_RUNTIME_DIR to a folder of your own"
+    end=fail message="$folder belongs to somebody else: set CMDAI_RUNTIME_DIR to a folder of yours"
   else
-    _cmdai_ask
-    [[ $end != unreachable ]] || { _cmdai_start && _cmdai_ask; }
+    _cmdai_write_record "$@"
+    _cmdai_ask 5
+    if [[ $end == unreachable ]] && _cmdai_start; then
+      _cmdai_ask 15 # it may still be loading
+    fi
   fi
-  [[ $end != unreachable ]] || end=fail message='the daemon gives no answer: cmdai-shell doctor'
+  if [[ $end == unreachable ]]; then
+    end=fail message='the daemon gives no answer: cmdai-shell doctor'
+  fi
   builtin printf '%s\x1e' "$end" "$risk" "$message" "$text"
 }
 
-# The runtime folder, by the rule of README.md.
+# Sets `folder` to the runtime folder, by the rule of README.md.
 _cmdai_find_folder() {
   local LC_ALL=C # the limit is in bytes
-  folder=${CMDAI_RUNTIME_DIR:-${XDG_RUNTIME_DIR:+${XDG_RUNTIME_DIR%/}/cmdai-shell}}
-  folder=${folder:-${TMPDIR:-/tmp}}
-  [[ -n ${CMDAI_RUNTIME_DIR:-}${XDG_RUNTIME_DIR:-} ]] || folder=${folder%/}/cmdai-shell-$UID
-  folder=${folder%/}
-  ((${#folder} <= 90)) || folder=/tmp/cmdai-shell-$UID
+  if [[ -n ${CMDAI_RUNTIME_DIR-} ]]; then
+    folder=${CMDAI_RUNTIME_DIR%/}
+  elif [[ -n ${XDG_RUNTIME_DIR-} ]]; then
+    folder=${XDG_RUNTIME_DIR%/}/cmdai-shell
+  else
+    folder=${TMPDIR:-/tmp}
+    folder=${folder%/}/cmdai-shell-$UID
+  fi
+  ((${#folder} + ${#_cmdai_socket} <= 100)) || folder=/tmp/cmdai-shell-$UID
 }
+_cmdai_socket=/hook.sock
 
 # _cmdai_write_record OP STATUS LINE ALTERNATIVE: sets `record`.
 _cmdai_write_record() {
   local field last_command='' separators=$'[\x1e\x1f]'
   [[ -n $3 ]] || last_command=$(_cmdai_last_command)
   record=v=1
-  for field in "op=$1" shell=bash "shell_version=$BASH_VERSION" "cursor=$READLINE_POINT" "cwd=$PWD" \
-    "path=$PATH" "width=${COLUMNS:-80}" "last_status=$2" "last_command=$last_command" \
+  for field in "op=$1" shell=bash "shell_version=$BASH_VERSION" "cursor=$READLINE_POINT" \
+    "cwd=$PWD" "path=$PATH" "width=${COLUMNS:-80}" "last_status=$2" "last_command=$last_command" \
     "alternative=$4" "environment=${CMDAI_ENVIRONMENT-}" "line=$3"; do
     record+=$'\x1f'${field//$separators/ }
   done
@@ -177,12 +190,13 @@ _cmdai_write_record() {
 _cmdai_last_command() {
   local HISTTIMEFORMAT='' entry
   entry=$(builtin history 1)
-  [[ $entry =~ ^\ *[0-9]+\*?\ \ ?(.*)$ ]] && builtin printf '%s' "${BASH_REMATCH[1]}"
+  [[ $entry =~ ^\ *[0-9]+\*?\ \ ?(.*)$ ]] && builtin printf %s "${BASH_REMATCH[1]}"
 }
 
-# Connects, sends the record, reads the reply. `end` becomes `unreachable` if not one byte came.
+# _cmdai_ask SECONDS: connects, sends the record, reads the reply; gives up after so long a silence
+# (a daemon says something every second). `end` is `unreachable` if not one byte came.
 _cmdai_ask() {
-  local relay socket=$folder/hook.sock reply
+  local relay socket=$folder$_cmdai_socket reply
   end=unreachable
   [[ -S $socket ]] || return
   case $_cmdai_relay_kind in
@@ -194,44 +208,48 @@ _cmdai_ask() {
   builtin exec {reply}< <(builtin exec "${relay[@]}" < <(builtin printf %s "$record"))
   # shellcheck disable=SC2034  # for the EXIT trap of _cmdai_talk
   client=$!
-  _cmdai_receive "$reply"
+  _cmdai_receive "$reply" "$1"
+  builtin exec {reply}<&-
 }
 
-# _cmdai_receive FD: reads the reply to its end, showing it as it comes.
+# _cmdai_receive FD SECONDS: reads the reply to its end, showing it as it comes.
 _cmdai_receive() {
-  local line kind='' said='' code
-  while IFS= builtin read -r -t "$_cmdai_silence" -u "$1" line; code=$?; ((code == 0)); do
+  local row kind=keep code
+  while IFS= builtin read -r -t "$2" -u "$1" row; code=$?; ((code == 0)); do
     [[ $end != unreachable ]] || end=fail message='the daemon went away: your line is back'
-    case $line in
-      T*) text=${line:1} kind=${kind:-put} && _cmdai_draw "$text" ;;
-      P*) text=${line:1} kind=arm ;;
+    case $row in
+      T*) text=${row:1} kind=put && _cmdai_draw ;;
+      M*) said=${row:1} && _cmdai_draw ;;
+      W*) row=${row:1} risk=${row%%$'\x1f'*} ;;
       A0/*) kind=own ;;
-      W*) line=${line:1} risk=${line%%$'\x1f'*} ;;
-      M*) said=${line:1} && _cmdai_draw "$said" ;;
-      E*) end=fail message=${line#*$'\x1f'} && return ;;
-      D*) end=${kind:-keep} message=$said && return ;;
+      P*) text=${row:1} kind=arm ;;
+      E*) end=fail message=${row#*$'\x1f'} && return ;;
+      D*) end=$kind message=$said && return ;;
     esac
   done
   ((code <= 128)) || end=fail message='the daemon is silent: your line is back'
 }
 
-# Starts the daemon. It goes on in the background, without the person's terminal.
+# Starts the daemon, which goes on in the background without the person's terminal.
 _cmdai_start() {
   local problem
-  _cmdai_draw 'starting the daemon …'
-  problem=$("$_cmdai_python" -I -m cmdai_shell.daemon start 2>&1 >/dev/null </dev/null) && return
+  said='starting the daemon …'
+  _cmdai_draw
+  problem=$("$_cmdai_python" -I -m cmdai_shell.daemon start 2>&1 >/dev/null </dev/null) && said='' && return
   end=fail message=${problem##*$'\n'}
-  message=${message:-'the daemon does not start: cmdai-shell doctor'}
+  message=${message:-the daemon does not start: cmdai-shell doctor}
   return 1
 }
 
-# Shows one dim row in place of the line (readline has cleared it). Automatic wrapping is off
-# meanwhile, so that wide characters cannot spill into a second row.
+# Shows the command so far, or the person's line, and the message, as one dim row in place of the
+# line (readline has cleared it). Automatic wrapping is off meanwhile, so that wide characters
+# cannot spill into a second row.
 _cmdai_draw() {
-  local width=${COLUMNS:-80} row=${1//$'\x1f'/ ⏎ }
-  row=${row//$'\n'/ ⏎ }
+  local row=${text:-$line} width=${COLUMNS:-80} note=${said:-…}
   [[ $width == [1-9]* && $width != *[!0-9]* ]] || width=80
-  builtin printf '\e[?7l\r\e[K\e[2m%s\e[0m\e[?7h' "${row:0:width-1}" >/dev/tty
+  row=${row//[$'\n\x1f']/ ⏎ }
+  width=$((width > ${#note} + 4 ? width - ${#note} - 4 : 0))
+  builtin printf '\e[?7l\r\e[K\e[2m%s  %s\e[0m\e[?7h' "${row:0:width}" "$note" >/dev/tty
 }
 
 # --- Binding -------------------------------------------------------------------------------------
@@ -241,7 +259,7 @@ _cmdai_draw() {
 _cmdai_bind() {
   local _cmdai_status=$?
   local -
-  set -f +aeEux
+  set -f +aeEuTx
   PROMPT_COMMAND=${PROMPT_COMMAND//$'\n'_cmdai_bind/}
   [[ $PROMPT_COMMAND != _cmdai_bind ]] || PROMPT_COMMAND=
   if [[ -z $_cmdai_bound ]]; then
@@ -267,13 +285,13 @@ _cmdai_bind_keys() {
 
 # The key as readline writes it: ^G and ^[g become \C-g and \eg; \C-g stays.
 _cmdai_sequence() {
-  local key=$1 sequence=''
+  local key=$1 sequence='' character
   while [[ $key == *^?* ]]; do
     sequence+=${key%%^*}
     key=${key#*^}
     case ${key:0:1} in
       '[') sequence+='\e' ;;
-      *) sequence+=\\C-${key:0:1} ;;
+      *) character=${key:0:1} sequence+=\\C-${character,} ;;
     esac
     key=${key:1}
   done
