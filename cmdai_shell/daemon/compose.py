@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, get_args
@@ -19,13 +20,18 @@ from cmdai_shell.routing import Router
 from cmdai_shell.suggest import Suggester
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 
     from cmdai_shell.backends.embedded.engine import EmbeddedBackend
     from cmdai_shell.config import Config
     from cmdai_shell.core import Backend, Clock, Notice, Prompt
 
 log = logging.getLogger(__name__)
+
+CLOSE_TIMEOUT = 0.6
+"""Seconds the backends get to end when their chain does."""
+WARM_AFTER = 0.5
+"""Seconds a new daemon waits for the press that started it, before it warms on a guess."""
 
 
 @dataclass(slots=True)
@@ -68,31 +74,73 @@ class Chain:
         self, config: Config, clock: Clock, backends: Sequence[Backend] | None = None
     ) -> None:
         self.config = config
-        self.engine = _engine(config, clock) if backends is None else None
-        self._backends = tuple(backends) if self.engine is None else (self.engine,)
+        self.engine = None if backends else _engine(config, clock)
+        self._backends = tuple(backends or filter(None, [self.engine]))
         router = Router(self._backends, clock=clock)
         self.suggester = Suggester(
             completer=_Noting(router), look=HostLook(), config=config, clock=clock
         )
+        self._users = 0
+        self._retired = asyncio.Event()
+        self._unused = asyncio.Event()
+
+    @contextmanager
+    def in_use(self) -> Iterator[Suggester]:
+        """Its suggester, for one request: while any is answered the backends stay open."""
+        self._users += 1
+        try:
+            yield self.suggester
+        finally:
+            self._users -= 1
+            if self._retired.is_set() and not self._users:
+                self._unused.set()
+
+    def retire(self) -> None:
+        """Another chain answers from now on; this one ends with its last request."""
+        self._retired.set()
+        if not self._users:
+            self._unused.set()
+
+    def maker(self, backend: str) -> str:
+        """A backend's name as a person reads it: which model, and where it runs."""
+        if self.engine and backend == self.engine.name:
+            return f"{self.engine.status().model} on this CPU"
+        return backend
 
     async def live(self, hurried: asyncio.Event) -> None:
-        """The background life: the model loaded ahead of the first press, unloaded when idle.
+        """Until retired and unused: the model loaded ahead of the first press, unloaded when idle.
 
         ``hurried`` is set by a press, which loads the model itself, for its own shell.
         """
+        try:
+            async with asyncio.TaskGroup() as group:
+                background = group.create_task(self._background(hurried))
+                await self._unused.wait()
+                background.cancel()
+        finally:
+            await self._aclose()
+
+    async def _background(self, hurried: asyncio.Event) -> None:
         if self.engine is None:
             return
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self.engine.run())
-            group.create_task(self._warm(self.engine, hurried))
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.engine.run())
+                group.create_task(self._warm(self.engine, hurried))
+        except Exception:  # presses still find the model, or say what is wrong with it
+            log.exception("the model's background work failed")
 
-    async def aclose(self) -> None:
-        for backend in self._backends:
-            await backend.aclose()
+    async def _aclose(self) -> None:
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                for backend in self._backends:
+                    await backend.aclose()
+        except TimeoutError:
+            log.warning("a backend did not close")
 
     async def _warm(self, engine: EmbeddedBackend, hurried: asyncio.Event) -> None:
         try:
-            async with asyncio.timeout(0.5):
+            async with asyncio.timeout(WARM_AFTER):
                 await hurried.wait()
         except TimeoutError:
             pass

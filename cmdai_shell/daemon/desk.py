@@ -8,11 +8,11 @@ import os
 import time
 from contextlib import aclosing
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from cmdai_shell import __version__
 from cmdai_shell.config import paths
-from cmdai_shell.core import Explanation, Hint, SuggestRequest, Suggestion, Update
+from cmdai_shell.core import Explanation, Hint, Suggestion, SuggestRequest, Update
 from cmdai_shell.daemon.compose import Chain, Sent, sent
 from cmdai_shell.errors import CmdaiError
 
@@ -47,20 +47,19 @@ class Desk:
         """The updates of one request, an error as the last of them. Closing it cancels the work."""
         began = self._clock()
         note = Sent()
-        token = sent.set(note)
+        sent.set(note)
         final: Update | CmdaiError | None = None
         self.in_flight += 1
-        self._hurried.set()
         try:
             if request.op == "ping":
-                final = Hint(text=f"cmdai-shell {__version__}")
-                yield final
+                yield Hint(text=f"cmdai-shell {__version__}")
                 return
+            self._hurried.set()
             self._see(request)
-            async with aclosing(self.chain().suggester.suggest(request)) as updates:
-                async for update in updates:
-                    final = update
-                    yield update
+            with self.chain().in_use() as suggester:
+                async with aclosing(suggester.suggest(request)) as updates:
+                    async for final in updates:
+                        yield final
         except CmdaiError as error:
             final = error
             yield error
@@ -73,45 +72,44 @@ class Desk:
             self.in_flight -= 1
             if request.op != "ping":
                 self._record(request, note, final, self._clock() - began)
-            sent.reset(token)
 
     def chain(self) -> Chain:
         """The chain in force. Raises ConfigError when there is none for a wrong configuration."""
         if self._chain is None:
-            self._chain = self._compose()
-            self._changed.set()
-        return self._chain
+            self._install(self._compose())
+        return cast("Chain", self._chain)
+
+    def maker(self, backend: str) -> str:
+        """A backend's name as a person reads it."""
+        return self._chain.maker(backend) if self._chain else backend
 
     # --- its life
 
     async def live(self) -> None:
-        """Keep the chain's background life going, and replace it on ``reload``; ends cancelled."""
+        """Keep each chain's background life going; ends when cancelled."""
         try:
             self.chain()
         except CmdaiError as error:
-            log.error("no chain", extra={"fields": {"code": error.code}})
-        while True:
-            await self._changed.wait()
-            self._changed.clear()
-            chain = self._chain
-            async with asyncio.TaskGroup() as group:
-                background = group.create_task(self._background(chain)) if chain else None
+            log.error("no chain", extra={"fields": {"code": error.code}})  # noqa: TRY400
+        async with asyncio.TaskGroup() as group:
+            while True:
                 await self._changed.wait()
-                if background:
-                    background.cancel()
-
-    async def _background(self, chain: Chain) -> None:
-        try:
-            await chain.live(self._hurried)
-        finally:
-            await chain.aclose()
+                self._changed.clear()
+                group.create_task(self.chain().live(self._hurried))
 
     def reload(self) -> None:
         """Read the configuration again. Raises ConfigError, and then keeps what was in force."""
-        self._chain = self._compose()
+        chain = self._compose()
+        if self._chain:
+            self._chain.retire()
         self._hurried.clear()
-        self._changed.set()
+        self._install(chain)
         log.info("reloaded")
+
+    def _install(self, chain: Chain) -> None:
+        self._chain = chain
+        logging.getLogger().setLevel(chain.config.log_level.upper())
+        self._changed.set()
 
     # --- the account
 
@@ -166,7 +164,11 @@ class Desk:
             "elapsed_ms": round(elapsed * 1000, 1),
             "risk": risk,
             "outcome": _outcome(final),
-            "sent": {"to": note.to, "characters": note.characters, "fields": _fields(request, note)},
+            "sent": {
+                "to": note.to,
+                "characters": note.characters,
+                "fields": _fields(request, note),
+            },
         }
         log.info("request", extra={"fields": self._last})
 

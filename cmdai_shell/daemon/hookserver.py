@@ -24,11 +24,11 @@ READ_TIMEOUT = 5.0
 """Seconds a client may take to send its record; a hook needs a millisecond."""
 WRITE_TIMEOUT = 10.0
 """Seconds a reply may wait for a client that does not read (a stopped shell)."""
-GRACE = 1.0
+GRACE = 0.8
 """Seconds that requests in flight get to finish when the daemon stops."""
 
 
-class _Gone(Exception):  # noqa: N818  not an error: the person changed their mind
+class _Gone(Exception):
     """The client closed the connection."""
 
 
@@ -159,7 +159,7 @@ class _Press:
 
     async def _send(self, update: Update | CmdaiError) -> None:
         try:
-            lines = wire.encode(update, width=self._width)
+            lines = wire.encode(update, width=self._width, maker=self._desk.maker)
         except WireError as error:
             lines = wire.encode(error, width=self._width)
         if isinstance(update, Notice):

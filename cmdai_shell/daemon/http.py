@@ -1,4 +1,4 @@
-"""The API itself: ``POST /v1/suggest|stop|reload``, ``GET /v1/status``. Imported late: see ``api``."""
+"""The API itself: ``POST /v1/suggest|stop|reload``, ``GET /v1/status``; imported late by ``api``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +18,13 @@ from cmdai_shell.core import (
     Hint,
     Notice,
     Partial,
-    SuggestRequest,
     Suggestion,
+    SuggestRequest,
     Update,
 )
 from cmdai_shell.daemon import peer, wire
 from cmdai_shell.daemon.pump import pump
-from cmdai_shell.errors import CmdaiError, WireError
+from cmdai_shell.errors import CmdaiError, DaemonUnavailable, WireError
 
 if TYPE_CHECKING:
     import socket
@@ -49,7 +50,7 @@ async def serve(
             web.post("/v1/reload", api.reload),
         ]
     )
-    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.4)
     await runner.setup()
     try:
         await web.SockSite(runner, listener).start()
@@ -76,7 +77,12 @@ class _Api:
         async def send(update: Update | CmdaiError) -> None:
             await response.write(json.dumps(to_json(update)).encode() + b"\n")
 
-        await pump(self._desk.answer(asked), send, self._clock)
+        try:
+            await pump(self._desk.answer(asked), send, self._clock)
+        except asyncio.CancelledError:  # the client has gone, or the daemon ends: then say so
+            with suppress(ConnectionError):
+                await send(DaemonUnavailable("the daemon was stopped", "ask again to start it"))
+            raise
         return response
 
     async def status(self, request: web.Request) -> web.StreamResponse:

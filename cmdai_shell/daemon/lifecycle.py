@@ -6,30 +6,27 @@ import asyncio
 import logging
 import os
 import signal
-import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cmdai_shell
 from cmdai_shell import __version__
 from cmdai_shell.config import paths
-from cmdai_shell.daemon import folder
 from cmdai_shell.daemon.start import API, HOOK
 from cmdai_shell.errors import CmdaiError
 from cmdai_shell.observe import logs
 
 if TYPE_CHECKING:
-    import socket
-
+    from cmdai_shell.daemon.desk import Desk
     from cmdai_shell.daemon.start import Listeners, Program
 
 log = logging.getLogger(__name__)
 
 
 def live(listeners: Listeners, program: Program, *, foreground: bool) -> None:
-    """Serve until told to stop. Does not return when it was upgraded: it becomes the new version."""
+    """Serve until told to stop. Does not return after an upgrade: it becomes the new version."""
     with logs.written(paths.log_dir(), foreground=foreground):
         log.info("started", extra={"fields": {"version": __version__, "pid": os.getpid()}})
         daemon = Daemon(listeners, program)
@@ -53,6 +50,7 @@ class Daemon:
     async def serve(self) -> None:
         """Return after ``stop``, or when an upgrade was found and nothing is in flight."""
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_note)
         for sign in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sign, self.stop)
         from cmdai_shell.daemon import compose
@@ -76,13 +74,13 @@ class Daemon:
 
     def stop(self) -> None:
         self._stopping.set()
-        if not (self.upgraded or self._listeners.inherited):
+        if not self._listeners.inherited:
             _unlink(self._listeners)  # a press from now on starts our successor
 
     def _may_accept(self, idle: bool) -> bool:
         if idle and self._installed.is_newer():
-            self.upgraded = True
-            self.stop()
+            self.upgraded = not self._listeners.inherited  # else its owner starts the new one
+            self._stopping.set()
         return not self._stopping.is_set()
 
 
@@ -113,11 +111,16 @@ class Installed:
         return None
 
 
-def _reload(desk: object) -> None:
+def _reload(desk: Desk) -> None:
     try:
-        desk.reload()  # type: ignore[attr-defined]
+        desk.reload()
     except CmdaiError as error:
-        log.error("not reloaded", extra={"fields": {"code": error.code}})
+        log.warning("not reloaded", extra={"fields": {"code": error.code}})
+
+
+def _note(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """asyncio's own words may quote the objects at hand, and with them what was typed."""
+    log.error("an error nobody awaited", exc_info=context.get("exception"))
 
 
 def _become_the_new_version(listeners: Listeners, program: Program) -> None:

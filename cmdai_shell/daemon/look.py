@@ -29,7 +29,7 @@ def _facts() -> dict[str, str]:
 
 
 def _system() -> str:
-    """"Debian GNU/Linux 12", "macOS 15.1", else what uname says."""
+    """ "Debian GNU/Linux 12", "macOS 15.1", else what uname says."""
     if sys.platform == "darwin":
         return f"macOS {platform.mac_ver()[0]}"
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import struct
-import sys
 
 _SOL_LOCAL, _LOCAL_PEERCRED = 0, 1  # <sys/un.h> of macOS and the BSDs
 
@@ -17,7 +16,7 @@ def is_us(client: socket.socket) -> bool:
 
 def uid(client: socket.socket) -> int:
     """User id of the peer when it connected: unix(7), or struct xucred."""
-    if sys.platform == "linux":
+    if hasattr(socket, "SO_PEERCRED"):
         size = struct.calcsize("3i")
         found = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
         return int(struct.unpack("3i", found)[1])

@@ -13,6 +13,7 @@ import socket
 import stat
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from cmdai_shell.config import paths
@@ -57,7 +58,11 @@ REAL = Program((sys.executable, "-I", "-m", "cmdai_shell.daemon"))
 
 def main(arguments: Sequence[str], program: Program = REAL) -> int:
     """Run one of the three words; an exit code. What went wrong is one line on stderr."""
-    words = {"start": start, "run": run, "stop": lambda _: stop()}
+    words: dict[str, Callable[[Program], object]] = {
+        "start": start,
+        "run": run,
+        "stop": lambda _: stop(),
+    }
     if len(arguments) != 1 or arguments[0] not in words:
         sys.stderr.write(USAGE + "\n")
         return 2
@@ -172,10 +177,8 @@ def _bind(at: int, lock: int) -> Listeners:
 
 
 def _listener(name: str, at: int) -> socket.socket:
-    try:
+    with suppress(FileNotFoundError):
         os.unlink(name, dir_fd=at)
-    except FileNotFoundError:
-        pass
     made = socket.socket(socket.AF_UNIX)
     before = os.umask(0o177)
     try:
@@ -228,10 +231,8 @@ def _live(listeners: Listeners, program: Program, *, foreground: bool = False) -
 
 
 def _signal(pid: int, sign: int) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.kill(pid, sign)
-    except ProcessLookupError:
-        pass
 
 
 def _until(condition: Callable[[], bool]) -> bool:

@@ -1,4 +1,4 @@
-"""The hook protocol (shell-hooks/README.md) as pure functions: bytes to a request, updates to lines.
+"""The hook protocol (shell-hooks/README.md), pure: bytes to a request, updates to reply lines.
 
 Tolerant of what comes in, strict about what goes out: a hook may send anything and gets an answer;
 nothing that could move a cursor, retitle a window or disguise a text ever reaches a terminal.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import get_args
+from typing import TYPE_CHECKING, cast, get_args
 
 from cmdai_shell.core import (
     Explanation,
@@ -23,6 +23,9 @@ from cmdai_shell.core import (
 )
 from cmdai_shell.daemon import wording
 from cmdai_shell.errors import CmdaiError, WireError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 END, SEPARATOR = "\x1e", "\x1f"
 LIMIT = 1 << 20
@@ -96,8 +99,8 @@ def decode(record: bytes) -> SuggestRequest:
     if op not in get_args(Op):
         raise WireError(f"unknown operation '{_printable(op)}'", "cmdai-shell install")
     return SuggestRequest(
-        op=op,  # type: ignore[arg-type]  checked above
-        shell=shell if shell in get_args(Shell) else "bash",  # type: ignore[arg-type]
+        op=cast("Op", op),
+        shell=cast("Shell", shell if shell in get_args(Shell) else "bash"),
         shell_version=_printable(fields.get("shell_version", "")),
         line=_printable(line),
         cursor=_number(fields.get("cursor"), -1),
@@ -111,8 +114,9 @@ def decode(record: bytes) -> SuggestRequest:
     )
 
 
-def encode(update: Update | CmdaiError, *, width: int) -> bytes:
-    """The reply lines of one update, for a terminal of ``width`` columns.
+def encode(update: Update | CmdaiError, *, width: int, maker: Callable[[str], str] = str) -> bytes:
+    """The reply lines of one update, for a terminal of ``width`` columns; ``maker`` gives a
+    backend's name as a person reads it.
 
     Raises WireError for a command that would not arrive as it was judged.
     """
@@ -126,13 +130,13 @@ def encode(update: Update | CmdaiError, *, width: int) -> bytes:
         case Explanation():
             return _verdict(update) + _line("M", wording.explanation(update)) + b"D\n"
         case Suggestion():
-            return _suggestion(update, width)
+            return _suggestion(update, width, maker(update.backend))
         case CmdaiError():
             return _line("E", f"{update.code}{SEPARATOR}{_one_line(str(update))}", keep=SEPARATOR)
 
 
-def _suggestion(found: Suggestion, width: int) -> bytes:
-    message = _one_line(wording.message(found, width))
+def _suggestion(found: Suggestion, width: int, maker: str) -> bytes:
+    message = _one_line(wording.message(found, width, maker))
     if found.action == "refuse":
         return _line("E", f"refused{SEPARATOR}{message}", keep=SEPARATOR)
     command = found.command.replace("\t", " ")

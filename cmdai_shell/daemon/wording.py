@@ -1,4 +1,4 @@
-"""Every sentence the hooks show beside a suggestion: one place, so that three shells cannot drift."""
+"""Every sentence the hooks show beside a suggestion, in one place: three shells cannot drift."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 _DOT = " · "
 
 
-def message(found: Suggestion, width: int) -> str:
-    """The status line of a final suggestion: what is wrong with it, who made it, how long it took.
+def message(found: Suggestion, width: int, maker: str) -> str:
+    """The status line of a final suggestion: what is wrong with it, who made it (``maker``), how
+    long it took, which alternative it is.
 
     The warning is what gives way last when the terminal is narrow: it comes first.
     """
@@ -28,9 +29,11 @@ def message(found: Suggestion, width: int) -> str:
             instead = f"; safer: {safer}" if safer else ""
             return f"refused: {_judgement(found.verdict)}{instead}: {found.command}"
     warning = f"⚠ {_reason(found.verdict)}" if found.verdict.risk else ""
-    maker = f"{found.backend} (fallback)" if found.is_fallback else found.backend
+    if found.is_fallback:
+        maker = f"{maker} (no server answered)"
     place = f"{found.index}/{found.count}" if found.count > 1 else ""
-    return cut(_DOT.join(filter(None, (warning, maker, seconds(found.elapsed), place))), width)
+    parts = (warning, found.explanation, maker, seconds(found.elapsed), place)
+    return cut(_DOT.join(filter(None, parts)), width)
 
 
 def explanation(update: Explanation) -> str:

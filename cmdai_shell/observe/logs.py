@@ -64,12 +64,12 @@ def to_line(record: logging.LogRecord) -> str:
         "time": f"{stamp}.{int(record.msecs):03d}Z",
         "level": record.levelname.lower(),
         "source": record.name.removeprefix("cmdai_shell."),
-        "event": record.getMessage(),
+        "event": _event(record),
         **getattr(record, "fields", {}),
     }
     if record.exc_info and record.exc_info[1]:
         causes = list(_causes(record.exc_info[1]))
-        entry["exception"] = [type(cause).__name__ for cause in causes]
+        entry["exception"] = [_kind(cause) for cause in causes]
         entry["at"] = [place for cause in causes for place in _places(cause.__traceback__)]
     return redact(json.dumps(entry, ensure_ascii=False, default=str))
 
@@ -92,6 +92,18 @@ def _pairs(entry: dict[str, Any], prefix: str = "") -> Iterator[str]:
         elif value not in ("", [], None):
             shown = ",".join(map(str, value)) if isinstance(value, list) else value
             yield f"{prefix}{key}={shown}"
+
+
+def _event(record: logging.LogRecord) -> str:
+    """Our own message; of a library's only the template, since its arguments may be texts."""
+    if record.name.startswith("cmdai_shell"):
+        return record.getMessage()
+    return str(record.msg).partition("\n")[0]
+
+
+def _kind(error: BaseException) -> str:
+    name = type(error).__name__
+    return f"{name}: {error.name}" if isinstance(error, ImportError) else name
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

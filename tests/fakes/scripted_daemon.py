@@ -1,4 +1,4 @@
-"""The real daemon with the scripted model: ``python -I tests/fakes/scripted_daemon.py start|run|stop``.
+"""The real daemon with the scripted model: ``python -I scripted_daemon.py start|run|stop``.
 
 Takes the same words as ``python -I -m cmdai_shell.daemon``, so that a hook under test starts it.
 """
