@@ -58,7 +58,7 @@ class Terminal:
 
     def line(self) -> str:
         """The text after the last prompt on the screen, wrapped rows joined (trailing blanks lost)."""
-        joined = self._tmux("capture-pane", "-p", "-J").rstrip()
+        joined = self._tmux("capture-pane", "-p", "-J").rstrip() + " "  # the prompt's own blank
         return joined.rpartition(PROMPT)[2].partition("\n")[0].rstrip() if PROMPT in joined else ""
 
     def cursor(self) -> tuple[int, int]:

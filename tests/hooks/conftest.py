@@ -1,0 +1,160 @@
+"""A shell with the hook in a terminal, and the daemon it talks to: the real one, with a scripted model.
+
+``TEST_BASH``, ``TEST_ZSH``, ``TEST_FISH`` name other programs to test with (bash 5.1, fish 4).
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from cmdai_shell.core import Shell
+from cmdai_shell.hooks.render import find_relay, render
+from tests.hooks.terminal import PROMPT, Terminal, require
+
+SCRIPTED_DAEMON = Path(__file__).parents[1] / "fakes" / "scripted_daemon.py"
+SHELLS: tuple[Shell, ...] = ("bash", "zsh", "fish")
+
+RC = {
+    "bash": f"PS1='{PROMPT}'\n",
+    "zsh": f"PROMPT='{PROMPT}'\n",
+    "fish": (
+        "set -g fish_greeting\nset -g fish_autosuggestion_enabled 0\n"
+        f"function fish_prompt; printf '{PROMPT}'; end\n"
+    ),
+}
+PROGRAMS = {
+    "bash": lambda rc: ["--rcfile", str(rc), "-i"],
+    "zsh": lambda rc: ["-i"],
+    "fish": lambda rc: ["-i"],
+}
+RC_FILES = {"bash": "bashrc", "zsh": ".zshrc", "fish": ".config/fish/config.fish"}
+
+
+@dataclass
+class Daemon:
+    """The daemon of one test, whoever starts it."""
+
+    folder: Path
+    log_dir: Path
+
+    @property
+    def pid(self) -> int:
+        """Its process, or 0 while none holds the lock."""
+        try:
+            pid = int((self.folder / "daemon.lock").read_text())
+            os.kill(pid, 0)
+        except (FileNotFoundError, ValueError, ProcessLookupError):
+            return 0
+        return pid
+
+    def kill(self, sign: int = signal.SIGKILL) -> None:
+        """Send a signal; after SIGKILL return when the process is gone."""
+        pid = self.pid
+        assert pid, "no daemon runs"
+        os.kill(pid, sign)
+        until = time.monotonic() + 10
+        while sign == signal.SIGKILL and self.pid == pid:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+
+    def log(self) -> str:
+        return "".join(p.read_text() for p in sorted(self.log_dir.glob("*"))) if self.log_dir.is_dir() else ""
+
+
+@dataclass
+class Lab:
+    """Opens shells that have the hook. Everything they may write is below ``folder``."""
+
+    folder: Path
+    daemon: Daemon
+    python: Path
+    terminals: list[Terminal] = field(default_factory=list)
+
+    def program(self, shell: Shell) -> str:
+        return os.environ.get(f"TEST_{shell.upper()}") or require(shell)
+
+    def hook(self, shell: Shell) -> Path:
+        path = self.folder / f"hook.{shell}"
+        path.write_text(render(shell, python=str(self.python), relay=find_relay()))
+        return path
+
+    def environment(self) -> dict[str, str]:
+        kinds = ("CONFIG", "DATA", "CACHE", "LOG")
+        return {
+            "HOME": str(self.folder),
+            "CMDAI_RUNTIME_DIR": str(self.daemon.folder),
+            **{f"CMDAI_{kind}_DIR": os.environ[f"CMDAI_{kind}_DIR"] for kind in kinds},
+        }
+
+    def open(
+        self,
+        shell: Shell,
+        *,
+        before: str = "",
+        after: str = "",
+        env: dict[str, str] | None = None,
+        rows: int = 24,
+        wait: bool = True,
+    ) -> Terminal:
+        """A shell whose rc file is ``before``, the hook, ``after``; at its first prompt."""
+        home = self.folder / f"{shell}-{len(self.terminals)}"
+        rc = home / RC_FILES[shell]
+        rc.parent.mkdir(parents=True)
+        source = f"source {shlex.quote(str(self.hook(shell)))}\n"
+        rc.write_text(f"{RC[shell]}{before}\n{source}{after}\n")
+        terminal = Terminal(
+            [self.program(shell), *PROGRAMS[shell](rc)],
+            folder=home,
+            env=self.environment() | {"HOME": str(home)} | (env or {}),
+            rows=rows,
+        )
+        self.terminals.append(terminal)
+        if wait:
+            terminal.wait_screen(rf"^{PROMPT.strip()}")
+        return terminal
+
+
+@pytest.fixture
+def daemon(runtime_dir: Path, tmp_path: Path) -> Iterator[Daemon]:
+    started = Daemon(runtime_dir, tmp_path / "log")
+    yield started
+    if pid := started.pid:
+        os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def lab(daemon: Daemon, tmp_path: Path) -> Iterator[Lab]:
+    """Its hooks start the scripted daemon where an installed hook starts the real one."""
+    python = tmp_path / "python"
+    python.write_text(
+        "#!/bin/sh\n"
+        f'test "$3" = cmdai_shell.daemon || exec {shlex.quote(sys.executable)} "$@"\n'
+        f"exec {shlex.quote(sys.executable)} -I {shlex.quote(str(SCRIPTED_DAEMON))} start\n"
+    )
+    python.chmod(0o755)
+    made = Lab(tmp_path, daemon, python)
+    yield made
+    for terminal in made.terminals:
+        terminal.close()
+
+
+@pytest.fixture
+def terminal(lab: Lab, shell: Shell) -> Terminal:
+    """The shell the test is parametrised with, as a person has it."""
+    return lab.open(shell)
+
+
+def eventually(condition: Callable[[], bool], what: str, seconds: float = 15) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, f"waited {seconds} s for {what}"
+        time.sleep(0.02)
