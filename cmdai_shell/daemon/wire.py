@@ -159,7 +159,7 @@ def _line(letter: str, text: str, keep: str = "") -> bytes:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return " ".join(clean(text).split())
 
 
 def _printable(text: str) -> str:

@@ -1,0 +1,79 @@
+"""What a person reads beside a suggestion."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cmdai_shell.core import Explanation, Risk, Suggestion, Verdict
+from cmdai_shell.daemon import wording
+
+MAKER = "qwen2.5-coder-0.5b on this CPU"
+
+
+def suggestion(risk: Risk = Risk.SAFE, reason: str = "", **more: object) -> Suggestion:
+    verdict = Verdict(risk=risk, reasons=(reason,) if reason else ())
+    return Suggestion(command="rm -rf ./build", verdict=verdict, **more)  # type: ignore[arg-type]
+
+
+def test_safe_says_who_and_how_long() -> None:
+    found = suggestion(elapsed=0.82, index=1, count=3)
+    assert wording.message(found, 80, MAKER) == f"{MAKER} · 0.8 s · 1/3"
+
+
+def test_a_warning_comes_first() -> None:
+    found = suggestion(Risk.CAUTION, "deletes files for good", elapsed=0.8)
+    assert wording.message(found, 80, MAKER) == f"⚠ deletes files for good · {MAKER} · 0.8 s"
+
+
+def test_what_the_checks_found_is_shown() -> None:
+    found = suggestion(explanation="rg is not installed", elapsed=1)
+    assert wording.message(found, 80, "x") == "rg is not installed · x · 1.0 s"
+
+
+def test_the_embedded_model_in_place_of_a_server_is_said() -> None:
+    assert "no server answered" in wording.message(suggestion(is_fallback=True), 80, MAKER)
+
+
+def test_a_narrow_terminal_keeps_the_warning() -> None:
+    found = suggestion(Risk.DANGEROUS, "deletes files for good", elapsed=0.8)
+    assert wording.message(found, 30, MAKER) == "⚠ deletes files for good · q…"
+
+
+def test_armed_shows_the_whole_command_whatever_the_width() -> None:
+    found = suggestion(Risk.CRITICAL, "deletes everything", action="arm")
+    assert wording.message(found, 20, MAKER) == (
+        "critical: deletes everything; press again to insert: rm -rf ./build"
+    )
+
+
+def test_refused_without_a_reason_still_says_why() -> None:
+    assert wording.message(suggestion(Risk.CRITICAL, action="refuse"), 80, MAKER) == (
+        "refused: critical: this is critical: rm -rf ./build"
+    )
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "shown"), [(0.0004, "0 ms"), (0.0042, "4 ms"), (0.1, "0.1 s"), (12.34, "12.3 s")]
+)
+def test_seconds(elapsed: float, shown: str) -> None:
+    assert wording.seconds(elapsed) == shown
+
+
+def test_an_explanation_of_something_risky_warns() -> None:
+    verdict = Verdict(risk=Risk.CRITICAL, reasons=("erases the disk",))
+    found = Explanation(text="dd  copies", verdict=verdict)
+    assert wording.explanation(found) == "⚠ critical: erases the disk\ndd  copies"
+
+
+@given(st.text(st.characters(exclude_categories=["Cc", "Cs"])), st.integers(20, 200))
+def test_cut_fits_and_keeps_the_start(text: str, width: int) -> None:
+    shown = wording.cut(text, width)
+    assert wording.cells(shown) < width or shown == text
+    assert text.startswith(shown.rstrip("…").rstrip()) or shown == text
+
+
+def test_wide_characters_count_double() -> None:
+    assert wording.cells("日本e\u0301") == 5
+    assert wording.cut("日本語日本語", 8) == "日本語…"

@@ -1,0 +1,106 @@
+"""The log: useful to a person, silent about what was typed."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from pathlib import Path
+
+import pytest
+
+from cmdai_shell.observe import logs
+
+log = logging.getLogger("cmdai_shell.daemon.test")
+
+
+def entries(folder: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (folder / logs.FILE).read_text().splitlines()]
+
+
+def test_a_record_is_a_json_line(tmp_path: Path) -> None:
+    with logs.written(tmp_path / "log", foreground=False):
+        log.info("request", extra={"fields": {"op": "suggest", "sent": {"characters": 9}}})
+    (entry,) = entries(tmp_path / "log")
+    assert entry["event"] == "request"
+    assert entry["source"] == "daemon.test"
+    assert entry["sent"] == {"characters": 9}
+
+
+def test_only_the_person_can_read_it(tmp_path: Path) -> None:
+    with logs.written(tmp_path / "log", foreground=False):
+        log.info("x")
+    assert (tmp_path / "log" / logs.FILE).stat().st_mode & 0o077 == 0
+
+
+def test_an_exception_tells_its_type_and_place_but_not_its_words(tmp_path: Path) -> None:
+    with logs.written(tmp_path, foreground=False):
+        try:
+            raise ExceptionGroup("", [ValueError("my secret plan")])
+        except ExceptionGroup:
+            log.exception("a request failed")
+    (entry,) = entries(tmp_path)
+    assert entry["exception"] == ["ValueError"]
+    assert "secret plan" not in (tmp_path / logs.FILE).read_text()
+
+
+def test_a_library_cannot_quote_the_person(tmp_path: Path) -> None:
+    with logs.written(tmp_path, foreground=False):
+        logging.getLogger("aiohttp").warning("bad request %s", "rm my secret plan")
+    assert "secret plan" not in (tmp_path / logs.FILE).read_text()
+    assert entries(tmp_path)[0]["event"] == "bad request %s"
+
+
+def test_an_unforeseen_end_is_written_down(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ModuleNotFoundError),
+        logs.written(tmp_path, foreground=False),
+    ):
+        import cmdai_not_there  # type: ignore[import-not-found]  # noqa: F401
+    (entry,) = entries(tmp_path)
+    assert entry["exception"] == ["ModuleNotFoundError: cmdai_not_there"]
+
+
+def test_three_files_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "SIZE", 500)
+    with logs.written(tmp_path / "log", foreground=False):
+        for number in range(50):
+            log.info("x", extra={"fields": {"number": number}})
+    assert len(list((tmp_path / "log").iterdir())) == logs.KEPT
+    assert entries(tmp_path / "log")[-1]["number"] == 49
+
+
+@pytest.mark.parametrize("broken", ["file", "missing"])
+def test_a_folder_that_cannot_be_written_does_not_stop_anything(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], broken: str
+) -> None:
+    (tmp_path / "file").touch()
+    folder = tmp_path / "file" if broken == "file" else Path("/proc/cmdai/log")
+    with logs.written(folder, foreground=True):
+        log.info("still alive")
+    said = capsys.readouterr().err
+    assert "no log in" in said
+    assert "still alive" in said
+
+
+def test_a_line_as_a_person_reads_it() -> None:
+    line = json.dumps(
+        {"time": "T", "level": "info", "source": "daemon.desk", "event": "request", "op": "next",
+         "risk": "", "sent": {"characters": 9, "fields": ["line", "cwd"]}}
+    )  # fmt: skip
+    assert (
+        logs.to_text(line) == "T info    request  op=next  sent.characters=9  sent.fields=line,cwd"
+    )
+
+
+@pytest.mark.parametrize("line", ["not json", "[1]", "{}", '{"time": 1}'])
+def test_a_foreign_line_is_shown_as_it_is(line: str) -> None:
+    assert logs.to_text(line + "\n") == line
+
+
+def test_nothing_stays_behind(tmp_path: Path) -> None:
+    root = logging.getLogger()
+    before = list(root.handlers), root.level, len(os.listdir("/proc/self/fd"))
+    with logs.written(tmp_path, foreground=False):
+        log.info("x")
+    assert (list(root.handlers), root.level, len(os.listdir("/proc/self/fd"))) == before
