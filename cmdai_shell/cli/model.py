@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from cmdai_shell.backends.embedded.catalog import CatalogEntry, catalog, default_here
 from cmdai_shell.backends.embedded.partial import megabytes
@@ -32,6 +33,7 @@ as_json = click.option("--json", "json_", is_flag=True, help="As one JSON docume
 Examples:
   cmdai-shell model pull
   cmdai-shell model use qwen2.5-coder-0.5b
+  cmdai-shell model bench
   cmdai-shell model import /media/stick/model.gguf
 """
 )
@@ -140,6 +142,45 @@ def verify(id: str, *, json_: bool) -> None:  # noqa: A002  the name in the help
             output.say("no model is here yet: cmdai-shell model pull")
     if not all(result["ok"] for result in results):
         raise click.exceptions.Exit(1)
+
+
+@model.command()
+@click.argument("id", required=False, default="")
+@click.option("--threads", type=click.IntRange(1, 512), help="Try this many threads.")
+@as_json
+def bench(id: str, threads: int | None, *, json_: bool) -> None:  # noqa: A002  the name in the help text
+    """Measure a model with real requests, and say whether it suits this machine.
+
+    Without an ID the one in use. Other work on the machine counts: it will be there later, too.
+    """
+    import asyncio
+
+    import psutil
+
+    from cmdai_shell.cli import bench as benchmark
+
+    config = load()
+    if threads:
+        embedded = msgspec.structs.replace(config.embedded, threads=threads)
+        config = msgspec.structs.replace(config, embedded=embedded)
+    file = _store().chosen(id or config.embedded.model)
+    available = psutil.virtual_memory().available
+    output.say(f"{file.id}: loading, then {len(benchmark.REQUESTS)} requests ...", "dim")
+    found = asyncio.run(benchmark.measure(file, config))
+    advice = benchmark.advice(found, available=available)
+    if json_:
+        output.emit({**asdict(found), "advice": advice}, "json")
+        return
+    rows = (
+        ("a press", f"{found.press_s} s (first word after {found.first_s} s)"),
+        ("prompt", f"{found.prompt_tps} tokens/s"),
+        ("answer", f"{found.decode_tps} tokens/s, {found.threads} threads"),
+        ("getting ready", f"{found.ready_s} s, once"),
+        ("memory", megabytes(found.rss_bytes)),
+    )
+    for label, text in rows:
+        click.echo(f"{label:<14} {text}")
+    click.echo(advice)
 
 
 def offer_pull(*, yes: bool) -> ModelFile:

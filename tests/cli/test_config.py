@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import json
+import tomllib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cmdai_shell.cli.main import main
+from cmdai_shell.config import Config, loading
+from cmdai_shell.config.schema import KEYS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def no_daemon(runtime_dir: Path) -> Path:
+    return runtime_dir
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as ended:
+        main(["config", *words])
+    said = capsys.readouterr()
+    return int(ended.value.code or 0), said.out, said.err
+
+
+def write(text: str) -> Path:
+    path = loading.config_file()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def test_show_is_toml_that_could_be_the_file(capsys: pytest.CaptureFixture[str]) -> None:
+    write('safety_level = "strict"\n')
+    code, out, _ = run(capsys, "show")
+    assert code == 0
+    shown = tomllib.loads(out)
+    assert shown["safety_level"] == "strict"
+    assert shown["embedded"]["context_tokens"] == 2048
+    write(out)
+    assert loading.load().safety_level == "strict"
+
+
+def test_show_says_where_each_value_is_from(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write('\nlog_level = "debug"\n')
+    monkeypatch.setenv("CMDAI_THREADS", "3")
+    _, out, _ = run(capsys, "show", "--origin")
+    assert tomllib.loads(out)["embedded"]["threads"] == 3
+    line = {text.partition(" ")[0]: text for text in out.splitlines() if "=" in text}
+    assert line["log_level"].endswith(f"# {path}:2")
+    assert line["threads"].endswith("# $CMDAI_THREADS")
+    assert line["model"].endswith("# default")
+    _, out, _ = run(capsys, "show", "--origin", "--json")
+    assert json.loads(out)["embedded.threads"] == {"value": 3, "origin": "$CMDAI_THREADS"}
+
+
+def test_show_json_has_every_key(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "show", "--json")
+    assert set(json.loads(out)) == set(KEYS)
+
+
+@pytest.mark.parametrize(
+    ("key", "plain", "as_json"),
+    [
+        ("safety_level", "moderate", '"moderate"'),
+        ("embedded.threads", "0", "0"),
+        ("caching.enabled", "true", "true"),
+        ("safety.allow", "[]", "[]"),
+    ],
+)
+def test_get(capsys: pytest.CaptureFixture[str], key: str, plain: str, as_json: str) -> None:
+    assert run(capsys, "get", key) == (0, f"{plain}\n", "")
+    assert run(capsys, "get", key, "--json")[1] == f"{as_json}\n"
+
+
+def test_get_of_an_unknown_key(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, "get", "threads")
+    assert (code, out) == (78, "")
+    assert "did you mean embedded.threads?" in err
+
+
+def test_set_then_get(capsys: pytest.CaptureFixture[str]) -> None:
+    write("# mine\n")
+    assert run(capsys, "set", "embedded.threads", "3")[0] == 0
+    assert run(capsys, "get", "embedded.threads")[1] == "3\n"
+    assert loading.config_file().read_text().startswith("# mine\n")
+
+
+def test_set_takes_a_negative_number_as_a_value(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "set", "embedded.threads", "-1")
+    assert code == 78
+    assert "embedded.threads = -1: expected a whole number >= 0" in err
+    assert not loading.config_file().exists()
+
+
+def test_set_says_when_a_variable_outranks_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CMDAI_MODEL", "a")
+    assert (
+        "$CMDAI_MODEL is set and outranks the file" in run(capsys, "set", "embedded.model", "b")[2]
+    )
+
+
+def test_validate(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert run(capsys, "validate")[0] == 0
+    path = write("log_level = 'info'\n")
+    assert run(capsys, "validate")[1] == f"{path}: valid\n"
+    write("log_level = 'info'\n[embedded]\nthread = 1\n")
+    code, out, err = run(capsys, "validate")
+    assert (code, out) == (78, "")
+    assert f"{path}:3: unknown key embedded.thread" in err
+    other = tmp_path / "other.toml"
+    other.write_text("x = 1\n")
+    assert run(capsys, "validate", str(other))[0] == 78
+    assert run(capsys, "validate", str(tmp_path / "absent.toml"))[0] == 78
+
+
+def test_path(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "path")[1] == f"{loading.config_file()}\n"
+
+
+def test_a_wrong_number_of_words_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "set", "embedded.threads")[0] == 2
+    assert run(capsys, "get")[0] == 2
+
+
+class TestEdit:
+    @pytest.fixture
+    def editor(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """A program that puts ``text`` into the file it is given."""
+        script = tmp_path / "my editor"
+        script.write_text(f'#!/bin/sh\ncp "$1" "{tmp_path}/seen"\ncp "{tmp_path}/text" "$1"\n')
+        script.chmod(0o755)
+        monkeypatch.delenv("VISUAL", raising=False)
+        monkeypatch.setenv("EDITOR", f"'{script}'")
+        return tmp_path
+
+    def test_a_good_text_counts(self, capsys: pytest.CaptureFixture[str], editor: Path) -> None:
+        (editor / "text").write_text("# mine\nlog_level = 'error'\n")
+        assert run(capsys, "edit")[0] == 0
+        assert loading.config_file().read_text() == "# mine\nlog_level = 'error'\n"
+
+    def test_the_first_time_every_key_is_there(
+        self, capsys: pytest.CaptureFixture[str], editor: Path
+    ) -> None:
+        (editor / "text").write_text("")
+        run(capsys, "edit")
+        seen = (editor / "seen").read_text()
+        assert all(name.rpartition(".")[2] in seen for name in KEYS)
+
+    def test_a_bad_text_is_kept_aside(
+        self, capsys: pytest.CaptureFixture[str], editor: Path
+    ) -> None:
+        path = write("log_level = 'error'\n")
+        (editor / "text").write_text("log_level = 'loud'\n")
+        code, _, err = run(capsys, "edit")
+        assert code == 78
+        assert "config.toml:1: log_level" in err
+        assert path.read_text() == "log_level = 'error'\n"
+        rejected = path.with_suffix(".rejected")
+        assert str(rejected) in err
+        assert rejected.read_text() == "log_level = 'loud'\n"
+
+    @pytest.mark.parametrize("program", ["false", "/nonexistent/editor", "'"])
+    def test_an_editor_that_fails(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, program: str
+    ) -> None:
+        monkeypatch.setenv("VISUAL", program)
+        assert run(capsys, "edit")[0] == 78
+        assert loading.load() == Config()
+
+    def test_nothing_changed(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("VISUAL", "true")
+        assert run(capsys, "edit")[2] == "nothing was changed\n"
+        assert not loading.config_file().exists()
