@@ -38,7 +38,13 @@ def environment() -> dict[str, str]:
     """What a child sees. Passive waiting: on two cores, threads that spin beside one busy process
     decode 30 times slower (measured); idle, it costs nothing."""
     kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    return {**kept, "LC_ALL": "C.UTF-8", "OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"}
+    return {
+        **kept,
+        "LC_ALL": "C.UTF-8",
+        "OMP_WAIT_POLICY": "passive",
+        "GOMP_SPINCOUNT": "0",
+        "GGML_NO_BACKTRACE": "1",  # it would start a debugger, if there is one
+    }
 
 
 class Child(asyncio.SubprocessProtocol):
@@ -89,7 +95,7 @@ class Child(asyncio.SubprocessProtocol):
                 id=self._request,
                 system=prompt.system,
                 examples=prompt.examples,
-                user=None if prefix_only else prompt.user,
+                user=None if prefix_only else _speakable(prompt.user),
                 stop=prompt.stop,
                 max_tokens=prompt.max_tokens,
                 temperature=prompt.temperature,
@@ -175,7 +181,18 @@ class Child(asyncio.SubprocessProtocol):
         code = self._transport.get_returncode() or 0
         how = f"was ended by {_signal_name(-code)}" if code < 0 else f"ended with status {code}"
         said = self._last_words.decode("utf-8", "replace").strip().splitlines()
-        return f"{how}: {said[-1]}" if said else how
+        telling = [line for line in said if speaks_of_memory(line)] or said
+        return f"{how}: {telling[-1]}" if telling else how
+
+
+def speaks_of_memory(text: str) -> bool:
+    """Whether a message of llama.cpp, Python or the kernel is about want of memory."""
+    return any(word in text.lower() for word in ("memory", "alloc", "mmap"))
+
+
+def _speakable(text: str) -> str:
+    """A terminal may hold bytes that are no characters; the model gets a question mark for each."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _signal_name(number: int) -> str:

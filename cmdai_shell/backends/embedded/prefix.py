@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 KEEP = 6
 """Files. Three shells, each asking and explaining; one is 5 to 20 MB."""
+_PART_AGE_S = 600
 _MAGIC = b"cmdai-prefix-1\n"
 
 
@@ -66,15 +68,18 @@ class PrefixStore:
                 Path(temporary).unlink(missing_ok=True)
 
     def _sweep(self) -> None:
-        files = sorted(self._folder.glob("*.prefix"), key=_age, reverse=True)
+        files = sorted(self._folder.glob("*.prefix"), key=_mtime, reverse=True)
         for file in files[self._keep :]:
             file.unlink(missing_ok=True)
+        for part in self._folder.glob("*.part"):  # of a worker that was killed while it wrote
+            if time.time() - _mtime(part) > _PART_AGE_S:
+                part.unlink(missing_ok=True)
 
     def _file(self, name: str) -> Path:
         return self._folder / f"{name}.prefix"
 
 
-def _age(file: Path) -> float:
+def _mtime(file: Path) -> float:
     try:
         return file.stat().st_mtime
     except OSError:
