@@ -4,10 +4,12 @@ import os
 import re
 import subprocess
 import sys
-
-import pytest
+from typing import TYPE_CHECKING
 
 from cmdai_shell.cli.progress import progress
+
+if TYPE_CHECKING:
+    import pytest
 
 COPY = """
 import time
