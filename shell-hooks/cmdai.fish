@@ -187,7 +187,7 @@ function _cmdai_ask -a socket seconds record
     set -l code $pipestatus[2]
     if test $_cmdai_end = unreachable; and contains -- $code 0 28 # 28: curl's own timeout
         set _cmdai_end fail
-        set _cmdai_message 'the daemon is silent: your line is back'
+        set _cmdai_message 'the daemon gives no answer: your line is back'
     end
 end
 

@@ -109,6 +109,8 @@ class Lab:
         home = self.folder / f"{shell}-{len(self.terminals)}"
         rc = home / RC_FILES[shell]
         rc.parent.mkdir(parents=True)
+        for folder in (".cache", ".local/share"):  # else a new fish reads every manual page
+            (home / folder / "fish/generated_completions").mkdir(parents=True)
         source = f"source {shlex.quote(str(self.hook(shell)))}\n"
         rc.write_text(f"{RC[shell]}{before}\n{source}{after}\n")
         terminal = Terminal(

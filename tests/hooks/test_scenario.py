@@ -250,9 +250,7 @@ def test_a_line_of_64_kib(lab: Lab, shell: Shell) -> None:
         "fish": f"function fill; commandline -r -- (cat {lab.folder}/long); end; bind \\co fill",
     }
     terminal = lab.open(shell, after=fill[shell])
-    terminal.press("C-o")
-    terminal.wait_screen("xxxx$")
-    terminal.press("C-g")
+    terminal.press("C-o", "C-g")
     terminal.wait(
         lambda: terminal.line() == "ls -la" or "cmdai: " in terminal.screen(), "an answer", 30
     )
@@ -341,7 +339,11 @@ def test_a_stopping_key_while_waiting_does_not_lock_the_shell_up(terminal: Termi
     press_on(terminal, "slowly find python")
     terminal.wait_screen("find|…")
     terminal.press("C-z")
-    terminal.wait(lambda: "*.py" in terminal.line() or "stopped" in terminal.screen(), "an answer")
+    # fish takes the key as an undo, afterwards; to zsh it is typing
+    terminal.wait_screen("^cmdai: .*(scripted|the line is yours)")
+    clear_line(terminal)
+    press_on(terminal, "list files")
+    terminal.wait_line("ls -la")
 
 
 def test_sourcing_twice_is_harmless(lab: Lab, shell: Shell) -> None:
