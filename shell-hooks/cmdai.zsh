@@ -83,7 +83,7 @@ _cmdai_connect() {
     _cmdai_after_fork
   elif zsocket $folder/hook.sock 2> /dev/null; then
     _cmdai_fd=$REPLY
-    print -rn -u $_cmdai_fd -- $_cmdai_record 2> /dev/null
+    builtin print -rn -u $_cmdai_fd -- $_cmdai_record 2> /dev/null
   else
     return 1
   fi
@@ -105,7 +105,7 @@ _cmdai_folder() { # -> folder; the same rule as cmdai_shell/config/paths.py
 }
 
 _cmdai_carry() { # socket; for a zsh that was built without zsh/net/socket
-  print -rn -- $_cmdai_record | case $_cmdai_relay_kind in
+  builtin print -rn -- $_cmdai_record | case $_cmdai_relay_kind in
     (nc) exec $_cmdai_relay -U $1 ;;
     (socat) exec $_cmdai_relay -t 600 - UNIX-CONNECT:$1 ;;
     (curl) exec $_cmdai_relay -sN --unix-socket $1 --data-binary @- http://cmdai/ ;;
@@ -118,10 +118,13 @@ _cmdai_start() {
   if (( _cmdai_restarts++ )); then
     _cmdai_give_up 'no answer from the daemon: cmdai-shell doctor'
     return
+  elif [[ ! -x $_cmdai_python ]]; then
+    _cmdai_give_up "$_cmdai_python is gone: run cmdai-shell install again"
+    return
   fi
   exec {_cmdai_fd}< <(
     { $_cmdai_python -I -m cmdai_shell.daemon start < /dev/null 2>&1 > /dev/null } 2> /dev/null
-    print -r -- $'\n'=$?
+    builtin print -r -- $'\n'=$?
   )
   _cmdai_after_fork
   _cmdai_unread=
@@ -343,8 +346,11 @@ _cmdai_bind() {
 
 _cmdai_hook_into_zle() {
   [[ -n ${CMDAI_NOBIND-} ]] || _cmdai_bind
-  add-zle-hook-widget line-init _cmdai_line_init
-  add-zle-hook-widget line-finish _cmdai_line_finish
+  local hook
+  for hook in init finish; do # taken out first: else a widget that replaced ours would be dropped
+    add-zle-hook-widget -d line-$hook _cmdai_line_$hook
+    add-zle-hook-widget line-$hook _cmdai_line_$hook
+  done
 }
 
 # Once more before the first prompt: files read after this one may have taken keys and hooks.
