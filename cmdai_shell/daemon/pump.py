@@ -24,11 +24,12 @@ async def pump(
     send: Callable[[Update | CmdaiError], Awaitable[None]],
     clock: Clock,
 ) -> None:
-    """Send every update as it comes, and say "thinking" between those that take long.
+    """Send every update as it comes, and between those that take long say what is being done.
 
     Cancelling closes ``updates``, and with it the work, down to the model.
     """
     start = last = clock()
+    doing = "thinking"
 
     async def say(update: Update | CmdaiError) -> None:
         nonlocal last
@@ -39,11 +40,13 @@ async def pump(
         while True:
             await asyncio.sleep(max(0.01, last + BEAT - clock()))
             if clock() - last >= BEAT:
-                await say(Notice(text=wording.thinking(clock() - start)))
+                await say(Notice(text=wording.working(doing, clock() - start)))
 
     async with asyncio.TaskGroup() as group:
         beats = group.create_task(beat())
         async with aclosing(updates):
             async for update in updates:
+                if isinstance(update, Notice):
+                    doing = wording.timeless(update.text)
                 await say(update)
         beats.cancel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -43,8 +44,13 @@ def explanation(update: Explanation) -> str:
     return f"⚠ {_judgement(update.verdict)}\n{update.text}"
 
 
-def thinking(elapsed: float) -> str:
-    return f"thinking … {elapsed:.0f} s"
+def working(doing: str, elapsed: float) -> str:
+    return f"{doing}, {elapsed:.1f} s"
+
+
+def timeless(notice: str) -> str:
+    """A notice without the seconds it ends with, to be said again later: "loading x, 0.7 s"."""
+    return re.sub(r",? [\d.]+ s\Z", "", notice)
 
 
 def seconds(elapsed: float) -> str:

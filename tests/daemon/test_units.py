@@ -18,9 +18,7 @@ def test_systemd_starts_the_daemon_at_the_first_press() -> None:
     assert socket.path == Path("/u/cmdai-shell.socket")
     assert "ListenStream=%t/cmdai-shell/hook.sock" in socket.text
     assert "ListenStream=%t/cmdai-shell/api.sock" in socket.text
-    assert (
-        'ExecStart="/opt/my python/bin/python" -I -m cmdai_shell.daemon run\n' in service.text
-    )
+    assert 'ExecStart="/opt/my python/bin/python" -I -m cmdai_shell.daemon run\n' in service.text
 
 
 def test_percent_and_dollar_in_a_path_are_themselves() -> None:

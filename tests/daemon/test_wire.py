@@ -173,9 +173,7 @@ class TestReply:
 
     def test_an_error_says_what_to_type(self) -> None:
         error = BackendUnavailable("it is down", "start it")
-        assert (
-            wire.encode(error, width=80) == b"Ebackend-unavailable\x1fit is down: start it\n"
-        )
+        assert wire.encode(error, width=80) == b"Ebackend-unavailable\x1fit is down: start it\n"
 
     def test_a_command_that_would_not_arrive_as_judged_is_not_sent(self) -> None:
         with pytest.raises(WireError):
