@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 GB = 10**9
 ROOMY = 3 * GB
-"""Available memory, in bytes, from which the larger model is the default: its process takes 1.9 GB."""
+"""Available memory, in bytes, from which the larger model (1.9 GB in use) is the default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
