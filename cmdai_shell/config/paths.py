@@ -1,4 +1,4 @@
-"""Where everything lives. The hooks compute the runtime folder by the same rule (shell-hooks/README.md)."""
+"""Where everything lives. The hooks follow the same rule (shell-hooks/README.md)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 APP = "cmdai-shell"
 SOCKET_PATH_LIMIT = 100
-"""Bytes. sun_path holds 104 on macOS and 108 on Linux, the closing NUL included (unix(4), unix(7))."""
+"""Bytes. sun_path holds 104 on macOS and 108 on Linux, the closing NUL included (unix(7))."""
 
 
 def runtime_dir() -> Path:
