@@ -181,13 +181,8 @@ class Child(asyncio.SubprocessProtocol):
         code = self._transport.get_returncode() or 0
         how = f"was ended by {_signal_name(-code)}" if code < 0 else f"ended with status {code}"
         said = self._last_words.decode("utf-8", "replace").strip().splitlines()
-        telling = [line for line in said if speaks_of_memory(line)] or said
+        telling = [line for line in said if pipe.speaks_of_memory(line)] or said
         return f"{how}: {telling[-1]}" if telling else how
-
-
-def speaks_of_memory(text: str) -> bool:
-    """Whether a message of llama.cpp, Python or the kernel is about want of memory."""
-    return any(word in text.lower() for word in ("memory", "alloc", "mmap"))
 
 
 def _speakable(text: str) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from cmdai_shell.backends.embedded import pipe
-from cmdai_shell.backends.embedded.child import Child, Died, speaks_of_memory
+from cmdai_shell.backends.embedded.child import Child, Died
 from cmdai_shell.backends.embedded.turns import Turns
 from cmdai_shell.core import Notice
 from cmdai_shell.errors import BackendError, BackendUnavailable, CmdaiError, ModelUnavailable
@@ -283,7 +283,7 @@ class EmbeddedBackend:
 
     def _explain(self, death: Died) -> CmdaiError:
         what = str(death)
-        short = death.killed or speaks_of_memory(what)
+        short = death.killed or pipe.speaks_of_memory(what)
         hint = _relief(self._name) if short else "try again: a new one is started"
         why = ", perhaps for want of memory" if death.killed else ""
         return BackendUnavailable(f"the model's process {what}{why}", hint)

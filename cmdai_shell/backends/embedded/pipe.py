@@ -138,3 +138,8 @@ def orders() -> Frames[Order]:
 
 def replies() -> Frames[Reply]:
     return Frames(msgspec.msgpack.Decoder(Reply))
+
+
+def speaks_of_memory(text: str) -> bool:
+    """Whether a message of llama.cpp, Python or the kernel is about want of memory."""
+    return any(word in text.lower() for word in ("memory", "alloc", "mmap", "mem_buffer"))

@@ -23,7 +23,6 @@ from cmdai_shell.backends.embedded.llama import Aborted, LoadFailed
 OOM_SCORE = 800
 """Of 1000 (proc(5), oom_score_adj): short of memory, the kernel takes this process first."""
 _PR_SET_PDEATHSIG = 1  # prctl(2)
-_MEMORY_WORDS = ("alloc", "memory", "mmap")
 
 
 class Wire:
@@ -76,7 +75,7 @@ def _load(order: pipe.Load) -> tuple[Answerer | None, pipe.Loaded | pipe.Failed]
         answerer = Answerer(order)
     except LoadFailed as error:
         said = [line for line in error.log if "fail" in line or "error" in line.lower()]
-        short = any(word in line.lower() for line in said for word in _MEMORY_WORDS)
+        short = any(pipe.speaks_of_memory(line) for line in said)
         what = ": ".join([str(error), *said[-1:]])
         return None, pipe.Failed(id=0, trouble="memory" if short else "model", message=what)
     except MemoryError:
