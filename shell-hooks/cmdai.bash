@@ -11,6 +11,16 @@
 
 [[ $- == *i* && ( -o emacs || -o vi ) ]] || return 0
 
+# Before 4.4 a key function cannot be kept from ending a shell under `set -e`, and in the bash 3.2 of
+# macOS it cannot read the line at all.
+if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 404)); then
+  _cmdai_key() {
+    builtin printf '\ncmdai: bash %s is too old, it takes 4.4 or newer\n' "$BASH_VERSION" >/dev/tty
+  }
+  [[ -n ${CMDAI_NOBIND-} ]] || builtin bind -x '"\C-g": _cmdai_key'
+  return 0
+fi
+
 # Aliases expand while a function is being defined, so they are off until the end of this file.
 _cmdai_aliases=
 \builtin shopt -q expand_aliases && _cmdai_aliases=1
@@ -42,7 +52,7 @@ _cmdai_conflict=          # who else holds our key, for `cmdai-shell doctor`
 _cmdai_key() {
   local _cmdai_status=$?
   local -
-  set -f +aeEuTx
+  builtin set -f +aeEuTx
   _cmdai_press "$_cmdai_status"
   return 0
 }
@@ -51,7 +61,7 @@ _cmdai_key() {
 _cmdai_explain() {
   local _cmdai_status=$?
   local -
-  set -f +aeEuTx
+  builtin set -f +aeEuTx
   _cmdai_request explain "$_cmdai_status" "$READLINE_LINE" 0
   _cmdai_say "$HISTCMD:$READLINE_LINE"
   return 0
@@ -137,10 +147,10 @@ _cmdai_request() {
 # The rest runs in a subshell, whose output is: end, risk, message, text, each ended by 0x1e.
 _cmdai_talk() {
   local line=$3 folder record client='' end='' risk='' message='' text='' said=''
-  exec 2>/dev/null
+  builtin exec 2>/dev/null
   builtin trap '' TSTP QUIT # a child stopped by Ctrl-Z would leave the shell waiting for ever
-  builtin trap 'builtin kill "$client"' EXIT
-  builtin trap 'exit 130' INT
+  builtin trap '[[ -z $client ]] || builtin kill "$client"' EXIT
+  builtin trap 'builtin exit 130' INT
   _cmdai_draw
   _cmdai_find_folder
   if [[ -e $folder && ! -O $folder ]]; then
@@ -259,9 +269,11 @@ _cmdai_draw() {
 _cmdai_bind() {
   local _cmdai_status=$?
   local -
-  set -f +aeEuTx
-  PROMPT_COMMAND=${PROMPT_COMMAND//$'\n'_cmdai_bind/}
-  [[ $PROMPT_COMMAND != _cmdai_bind ]] || PROMPT_COMMAND=
+  builtin set -f +aeEuTx
+  case $PROMPT_COMMAND in
+    _cmdai_bind) PROMPT_COMMAND= ;;
+    *$'\n'_cmdai_bind*) PROMPT_COMMAND=${PROMPT_COMMAND/$'\n'_cmdai_bind/} ;;
+  esac
   if [[ -z $_cmdai_bound ]]; then
     _cmdai_bound=1
     _cmdai_bind_keys
@@ -271,6 +283,8 @@ _cmdai_bind() {
 
 _cmdai_bind_keys() {
   local key explain keymap
+  local -
+  builtin set -f +aeEuTx
   key=$(_cmdai_sequence "${CMDAI_KEY:-^G}")
   explain=$(_cmdai_sequence "${CMDAI_EXPLAIN_KEY:-^[g}")
   if [[ -z ${CMDAI_KEY-} ]]; then
@@ -309,7 +323,13 @@ _cmdai_holder() {
   done
 }
 
-if [[ -z ${CMDAI_NOBIND-} && ${PROMPT_COMMAND-} != *_cmdai_bind* ]]; then
+if [[ -n ${CMDAI_NOBIND-} ]]; then
+  :
+elif [[ -n ${PROMPT_COMMAND+set} && ${PROMPT_COMMAND@a} == *r* ]]; then
+  _cmdai_bind_keys # it is readonly
+elif [[ ${PROMPT_COMMAND-} != *_cmdai_bind* ]]; then
+  # Only the first element of an array is touched, so this does for both kinds. The newline, because
+  # a semicolon after one that is there already is a syntax error.
   PROMPT_COMMAND=${PROMPT_COMMAND:+$PROMPT_COMMAND$'\n'}_cmdai_bind
 fi
 
