@@ -48,7 +48,7 @@ def facts(look: Look) -> Facts:
 _VALUE = r"""(?:"[^"]+"|'[^']+'|[^\s"'&|;]+)"""
 _CREDENTIALS = re.compile(
     rf"""
-    (?P<named>\b[\w-]*(?:password|passwd|passphrase|secret|token|(?:api|access)[_-]?key)
+    (?P<named>\b[\w-]*(?:password|passwd|passphrase|secret|token|(?:api|access)[\ _-]?key)
         (?:\s*[=:]\s*|\s+is\s+)){_VALUE}
     | (?P<flag>--(?:password|passwd|token|secret|api-key)[=\s]+){_VALUE}
     | (?P<scheme>\b(?:bearer|basic)\s+)[\w.~+/=-]{{12,}}

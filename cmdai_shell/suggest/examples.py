@@ -52,14 +52,9 @@ _LSOF: Example = ("what listens on port 8080", "lsof -nP -iTCP:8080 -sTCP:LISTEN
 _EVERYWHERE: tuple[Example, ...] = (
     ("git log --since", "git log --since=yesterday"),
     ("which files mention password", "grep -rl 'password' ."),
-    ("unstage main.c", "git restore --staged main.c"),
+    ("pdf files changed this week", "find . -type f -name '*.pdf' -mtime -7"),
+    ("new branch fix-7 off main", "git switch main && git switch -c fix-7"),
     ("first column of prices.csv", "cut -d, -f1 prices.csv"),
 )
-_LOOP: Example = (
-    "change .jpeg to .jpg",
-    'for f in *.jpeg; do mv -- "$f" "${f%.jpeg}.jpg"; done',
-)
-_FISH_LOOP: Example = (
-    "change .jpeg to .jpg",
-    "for f in *.jpeg; mv -- $f (path change-extension jpg $f); end",
-)
+_LOOP: Example = ("lines in each csv", 'for f in *.csv; do wc -l "$f"; done')
+_FISH_LOOP: Example = ("lines in each csv", "for f in *.csv; wc -l $f; end")

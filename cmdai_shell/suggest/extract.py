@@ -38,7 +38,7 @@ _START_OF_TURN = re.compile(
 _END_OF_TURN = re.compile(r"<\|\w+\|>|<(?:start|end)_of_turn>|\[/?INST\]|</s>\s*\Z", re.IGNORECASE)
 _OPEN_TAG = re.compile(r"(?:<[|/]?[a-z_]*\|?|\[/?[A-Z]*)\Z", re.IGNORECASE)
 
-_FENCE = re.compile(r"(?:```+|~~~+)\s*[\w+-]*\s*")
+_FENCE = re.compile(r"(?:```|~~~).*")
 _CODE_SPAN = re.compile(r"(`+)(?!`)\s*(.+?)\s*(?<!`)\1(?!`)")
 _LABEL = re.compile(r"(?:command|answer|output|result)\s*:\s*(?=\S)", re.IGNORECASE)
 _SHELL_PROMPT = re.compile(
@@ -48,6 +48,7 @@ _QUOTED_PROMPT = re.compile(r">\s+(?=[a-z][\w.-]*\s+\S)")
 """``> ls -la`` is a prompt, ``> app.log`` empties a file: only the first has words after a name."""
 
 _COMMENT = re.compile(r"\s+#(?:\s.*)?\Z")
+_BULLET = re.compile(r"(?:[-*\u2022]|\d+[.)])\s+")
 _CAPITALISED = re.compile(r"[A-Z][a-z']*[,.!:]?\Z")
 _PLAIN_WORD = re.compile(r"`?[A-Za-z][A-Za-z']*`?[,.!:]?\Z")
 _OPENER = re.compile(
@@ -82,11 +83,11 @@ def extract(text: str, shell: Shell = "bash") -> str:
     span = ""
     for index, line in enumerate(lines):
         words = line.strip()
-        if not words or words.startswith("#") or _FENCE.fullmatch(words):
+        if not words or _is_frame(words):
             continue
         if not is_prose(words):
             command = _polish(_grown(_until_fence(lines[index:]), shell))
-            if command:
+            if command and not _is_frame(command):
                 return command
         elif not span:
             span = _code_span(words)
@@ -106,13 +107,18 @@ def extract_partial(text: str) -> str:
     lines = [*whole, last]
     for index, line in enumerate(lines):
         words = line.strip()
-        if not words or words.startswith("#") or _FENCE.fullmatch(words):
+        if not words or _is_frame(words):
             continue
         if index == len(whole) and not _is_surely_command(line.lstrip()):
             return ""
         if not is_prose(words):
-            return _polish("\n".join(_until_fence(lines[index:]))).rstrip("\\ \n")
+            return _polish("\n".join(_until_fence(lines[index:]))).rstrip("\\ \n`~")
     return ""
+
+
+def _is_frame(line: str) -> bool:
+    """A comment, or the line that opens or closes a fence."""
+    return line.startswith("#") or bool(_FENCE.match(line) and not _CODE_SPAN.fullmatch(line))
 
 
 def _is_surely_command(line: str) -> bool:
@@ -197,5 +203,6 @@ def _code_span(prose: str) -> str:
 
 def spoken_lines(text: str, most: int = 8) -> list[str]:
     """An explanation's lines, cleaned of markers, fences, bullets and blank lines."""
-    lines = (line.strip(" *-•`#") for line in _without_markers(clean(text)).split("\n"))
-    return [line for line in lines if line and not _FENCE.fullmatch(line)][:most]
+    lines = (line.strip() for line in _without_markers(clean(text)).split("\n"))
+    spoken = (_BULLET.sub("", line).strip(" `*") for line in lines if not _is_frame(line))
+    return [line for line in spoken if line][:most]

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 MOST_TOKENS = 128
 """A command longer than this is not one a person would read at the prompt."""
 
+_NOTE = "\n# "
+"""Opens a line of context after the person's words."""
+
 _PREFIX_TOKENS = 520
 """What system text and examples take at most (measured with Qwen2.5's tokenizer: under 480)."""
 
@@ -55,7 +58,7 @@ def build(
         notes.append(f"exit status {request.last_status}")
     if share_cwd and request.cwd:
         notes.append(f"in {shortened(request.cwd, 120)}")
-    return replace(prefix(request.shell, facts), user=_noted(words, notes)), secrets
+    return replace(prefix(request.shell, facts), user=_NOTE.join((words, *notes))), secrets
 
 
 def room(context_tokens: int) -> int:
@@ -63,14 +66,14 @@ def room(context_tokens: int) -> int:
     return max(200, int((context_tokens - _PREFIX_TOKENS - MOST_TOKENS) * _BYTES_PER_TOKEN))
 
 
-def repaired(prompt: Prompt, findings: Sequence[str]) -> Prompt:
-    """Ask once more, saying what was wrong with the first answer. With nothing found wrong, the
-    first was no command at all: then it may talk itself to the end."""
-    if not findings:
-        return replace(prompt, stop=(), temperature=0.3, seed=prompt.seed + 1)
-    return replace(
-        prompt, user=_noted(prompt.user, findings), temperature=0.3, seed=prompt.seed + 1
-    )
+def repaired(prompt: Prompt, advice: Sequence[str]) -> Prompt:
+    """Ask once more, with advice that follows from what was wrong with the first answer. Without
+    any, the first was no command at all: then it may talk itself to the end."""
+    again = replace(prompt, temperature=0.3, seed=prompt.seed + 1)
+    if not advice:
+        return replace(again, stop=())
+    words, note, notes = prompt.user.partition(_NOTE)
+    return replace(again, user=", ".join((words, *advice)) + note + notes)
 
 
 def varied(prompt: Prompt, seed: int) -> Prompt:
@@ -100,7 +103,3 @@ def explaining(line: str, context_tokens: int) -> tuple[Prompt, Mapping[str, str
         ),
         secrets,
     )
-
-
-def _noted(words: str, notes: Sequence[str]) -> str:
-    return "\n# ".join((words, *notes))

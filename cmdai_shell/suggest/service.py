@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from cmdai_shell.config import Config
     from cmdai_shell.core import Clock, Completer, Look, Prompt, Shell, SuggestRequest, Update
+    from cmdai_shell.suggest.verify import Finding
 
 _PARTIAL_S = 0.04
 """Seconds between two partial commands: an eye follows no faster, and each is judged."""
@@ -60,7 +61,7 @@ class _Offer:
 
     command: str
     verdict: Verdict
-    findings: tuple[str, ...]
+    findings: tuple[Finding, ...]
     answer: Completion
 
 
@@ -201,7 +202,8 @@ class Suggester:
                 best = offer
             if best and not best.findings:
                 break
-            prompt = prompts.repaired(ask.prompt, best.findings if best else ())
+            advice = [finding.advice for finding in best.findings] if best else []
+            prompt = prompts.repaired(ask.prompt, advice)
         if best is None:
             raise BadCompletion("the model gave no command", hint="say it in other words")
         yield best
@@ -302,7 +304,7 @@ class Suggester:
             command=offer.command,
             verdict=offer.verdict,
             action=decide(offer.verdict.risk, self._config.safety_level),
-            explanation="; ".join(offer.findings),
+            explanation="; ".join(finding.text for finding in offer.findings),
             alternatives=tuple(others),
             index=place + 1,
             count=len(series.offers),

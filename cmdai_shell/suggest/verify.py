@@ -4,6 +4,7 @@ name the person wrote got lost, or it changes things although only a look was as
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cmdai_shell.core import Risk
@@ -13,6 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cmdai_shell.core import Look, SuggestRequest, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """``text`` is for the person, ``advice`` is what a model is told to do better."""
+
+    text: str
+    advice: str
+
 
 _MOST = 3
 """Findings that are reported: a person reads one line."""
@@ -70,58 +80,58 @@ _CHANGES = re.compile(
 )
 """Beginnings of words that ask for a change. Without one of them a person wants to look."""
 
-_REMOVERS = frozenset({"rm", "rmdir", "unlink", "shred", "truncate", "kill", "pkill", "killall"})
-
 
 def findings(
     command: str, request: SuggestRequest, verdict: Verdict, look: Look
-) -> tuple[str, ...]:
+) -> tuple[Finding, ...]:
     """What is wrong with ``command`` as an answer to ``request``, worst first; empty if nothing."""
     parsed = parse(command, request.shell)
     if parsed.broken:
-        return (f"it is not complete as a {request.shell} command",)
+        return (Finding(f"not a complete {request.shell} command", "on one line"),)
     programs = [call.words[0].text for call in parsed.commands if call.words]
-    found = [
-        *_unasked(programs, request, verdict),
-        *_missing(programs, command, request, look),
-        *_placeholders(command, request.line),
-        *_lost_names(command, request.line),
-    ]
+    found: list[Finding] = []
+    if not _is_begun(command, request.line):
+        found += _unasked(request, verdict)
+        found += _missing(programs, command, request, look)
+    found += _placeholders(command, request.line)
+    found += _lost_names(command, request.line)
     return tuple(dict.fromkeys(found))[:_MOST]
+
+
+def _is_begun(command: str, line: str) -> bool:
+    """The person typed the beginning of this command: its program and what it does are theirs (an
+    alias or a function, say, of a shell we cannot see into)."""
+    first_words = " ".join(line.split()[:2])
+    return bool(first_words) and command.startswith(first_words)
 
 
 def _missing(
     programs: list[str], command: str, request: SuggestRequest, look: Look
-) -> Iterator[str]:
-    """Programs that are not on the shell's PATH. A name the person used is theirs: an alias or a
-    function of a shell we cannot see into."""
+) -> Iterator[Finding]:
+    """Programs that are neither the shell's own, nor defined in the command, nor on its PATH."""
     defined = {name for pair in _FUNCTION.findall(command) for name in pair if name}
-    own = set(re.findall(r"[\w.+-]+", request.line))
-    known = _WORDS[request.shell] | defined | own
     for program in programs:
-        plain = re.fullmatch(r"[\w.+-]+", program)
-        if plain and program not in known and not look.which(program, request.path):
-            yield f"{program} is not installed here"
+        own = program in _WORDS[request.shell] or program in defined
+        if not own and re.fullmatch(r"[\w.+-]+", program) and not look.which(program, request.path):
+            yield Finding(f"{program} is not installed here", f"without {program}")
 
 
-def _unasked(programs: list[str], request: SuggestRequest, verdict: Verdict) -> Iterator[str]:
-    risky = verdict.risk >= Risk.DANGEROUS or not _REMOVERS.isdisjoint(programs)
+def _unasked(request: SuggestRequest, verdict: Verdict) -> Iterator[Finding]:
     asked = request.line or request.last_command
-    begun = programs and programs[0] in asked.split()
-    if risky and not begun and not _CHANGES.search(asked):
-        yield "it deletes or stops things, which was not asked"
+    if verdict.risk >= Risk.CAUTION and not _CHANGES.search(asked):
+        yield Finding("changes things, which was not asked", "without changing anything")
 
 
-def _placeholders(command: str, asked: str) -> Iterator[str]:
+def _placeholders(command: str, asked: str) -> Iterator[Finding]:
     for found in _PLACEHOLDER.finditer(command):
         if found[0] not in asked:
-            yield f"{found[0]} stands for a name you have to fill in"
+            yield Finding(f"{found[0]} has to be filled in", f"without {found[0]}")
 
 
-def _lost_names(command: str, asked: str) -> Iterator[str]:
+def _lost_names(command: str, asked: str) -> Iterator[Finding]:
     """Paths, files and addresses of the request that the command does not mention."""
     plain = re.sub(r"[\\'\"]", "", command)
     for found in _NAME.finditer(asked):
         name = found[0].rstrip("./")
         if name and not _NOT_NAMES.fullmatch(name) and name not in plain:
-            yield f"{name} is not in it"
+            yield Finding(f"{name} is not in it", f"use {name}")

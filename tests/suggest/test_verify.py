@@ -1,0 +1,90 @@
+"""Checks that a command can fail without being dangerous."""
+
+from __future__ import annotations
+
+import pytest
+
+from cmdai_shell.core import SuggestRequest
+from cmdai_shell.safety import assess
+from cmdai_shell.suggest.verify import findings
+from tests.fakes.dict_look import DictLook
+
+
+def found(command, line="do it", *, shell="bash", look=None, path="/usr/bin"):
+    request = SuggestRequest(line=line, shell=shell, path=path)
+    verdict = assess(command, shell=shell)
+    return tuple(f.text for f in findings(command, request, verdict, look or DictLook()))
+
+
+@pytest.mark.parametrize(
+    ("command", "shell"),
+    [
+        ("ls -la", "bash"),
+        ("cd /tmp && pwd", "bash"),
+        ("for f in *; do echo \"$f\"; done", "bash"),
+        ("f() { ls; }; f", "bash"),
+        ("[[ -f x ]] && source x", "zsh"),
+        ("for f in *; echo $f; end", "fish"),
+        ("string match -r a b", "fish"),
+        ("./build.sh", "bash"),
+        ("$EDITOR notes", "bash"),
+        ("FOO=1 ls", "bash"),
+        ("ls *.tmp | sort", "bash"),
+    ],
+)  # fmt: skip
+def test_nothing_wrong(command, shell):
+    assert found(command, shell=shell) == ()
+
+
+def test_a_program_that_is_not_there():
+    assert found("find . | xyz -1 | sort") == ("xyz is not installed here",)
+    assert found("sudo xyz", look=DictLook(["sudo"])) == ("xyz is not installed here",)
+    assert found("echo $(xyz)") == ("xyz is not installed here",)
+
+
+def test_programs_are_looked_up_on_the_shells_own_path():
+    look = DictLook([], only={"mytool": "/home/me/bin"})
+    assert found("mytool", look=look, path="/home/me/bin") == ()
+    assert found("mytool", look=look, path="/usr/bin") == ("mytool is not installed here",)
+
+
+def test_builtins_are_the_shells_own():
+    assert found("string length x", shell="bash") == ("string is not installed here",)
+
+
+def test_what_the_person_began_is_theirs():
+    assert found("ll -t | head", line="ll -t") == ()
+    assert found("md5 notes", line="md5 of notes") == ("md5 is not installed here",)
+
+
+def test_broken():
+    assert found("for f in *; do") == ("not a complete bash command",)
+
+
+def test_a_look_was_asked_for_and_it_deletes():
+    command = "find . -type f -mtime +30 -exec rm {} +"
+    assert found(command, line="files older than 30 days") == (
+        "changes things, which was not asked",
+    )
+    assert found(command, line="delete files older than 30 days") == ()
+
+
+def test_names_must_survive():
+    line = "last lines of logs/app.log"
+    assert found("tail app.log", line=line) == ("logs/app.log is not in it",)
+    assert found("tail 'logs/app.log'", line=line) == ()
+    assert found("tail my\\ file.txt", line="last lines of file.txt") == ()
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["move and/or copy", "e.g. show files", "version 1.5", "list files.", "at 10:30", "all .py"],
+)
+def test_not_every_dot_is_a_name(line):
+    assert found("ls *.py", line=line) == ()
+
+
+def test_placeholders():
+    assert found("du -sh /path/to/folder") == ("/path/to has to be filled in",)
+    assert found("cat /path/to", line="show /path/to") == ()
+    assert found("cat < in.txt > out.txt") == ()
