@@ -119,7 +119,7 @@ _cmdai_start() {
     _cmdai_give_up 'no answer from the daemon: cmdai-shell doctor'
     return
   elif [[ ! -x $_cmdai_python ]]; then
-    _cmdai_give_up "$_cmdai_python is gone: run cmdai-shell install again"
+    _cmdai_give_up "cmdai-shell is gone from its place: install it, then cmdai-shell install"
     return
   fi
   exec {_cmdai_fd}< <(

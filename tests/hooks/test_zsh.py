@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from cmdai_shell.config.paths import resource
 from cmdai_shell.hooks.render import Relay
-from tests.hooks.terminal import Terminal
 from tests.hooks.zsh import ZshHome
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.hooks.terminal import Terminal
+    from pathlib import Path
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.hooks
 

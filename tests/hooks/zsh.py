@@ -8,11 +8,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from cmdai_shell.hooks.render import Relay, find_relay, render
 from tests.hooks.terminal import PROMPT, Terminal, require
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SCRIPTED_DAEMON = Path(__file__).parents[1] / "fakes" / "scripted_daemon.py"
 
