@@ -1,4 +1,4 @@
-"""The API itself: ``POST /v1/suggest|stop|reload``, ``GET /v1/status``; imported late by ``api``."""
+"""The API itself: ``POST /v1/suggest|stop|reload``, ``GET /v1/status``. Imported late: ``api``."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ class Installed:
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path or Path(cmdai_shell.__file__)
-        self._seen = self._stamp()
+        self._seen: tuple[int, int, int] | None = None  # the files may change while we import
 
     def is_newer(self) -> bool:
         """Whether another version than the running one has been installed."""

@@ -201,7 +201,8 @@ def _passed() -> dict[str, int]:
         os.set_inheritable(fd, False)
         if stat.S_ISSOCK(os.fstat(fd).st_mode):
             opened = socket.socket(fileno=fd)
-            passed[os.path.basename(opened.getsockname())] = opened.detach()  # noqa: PTH119
+            name = os.path.basename(opened.getsockname())  # noqa: PTH119
+            passed[name] = opened.detach()
         else:
             passed[folder.LOCK] = fd
     return passed

@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,6 +15,9 @@ from cmdai_shell.daemon import compose
 from cmdai_shell.daemon.desk import Desk
 from cmdai_shell.daemon.hookserver import HookServer
 from tests.fakes.scripted_backend import ScriptedBackend
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -97,5 +100,5 @@ def press(listener: socket.socket) -> Callable[..., object]:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  the condition is anything
             await asyncio.sleep(0.005)

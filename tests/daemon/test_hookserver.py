@@ -8,14 +8,17 @@ import socket
 import struct
 import time
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
 from cmdai_shell.core import Notice
 from cmdai_shell.daemon import compose, hookserver, peer, pump
-from cmdai_shell.daemon.desk import Desk
 from tests.daemon.conftest import Hook, Serving, until
 from tests.fakes.scripted_backend import ScriptedBackend
+
+if TYPE_CHECKING:
+    from cmdai_shell.daemon.desk import Desk
 
 Press = Callable[..., Awaitable[list[str]]]
 

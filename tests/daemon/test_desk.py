@@ -1,0 +1,135 @@
+"""The desk and its chain: reload, warming, and the account of what was done."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cmdai_shell.config import Config
+from cmdai_shell.core import Notice, Prompt, Suggestion, SuggestRequest
+from cmdai_shell.daemon import compose
+from cmdai_shell.daemon.compose import Chain
+from cmdai_shell.daemon.desk import Desk
+from cmdai_shell.errors import CmdaiError, ModelUnavailable
+from tests.daemon.conftest import until
+from tests.fakes.scripted_backend import ScriptedBackend
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+class Engine(ScriptedBackend):
+    """The embedded backend's surface over the scripted one."""
+
+    def __init__(self, trouble: CmdaiError | None = None) -> None:
+        super().__init__(name="embedded")
+        self.warmed: list[Prompt] = []
+        self.trouble = trouble
+
+    async def warm(self, prompt: Prompt) -> None:
+        self.warmed.append(prompt)
+        if self.trouble:
+            raise self.trouble
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+
+def desk_over(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    monkeypatch.setattr(compose, "_engine", lambda config, clock: engine)
+    return Desk(lambda: Chain(Config(), time.monotonic), clock=time.monotonic)
+
+
+async def last(desk: Desk, line: str) -> object:
+    return [update async for update in desk.answer(SuggestRequest(line=line))][-1]
+
+
+async def test_the_model_is_warmed_with_the_login_shells_prompt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(compose, "WARM_AFTER", 0.01)
+    monkeypatch.setenv("SHELL", "/usr/bin/fish")
+    engine = Engine()
+    desk = desk_over(engine, monkeypatch)
+    async with asyncio.TaskGroup() as group:
+        life = group.create_task(desk.live())
+        await until(lambda: bool(engine.warmed))
+        assert engine.warmed == [desk.chain().suggester.prefix("fish")]
+        life.cancel()
+    assert engine.closed
+
+
+async def test_a_press_at_once_needs_no_warming(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compose, "WARM_AFTER", 0.2)
+    engine = Engine()
+    desk = desk_over(engine, monkeypatch)
+    async with asyncio.TaskGroup() as group:
+        life = group.create_task(desk.live())
+        await last(desk, "list files")
+        await asyncio.sleep(0.3)
+        assert engine.warmed == []
+        life.cancel()
+
+
+@pytest.mark.parametrize("trouble", [ModelUnavailable("none"), CmdaiError("what"), None])
+async def test_warming_that_fails_leaves_a_daemon_that_answers(
+    monkeypatch: pytest.MonkeyPatch, trouble: CmdaiError | None
+) -> None:
+    monkeypatch.setattr(compose, "WARM_AFTER", 0.0)
+    engine = Engine(trouble)
+    desk = desk_over(engine, monkeypatch)
+    async with asyncio.TaskGroup() as group:
+        life = group.create_task(desk.live())
+        await until(lambda: bool(engine.warmed))
+        assert isinstance(await last(desk, "list files"), Suggestion)
+        life.cancel()
+
+
+async def test_reload_lets_the_request_in_flight_finish() -> None:
+    made: list[ScriptedBackend] = []
+
+    def chain() -> Chain:
+        made.append(ScriptedBackend({"slowly": ["find", 0.2, " ."]}))
+        return Chain(Config(), time.monotonic, made[-1:])
+
+    desk = Desk(chain, clock=time.monotonic)
+    async with asyncio.TaskGroup() as group:
+        life = group.create_task(desk.live())
+        slow = group.create_task(last(desk, "slowly"))
+        await until(lambda: bool(made) and bool(made[0].prompts))
+        desk.reload()
+        await until(lambda: len(made) == 2)
+        assert not made[0].closed
+        found = await slow
+        assert isinstance(found, Suggestion)
+        assert found.command == "find ."
+        await until(lambda: made[0].closed)
+        assert not made[1].closed
+        life.cancel()
+
+
+async def test_an_error_of_our_own_is_an_answer_without_its_words(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(self: object, request: SuggestRequest) -> AsyncIterator[Notice]:
+        raise ZeroDivisionError(request.line)
+        yield
+
+    monkeypatch.setattr(compose.Suggester, "suggest", broken)
+    error = await last(desk, "my secret plan")
+    assert isinstance(error, CmdaiError)
+    assert "ZeroDivisionError" in error.message
+    assert "secret" not in str(error)
+    assert desk.in_flight == 0
+
+
+def test_the_embedded_model_is_named_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine()
+    engine.status = lambda: type("Status", (), {"model": "qwen"})()  # type: ignore[attr-defined]
+    desk = desk_over(engine, monkeypatch)
+    desk.chain()
+    assert desk.maker("embedded") == "qwen on this CPU"
+    assert desk.maker("spark-1") == "spark-1"
