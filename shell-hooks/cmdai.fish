@@ -97,7 +97,7 @@ function _cmdai_say -a place
             case dangerous critical
                 set style 31
         end
-        set -l rows (builtin math (count (fish_prompt)) + $_cmdai_row - 2)
+        set -l rows (builtin math (builtin count (fish_prompt)) + $_cmdai_row - 2)
         set -l up $rows
         test "$place" = "$_cmdai_said_place"; and set up (builtin math $rows + 1)
         begin
@@ -106,7 +106,7 @@ function _cmdai_say -a place
             string repeat -N -n $rows \n
         end >/dev/tty
         set _cmdai_said_place
-        if test (count $_cmdai_message) = 1 -a (math (string length -- "$_cmdai_message") + 8) -lt "$COLUMNS"
+        if test (builtin count $_cmdai_message) = 1 -a (builtin math (string length -- "$_cmdai_message") + 8) -lt "$COLUMNS"
             set _cmdai_said_place "$history[1] "(commandline -b | string collect)
         end
     end

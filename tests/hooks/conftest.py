@@ -28,7 +28,7 @@ RC = {
     "zsh": f"PROMPT='{PROMPT}'\n",
     "fish": (
         "set -g fish_greeting\nset -g fish_autosuggestion_enabled 0\n"
-        f"function fish_prompt; printf '{PROMPT}'; end\n"
+        f"function fish_prompt; builtin printf '{PROMPT}'; end\n"
     ),
 }
 PROGRAMS = {
@@ -67,7 +67,11 @@ class Daemon:
             time.sleep(0.01)
 
     def log(self) -> str:
-        return "".join(p.read_text() for p in sorted(self.log_dir.glob("*"))) if self.log_dir.is_dir() else ""
+        return (
+            "".join(p.read_text() for p in sorted(self.log_dir.glob("*")))
+            if self.log_dir.is_dir()
+            else ""
+        )
 
 
 @dataclass

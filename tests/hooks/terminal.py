@@ -27,14 +27,20 @@ class Terminal:
     ) -> None:
         self.socket = folder / "tmux.sock"
         self._env = {"TERM": "xterm-256color", "LANG": "C.UTF-8", "PATH": os.environ["PATH"], **env}
-        self._tmux("-f", "/dev/null", "new-session", "-d", "-x", str(columns), "-y", str(rows), *command)
+        self._tmux(
+            "-f", "/dev/null", "new-session", "-d", "-x", str(columns), "-y", str(rows), *command
+        )
         self._tmux("set-option", "-g", "escape-time", "0")
         self._tmux("set-option", "-g", "history-limit", "5000")
 
     def _tmux(self, *arguments: str) -> str:
         done = subprocess.run(
             ["tmux", "-S", str(self.socket), *arguments],
-            env=self._env, capture_output=True, text=True, check=True, timeout=20,
+            env=self._env,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=20,
         )
         return done.stdout
 
@@ -78,13 +84,22 @@ class Terminal:
             time.sleep(0.02)
 
     def wait_screen(self, pattern: str, seconds: float = 15) -> None:
-        self.wait(lambda: re.search(pattern, self.screen(), re.M) is not None, f"/{pattern}/ on screen", seconds)
+        self.wait(
+            lambda: re.search(pattern, self.screen(), re.M) is not None,
+            f"/{pattern}/ on screen",
+            seconds,
+        )
 
     def wait_line(self, expected: str, seconds: float = 15) -> None:
         self.wait(lambda: self.line() == expected, f"line {expected!r}", seconds)
 
     def close(self) -> None:
-        subprocess.run(["tmux", "-S", str(self.socket), "kill-server"], capture_output=True, check=False, timeout=20)
+        subprocess.run(
+            ["tmux", "-S", str(self.socket), "kill-server"],
+            capture_output=True,
+            check=False,
+            timeout=20,
+        )
 
 
 def require(program: str) -> str:

@@ -42,7 +42,7 @@ HOSTILE = {
     "exec() { echo NO; }; trap() { echo NO; }; kill() { echo NO; }; history() { echo NO; }",
     "DEBUG trap": "set -T; trap 'x=$BASH_COMMAND' DEBUG",
     "DEBUG trap that forbids": "shopt -s extdebug; trap '[[ $BASH_COMMAND != *printf* ]]' DEBUG",
-    "ERR and RETURN traps": "set -ET; after='trap \"echo ERR\" ERR; trap \"echo RETURN\" RETURN'",
+    "ERR and RETURN traps": 'set -ET; after=\'trap "echo ERR" ERR; trap "r=1" RETURN\'',
     "extdebug": "shopt -s extdebug",
     "nocasematch": "shopt -s nocasematch nullglob failglob lastpipe inherit_errexit extglob",
     "C locale": "export LC_ALL=C",
@@ -95,7 +95,9 @@ def test_vi_command_mode(lab: Lab) -> None:
 
 def test_the_options_traps_and_variables_are_as_before(lab: Lab) -> None:
     state = "{ set +o; shopt -p; trap -p; ulimit -a; jobs -l; } >"
-    terminal = lab.open("bash", after="trap 'echo trapped' INT; trap 'x=1' DEBUG; sleep 100 & pid=$!")
+    terminal = lab.open(
+        "bash", after="trap 'echo trapped' INT; trap 'x=1' DEBUG; sleep 100 & pid=$!"
+    )
     run(terminal, f"{state} {lab.folder}/before")
     terminal.wait_line("")
     suggest(terminal)
@@ -181,7 +183,11 @@ def test_a_shell_without_a_line_gets_nothing(lab: Lab, arguments: list[str]) -> 
     script = f"set -eu; . {lab.hook('bash')}; declare -F _cmdai_key || echo none"
     done = subprocess.run(
         [lab.program("bash"), "--norc", *arguments, script],
-        capture_output=True, text=True, check=True, env={"PATH": os.environ["PATH"]}, timeout=20,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PATH": os.environ["PATH"]},
+        timeout=20,
     )
     assert done.stdout == "none\n"
     assert "_cmdai" not in done.stderr
@@ -218,10 +224,13 @@ def test_hook_and_daemon_agree_on_the_folder(
         monkeypatch.delenv(name, raising=False)
     for name, value in FOLDERS[case].items():
         monkeypatch.setenv(name, value)
-    script = f". {lab.hook('bash')}; _cmdai_find_folder; echo \"$folder\""
+    script = f'. {lab.hook("bash")}; _cmdai_find_folder; echo "$folder"'
     done = subprocess.run(
         [lab.program("bash"), "--norc", "-i", "-c", script],
-        capture_output=True, text=True, check=True, timeout=20,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=20,
         env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **FOLDERS[case]},
     )
     assert done.stdout.strip() == str(paths.runtime_dir())
@@ -229,12 +238,22 @@ def test_hook_and_daemon_agree_on_the_folder(
 
 @pytest.mark.parametrize(
     ("written", "readline"),
-    [("^G", r"\C-g"), ("^X^G", r"\C-x\C-g"), ("^[g", r"\eg"), (r"\C-x\C-a", r"\C-x\C-a"), ("^Xe", r"\C-xe")],
+    [
+        ("^G", r"\C-g"),
+        ("^X^G", r"\C-x\C-g"),
+        ("^[g", r"\eg"),
+        (r"\C-x\C-a", r"\C-x\C-a"),
+        ("^Xe", r"\C-xe"),
+    ],
 )
 def test_keys_as_a_person_writes_them(lab: Lab, written: str, readline: str) -> None:
     script = f". {lab.hook('bash')}; _cmdai_sequence '{written}'"
     done = subprocess.run(
         [lab.program("bash"), "--norc", "-i", "-c", script],
-        capture_output=True, text=True, check=True, env={"PATH": os.environ["PATH"]}, timeout=20,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PATH": os.environ["PATH"]},
+        timeout=20,
     )
     assert done.stdout == readline

@@ -362,7 +362,9 @@ def test_sourcing_twice_is_harmless(lab: Lab, shell: Shell) -> None:
 def test_a_shell_within_the_shell_has_the_key_too(lab: Lab, shell: Shell) -> None:
     terminal = lab.open(shell)
     rc = f"--rcfile {lab.folder}/bash-0/bashrc -i" if shell == "bash" else ""
-    terminal.type(f"exec 9<&-; {lab.program(shell)} {rc}" if shell != "fish" else lab.program(shell))
+    terminal.type(
+        f"exec 9<&-; {lab.program(shell)} {rc}" if shell != "fish" else lab.program(shell)
+    )
     terminal.press("Enter")
     eventually(lambda: children(terminal.shell_pid) != [], "the inner shell")
     terminal.wait_line("")
@@ -409,9 +411,7 @@ def test_a_key_somebody_else_holds_stays_theirs(lab: Lab, shell: Shell) -> None:
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")
-def test_a_folder_of_somebody_else_is_not_trusted(
-    terminal: Terminal, daemon: Daemon
-) -> None:
+def test_a_folder_of_somebody_else_is_not_trusted(terminal: Terminal, daemon: Daemon) -> None:
     os.chown(daemon.folder, 65534, 65534)
     try:
         press_on(terminal, "list files")
