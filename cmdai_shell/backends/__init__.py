@@ -9,6 +9,7 @@ from cmdai_shell.errors import ConfigError
 
 BACKENDS: dict[str, str] = {
     "llama-cpp": "cmdai_shell.backends.embedded.engine:EmbeddedBackend",
+    "llama-server": "cmdai_shell.backends.embedded.llama_server:LlamaServerBackend",
 }
 """The word in the TOML -> "module:Class"."""
 

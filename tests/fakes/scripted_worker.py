@@ -50,6 +50,9 @@ class ScriptedAnswerer:
         evaluated = len((ask.user or "").split()) + new * len(ask.system.split())
         return pipe.Finished(id=ask.id, ending="done", evaluated=evaluated)
 
+    def close(self) -> None:
+        pass
+
     def _words(self, user: str) -> Iterator[str]:
         for word in user.split(" "):
             if word == "killed":
@@ -64,5 +67,4 @@ class ScriptedAnswerer:
 
 
 if __name__ == "__main__":
-    worker.Answerer = ScriptedAnswerer  # type: ignore[misc, assignment]
-    worker.main()
+    worker.main(ScriptedAnswerer)

@@ -20,7 +20,7 @@ from cmdai_shell.backends.embedded.prefix import PrefixStore, key
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_LEAST_ANSWER = 16
+LEAST_ANSWER = 16
 """Tokens of the context that a prompt must leave free."""
 _LONGEST_TOKEN = 128
 """Bytes. What could not fit even so is refused before it is split."""
@@ -63,12 +63,15 @@ class Answerer:
             return pipe.Finished(id=ask.id, ending="length", evaluated=evaluated)
         return self._write(ask, evaluated, send, cancelled)
 
+    def close(self) -> None:
+        """Nothing: all of it goes with the process."""
+
     def _prompt(self, ask: pipe.Ask) -> tuple[list[int], list[int]]:
         messages = [("system", ask.system)]
         for question, reply in ask.examples:
             messages += [("user", question), ("assistant", reply)]
         messages.append(("user", ask.user or ""))
-        room = self.context_tokens - _LEAST_ANSWER
+        room = self.context_tokens - LEAST_ANSWER
         if sum(len(text) for _, text in messages) > room * _LONGEST_TOKEN:
             raise TooLong(f"the line is too long for a context of {self.context_tokens} tokens")
         prefix, own = self._llama.chat(messages)

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 TICK_S = 0.7
 """A hook takes silence of more than a second for death."""
 _WARM_TICK_S = 0.1
-WORKER = (sys.executable, "-I", "-m", "cmdai_shell.backends.embedded.worker")
 SMALLER = "cmdai-shell model use qwen2.5-coder-0.5b"
 
 State = Literal["unloaded", "loading", "ready", "busy", "failed"]
@@ -60,6 +59,9 @@ class EmbeddedBackend:
     """
 
     name = "embedded"
+    worker: Sequence[str] = (sys.executable, "-I", "-m", "cmdai_shell.backends.embedded.worker")
+    cure = "pip install --force-reinstall llama-cpp-python"
+    """What to type when the engine itself is missing or broken."""
 
     def __init__(
         self,
@@ -78,7 +80,7 @@ class EmbeddedBackend:
         self._idle_unload_s = idle_unload_s
         self._cache_dir = cache_dir
         self._clock = clock
-        self._command = tuple(worker_command or WORKER)
+        self._command = tuple(worker_command or self.worker)
         self._turns = Turns()
         self._child: Child | None = None
         self._file: ModelFile | None = None
@@ -277,7 +279,7 @@ class EmbeddedBackend:
                 return ModelUnavailable(f"{self._name}: {what}", "cmdai-shell model verify")
             case "engine":
                 message = f"llama.cpp cannot be used: {what}"
-                return BackendUnavailable(message, "pip install --force-reinstall llama-cpp-python")
+                return BackendUnavailable(message, self.cure)
             case "too-long":
                 return BackendError(what, "shorten it, or raise context_tokens in [embedded]")
 
@@ -285,7 +287,7 @@ class EmbeddedBackend:
         what = str(death)
         short = death.killed or pipe.speaks_of_memory(what)
         hint = _relief(self._name) if short else "try again: a new one is started"
-        why = ", perhaps for want of memory" if death.killed else ""
+        why = ", perhaps for want of memory" if short else ""
         return BackendUnavailable(f"the model's process {what}{why}", hint)
 
 
@@ -328,6 +330,8 @@ def _resident(pid: int) -> int:
     import psutil
 
     try:
-        return int(psutil.Process(pid).memory_info().rss)
+        worker = psutil.Process(pid)
+        family = [worker, *worker.children(recursive=True)]
+        return sum(process.memory_info().rss for process in family)
     except psutil.Error:
         return 0

@@ -22,7 +22,7 @@ BATCH = 128
 """Prompt tokens evaluated in one call."""
 KV_TYPE = "f16"
 _LOG_LINES = 40
-_SPLIT = "\ue000"
+SPLIT = "\ue000"
 """Private-use character (Unicode 23.5) that stands for a message while a template is rendered."""
 
 
@@ -137,13 +137,13 @@ class Llama:
         """What the template puts before, between and behind the messages."""
         chat = (self._c.llama_chat_message * len(roles))()
         for slot, role in zip(chat, roles, strict=True):
-            slot.role, slot.content = role.encode(), _SPLIT.encode()
+            slot.role, slot.content = role.encode(), SPLIT.encode()
         size = 1024 + 128 * len(roles)
         buffer = ctypes.create_string_buffer(size)
         used = self._c.llama_chat_apply_template(
             self._template, chat, len(roles), True, buffer, size
         )
-        frames = buffer.raw[: max(used, 0)].decode().split(_SPLIT)
+        frames = buffer.raw[: max(used, 0)].decode().split(SPLIT)
         if not 0 < used <= size or len(frames) != len(roles) + 1:
             raise ValueError("llama.cpp does not know this model's chat template")
         return frames

@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -20,9 +21,27 @@ from cmdai_shell.backends.embedded import pipe, threads
 from cmdai_shell.backends.embedded.answer import Answerer, TooLong
 from cmdai_shell.backends.embedded.llama import Aborted, LoadFailed
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 OOM_SCORE = 800
 """Of 1000 (proc(5), oom_score_adj): short of memory, the kernel takes this process first."""
-_PR_SET_PDEATHSIG = 1  # prctl(2)
+PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+class Model(Protocol):
+    """What answers; made from a ``pipe.Load``."""
+
+    def answer(
+        self,
+        ask: pipe.Ask,
+        send: Callable[[pipe.Reply], None],
+        cancelled: Callable[[], bool],
+        /,
+    ) -> pipe.Finished: ...
+
+    def close(self) -> None:
+        """End what would otherwise outlive this process."""
 
 
 class Wire:
@@ -33,6 +52,7 @@ class Wire:
         self._writing = threading.Lock()
         self._cancelled = 0
         self.orders: queue.SimpleQueue[pipe.Load | pipe.Ask] = queue.SimpleQueue()
+        self.model: Model | None = None
 
     def listen(self) -> None:
         frames = pipe.orders()
@@ -44,6 +64,8 @@ class Wire:
                     self.send(pipe.Pong())
                 else:
                     self.orders.put(order)
+        if self.model:
+            self.model.close()
         os._exit(0)  # the daemon is gone; the main thread may be deep in a calculation
 
     def send(self, reply: pipe.Reply) -> None:
@@ -57,37 +79,39 @@ class Wire:
         return request <= self._cancelled
 
 
-def serve(wire: Wire) -> None:
+def serve(wire: Wire, make: Callable[[pipe.Load], Model]) -> None:
     """Load once, then answer until the pipe closes."""
-    answerer: Answerer | None = None
     while True:
         order = wire.orders.get()
         if isinstance(order, pipe.Load):
-            answerer, reply = _load(order)
+            wire.model, reply = _load(order, make)
             wire.send(reply)
-        elif answerer is not None:
-            wire.send(_answer(answerer, order, wire))
+        elif wire.model is not None:
+            wire.send(_answer(wire.model, order, wire))
 
 
-def _load(order: pipe.Load) -> tuple[Answerer | None, pipe.Loaded | pipe.Failed]:
+def _load(
+    order: pipe.Load, make: Callable[[pipe.Load], Model]
+) -> tuple[Model | None, pipe.Loaded | pipe.Failed]:
     try:
         order = msgspec.structs.replace(order, threads=threads.default(order.threads))
-        answerer = Answerer(order)
+        model = make(order)
     except LoadFailed as error:
         said = [line for line in error.log if "fail" in line or "error" in line.lower()]
-        short = any(pipe.speaks_of_memory(line) for line in said)
-        what = ": ".join([str(error), *said[-1:]])
+        cause = said[:1]  # the rest are its consequences
+        short = any(map(pipe.speaks_of_memory, cause))
+        what = ": ".join([str(error), *cause])
         return None, pipe.Failed(id=0, trouble="memory" if short else "model", message=what)
     except MemoryError:
         return None, pipe.Failed(id=0, trouble="memory", message="out of memory while loading")
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
         return None, pipe.Failed(id=0, trouble="engine", message=str(error))
-    return answerer, pipe.Loaded(threads=order.threads)
+    return model, pipe.Loaded(threads=order.threads)
 
 
-def _answer(answerer: Answerer, ask: pipe.Ask, wire: Wire) -> pipe.Finished | pipe.Failed:
+def _answer(model: Model, ask: pipe.Ask, wire: Wire) -> pipe.Finished | pipe.Failed:
     try:
-        return answerer.answer(ask, wire.send, lambda: wire.cancelled(ask.id))
+        return model.answer(ask, wire.send, lambda: wire.cancelled(ask.id))
     except Aborted:
         return pipe.Finished(id=ask.id, ending="cancelled")
     except TooLong as error:
@@ -96,6 +120,8 @@ def _answer(answerer: Answerer, ask: pipe.Ask, wire: Wire) -> pipe.Finished | pi
         return pipe.Failed(id=ask.id, trouble="memory", message=str(error) or "out of memory")
     except ValueError as error:
         return pipe.Failed(id=ask.id, trouble="model", message=str(error))
+    except OSError as error:
+        return pipe.Failed(id=ask.id, trouble="engine", message=str(error))
 
 
 def _end_with_parent() -> None:
@@ -105,12 +131,12 @@ def _end_with_parent() -> None:
     import ctypes
 
     parent = os.getppid()
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(0)
 
 
-def main() -> None:
+def main(make: Callable[[pipe.Load], Model] = Answerer) -> None:
     _end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the daemon
     with contextlib.suppress(OSError):  # no /proc, or a container that forbids it
@@ -120,7 +146,7 @@ def main() -> None:
     wire = Wire(os.dup(0), sink)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     threading.Thread(target=wire.listen, daemon=True).start()
-    serve(wire)
+    serve(wire, make)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from cmdai_shell.backends.embedded.engine import WORKER, EmbeddedBackend
+from cmdai_shell.backends.embedded.engine import EmbeddedBackend
 from cmdai_shell.core import Notice, Prompt
 from cmdai_shell.errors import BackendError, BackendUnavailable, CmdaiError, ModelUnavailable
 from tests.backends.embedded.conftest import closing, engine
@@ -205,7 +205,12 @@ async def test_a_model_file_that_is_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("megabytes", [150, 300, 400])
 async def test_too_little_memory(tmp_path: Path, megabytes: int) -> None:
-    limited = ["/bin/sh", "-c", f'ulimit -v {megabytes * 1024}; exec "$0" "$@"', *WORKER]
+    limited = [
+        "/bin/sh",
+        "-c",
+        f'ulimit -v {megabytes * 1024}; exec "$0" "$@"',
+        *EmbeddedBackend.worker,
+    ]
     backend = engine(
         smollm,  # type: ignore[arg-type]
         cache_dir=tmp_path,
