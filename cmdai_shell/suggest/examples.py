@@ -26,7 +26,7 @@ def examples(shell: Shell, facts: Facts) -> tuple[Example, ...]:
 _GNU: tuple[Example, ...] = (
     ("when was notes.md last changed", "stat -c %y notes.md"),
     ("5 newest files", "find . -type f -printf '%T@ %p\\n' | sort -rn | head -n 5"),
-    ("mp4 files by size", "find . -type f -name '*.mp4' -printf '%s %p\\n' | sort -n"),
+    ("files in build by size", "find build -type f -printf '%s %p\\n' | sort -n"),
     ("chang colour to color in docs/readme.md", "sed -i 's/colour/color/g' docs/readme.md"),
     ("sha of disk.iso", "sha256sum disk.iso"),
     ("cpu hogs", "ps aux --sort=-%cpu | head"),
@@ -34,7 +34,7 @@ _GNU: tuple[Example, ...] = (
 _BSD: tuple[Example, ...] = (
     ("when was notes.md last changed", "stat -f %Sm notes.md"),
     ("5 newest files", "find . -type f -exec stat -f '%m %N' {} + | sort -rn | head -n 5"),
-    ("mp4 files by size", "find . -type f -name '*.mp4' -exec stat -f '%z %N' {} + | sort -n"),
+    ("files in build by size", "find build -type f -exec stat -f '%z %N' {} + | sort -n"),
     ("chang colour to color in docs/readme.md", "sed -i '' 's/colour/color/g' docs/readme.md"),
     ("sha of disk.iso", "shasum -a 256 disk.iso"),
     ("cpu hogs", "ps aux -r | head"),
@@ -42,7 +42,7 @@ _BSD: tuple[Example, ...] = (
 _POSIX: tuple[Example, ...] = (
     ("when was notes.md last changed", "stat -c %y notes.md"),
     ("5 newest files", "find . -type f -exec stat -c '%Y %n' {} + | sort -rn | head -n 5"),
-    ("mp4 files by size", "find . -type f -name '*.mp4' -exec stat -c '%s %n' {} + | sort -n"),
+    ("files in build by size", "find build -type f -exec stat -c '%s %n' {} + | sort -n"),
     ("chang colour to color in docs/readme.md", "sed -i 's/colour/color/g' docs/readme.md"),
     ("sha of disk.iso", "sha256sum disk.iso"),
     ("cpu hogs", "top -b -n 1 | head -n 15"),
@@ -52,7 +52,6 @@ _LSOF: Example = ("what listens on port 8080", "lsof -nP -iTCP:8080 -sTCP:LISTEN
 _EVERYWHERE: tuple[Example, ...] = (
     ("git log --since", "git log --since=yesterday"),
     ("which files mention password", "grep -rl 'password' ."),
-    ("pdf files changed this week", "find . -type f -name '*.pdf' -mtime -7"),
     ("new branch fix-7 off main", "git switch main && git switch -c fix-7"),
     ("first column of prices.csv", "cut -d, -f1 prices.csv"),
 )
