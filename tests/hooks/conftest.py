@@ -1,4 +1,4 @@
-"""A shell with the hook in a terminal, and the daemon it talks to: the real one, with a scripted model.
+"""A shell with the hook in a terminal, and the daemon it talks to: real, with a scripted model.
 
 ``TEST_BASH``, ``TEST_ZSH``, ``TEST_FISH`` name other programs to test with (bash 5.1, fish 4).
 """
@@ -10,15 +10,19 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from cmdai_shell.core import Shell
 from cmdai_shell.hooks.render import find_relay, render
 from tests.hooks.terminal import PROMPT, Terminal, require
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from cmdai_shell.core import Shell
 
 SCRIPTED_DAEMON = Path(__file__).parents[1] / "fakes" / "scripted_daemon.py"
 SHELLS: tuple[Shell, ...] = ("bash", "zsh", "fish")
@@ -36,6 +40,17 @@ PROGRAMS = {
     "zsh": lambda rc: ["-i"],
     "fish": lambda rc: ["-i"],
 }
+FOLDERS = {
+    "chosen": {"CMDAI_RUNTIME_DIR": "/run/a b/c/"},
+    "session": {"XDG_RUNTIME_DIR": "/run/user/1000"},
+    "empty": {"CMDAI_RUNTIME_DIR": "", "XDG_RUNTIME_DIR": "", "TMPDIR": "/var/tmp/"},
+    "nothing": {},
+    "fits": {"CMDAI_RUNTIME_DIR": "/" + "x" * 89},
+    "too long": {"CMDAI_RUNTIME_DIR": "/" + "x" * 90},
+    "too long in bytes": {"CMDAI_RUNTIME_DIR": "/" + "é" * 45},
+}
+"""Environments in which every hook must find the folder that ``config.paths`` names."""
+
 RC_FILES = {"bash": "bashrc", "zsh": ".zshrc", "fish": ".config/fish/config.fish"}
 
 

@@ -7,14 +7,19 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
 PROMPT = "READY> "
 
 
 class Terminal:
-    """One shell in one tmux pane. ``wait_*`` poll the screen; nothing here sleeps and then asserts."""
+    """One shell in one tmux pane. ``wait_*`` poll the screen; nothing sleeps and then asserts."""
 
     def __init__(
         self,
@@ -63,7 +68,7 @@ class Terminal:
         return self._tmux("capture-pane", "-p", "-J", "-S", "-5000").rstrip()
 
     def line(self) -> str:
-        """The text after the last prompt on the screen, wrapped rows joined (trailing blanks lost)."""
+        """The text after the last prompt, wrapped rows joined (trailing blanks lost)."""
         joined = self._tmux("capture-pane", "-p", "-J").rstrip() + " "  # the prompt's own blank
         return joined.rpartition(PROMPT)[2].partition("\n")[0].rstrip() if PROMPT in joined else ""
 
@@ -104,8 +109,6 @@ class Terminal:
 
 def require(program: str) -> str:
     """Absolute path of a shell or tool; CI installs them all, so a missing one fails there."""
-    import pytest
-
     if found := shutil.which(program):
         return found
     if os.environ.get("CI"):

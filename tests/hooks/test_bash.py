@@ -6,12 +6,15 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from cmdai_shell.config import paths
-from tests.hooks.conftest import Daemon, Lab
-from tests.hooks.terminal import Terminal
+from tests.hooks.conftest import FOLDERS, Daemon, Lab
+
+if TYPE_CHECKING:
+    from tests.hooks.terminal import Terminal
 
 pytestmark = pytest.mark.hooks
 
@@ -203,17 +206,6 @@ def test_sourcing_prints_nothing_and_starts_nothing(lab: Lab) -> None:
     terminal = lab.open("bash", after=after)
     terminal.wait_screen("^function")
     assert (lab.folder / "said").read_text() == ""
-
-
-FOLDERS = {
-    "chosen": {"CMDAI_RUNTIME_DIR": "/run/a b/c/"},
-    "session": {"XDG_RUNTIME_DIR": "/run/user/1000"},
-    "empty": {"CMDAI_RUNTIME_DIR": "", "XDG_RUNTIME_DIR": "", "TMPDIR": "/var/tmp/"},
-    "nothing": {},
-    "fits": {"CMDAI_RUNTIME_DIR": "/" + "x" * 89},
-    "too long": {"CMDAI_RUNTIME_DIR": "/" + "x" * 90},
-    "too long in bytes": {"CMDAI_RUNTIME_DIR": "/" + "é" * 45},
-}
 
 
 @pytest.mark.parametrize("case", FOLDERS)

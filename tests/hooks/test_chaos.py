@@ -5,12 +5,15 @@ from __future__ import annotations
 import random
 import re
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
-from cmdai_shell.core import Shell
 from tests.hooks.conftest import SHELLS, Lab
-from tests.hooks.terminal import Terminal
+
+if TYPE_CHECKING:
+    from cmdai_shell.core import Shell
+    from tests.hooks.terminal import Terminal
 
 PRESSES = 67
 """Of each shell: 201 in all."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from typing import TYPE_CHECKING
 
 import pytest
 
 from cmdai_shell.config import paths
-from tests.hooks.conftest import Lab
-from tests.hooks.terminal import Terminal
+from tests.hooks.conftest import FOLDERS, Lab
+
+if TYPE_CHECKING:
+    from tests.hooks.terminal import Terminal
 
 pytestmark = pytest.mark.hooks
 
@@ -31,7 +34,7 @@ SETTINGS = {
     "C locale": "set -gx LC_ALL C",
     "right prompt": "function fish_right_prompt; echo right; end",
     "IFS": "set -g IFS x",
-    "universal names": "set -g line 1; set -g op x; set -g folder y; set -g kind z; set -g record 3",
+    "universal names": "set -g line 1; set -g op x; set -g folder y; set -g kind z",
     "autosuggestions": "set -g fish_autosuggestion_enabled 1",
     "greeting": "set -g fish_greeting hello",
 }
@@ -139,17 +142,6 @@ def fish(lab: Lab, script: str, env: dict[str, str]) -> subprocess.CompletedProc
 def test_a_shell_without_a_line_gets_nothing(lab: Lab) -> None:
     done = fish(lab, f"source {lab.hook('fish')}; functions -q _cmdai_key; echo $status", {})
     assert (done.stdout, done.stderr) == ("1\n", "")
-
-
-FOLDERS = {
-    "chosen": {"CMDAI_RUNTIME_DIR": "/run/a b/c/"},
-    "session": {"XDG_RUNTIME_DIR": "/run/user/1000"},
-    "empty": {"CMDAI_RUNTIME_DIR": "", "XDG_RUNTIME_DIR": "", "TMPDIR": "/var/tmp/"},
-    "nothing": {},
-    "fits": {"CMDAI_RUNTIME_DIR": "/" + "x" * 89},
-    "too long": {"CMDAI_RUNTIME_DIR": "/" + "x" * 90},
-    "too long in bytes": {"CMDAI_RUNTIME_DIR": "/" + "é" * 45},
-}
 
 
 @pytest.mark.parametrize("case", FOLDERS)

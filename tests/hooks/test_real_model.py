@@ -7,12 +7,15 @@ import shlex
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from cmdai_shell.core import Shell
 from tests.hooks.conftest import SHELLS, Lab, eventually
 from tests.models import model_file, model_store
+
+if TYPE_CHECKING:
+    from cmdai_shell.core import Shell
 
 MODEL = "qwen2.5-coder-0.5b"
 WORDS = "list the ten largest files under this folder"

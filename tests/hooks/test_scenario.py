@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
-from cmdai_shell.core import Shell
 from tests.hooks.conftest import SHELLS, Daemon, Lab, eventually
-from tests.hooks.terminal import Terminal
+
+if TYPE_CHECKING:
+    from cmdai_shell.core import Shell
+    from tests.hooks.terminal import Terminal
 
 pytestmark = [pytest.mark.hooks, pytest.mark.parametrize("shell", SHELLS)]
 
