@@ -229,7 +229,10 @@ _cmdai_give_up() { # why
 }
 
 _cmdai_show() { # text; all updates of one request are one undo step
+  local -i rows=$(( $#BUFFER / COLUMNS + ${#${(f)BUFFER}} ))
   BUFFER=$1 CURSOR=$#BUFFER _cmdai_shown=$BUFFER
+  # zle -M under a line that fills the screen leaves zle wrong about which row is where
+  (( rows < LINES - 2 )) || zle redisplay
   (( ! $+functions[_zsh_highlight] )) || _zsh_highlight
 }
 
