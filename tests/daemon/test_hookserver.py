@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import struct
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -254,8 +254,9 @@ async def test_another_user_is_turned_away(
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
 def test_the_peer_is_known_by_its_user_id(listener: socket.socket) -> None:
-    os.chmod(listener.getsockname(), 0o777)
-    os.chmod(os.path.dirname(listener.getsockname()), 0o755)
+    path = Path(listener.getsockname())
+    path.chmod(0o777)
+    path.parent.chmod(0o755)
     child = os.fork()
     if not child:
         os.setuid(12345)
@@ -268,7 +269,6 @@ def test_the_peer_is_known_by_its_user_id(listener: socket.socket) -> None:
         assert peer.uid(client) == 12345
         assert not peer.is_us(client)
     os.waitpid(child, 0)
-    assert struct.calcsize("3i") == 12
 
 
 async def test_a_stopped_shell_does_not_keep_its_request_for_ever(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING
 
@@ -57,5 +56,5 @@ def test_a_file_from_the_future_is_settled(package: Path, monkeypatch: pytest.Mo
     """The clock was set back after the installation."""
     monkeypatch.setattr(lifecycle.Installed, "SETTLED", 60.0)
     package.write_text('__version__ = "99.0"\n')
-    monkeypatch.setattr(time, "time", lambda: os.stat(package).st_ctime - 3600)
+    monkeypatch.setattr(time, "time", lambda: package.stat().st_ctime - 3600)
     assert lifecycle.Installed(package).is_newer()

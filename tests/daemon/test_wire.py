@@ -80,9 +80,9 @@ class TestRequest:
 
     def test_over_the_limit_is_a_clear_error(self) -> None:
         intake = wire.Intake()
+        assert intake.feed(b"x" * wire.LIMIT) is None
         with pytest.raises(WireError, match="too long"):
-            for _ in range(40):
-                intake.feed(b"x" * 65536)
+            intake.feed(b"x")
 
     @pytest.mark.parametrize(
         "data",
@@ -111,7 +111,7 @@ class TestRequest:
         try:
             found = wire.Intake().feed(data.replace(b"\x1e", b"") + b"\x1e")
         except WireError as error:
-            assert wire.encode(error, width=80).startswith(b"Ebad-record\x1f")
+            assert wire.encode(error, width=80).startswith(b"Ebad-record\x1f")  # noqa: PT017
         else:
             assert found is None or isinstance(found, SuggestRequest)
 

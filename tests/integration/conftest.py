@@ -64,7 +64,11 @@ class Process:
     def connect(self, name: str = "hook.sock") -> socket.socket:
         client = socket.socket(socket.AF_UNIX)
         client.settimeout(20)
-        client.connect(str(self.runtime_dir / name))
+        try:
+            client.connect(str(self.runtime_dir / name))
+        except OSError:
+            client.close()
+            raise
         return client
 
     def ask(self, line: str, **fields: str) -> list[str]:

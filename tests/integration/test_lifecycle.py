@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -306,3 +307,35 @@ class TestActivation:
         finally:
             process.kill()
             process.communicate()
+
+
+def test_killed_at_any_moment_of_200_presses_needs_no_hand(daemon: Process) -> None:
+    """The hook's own rule: connect; no byte of a reply: start a daemon and connect once more."""
+    dice = random.Random(7)
+
+    def attempt(line: str) -> list[str]:
+        try:
+            return daemon.ask(line)
+        except OSError:
+            return []
+
+    def press(line: str) -> list[str]:
+        if lines := attempt(line):
+            return lines
+        assert daemon.say("start").returncode == 0
+        return attempt(line)
+
+    killed = 0
+    for number in range(200):
+        if pid := (number % 8 == 0 and daemon.pid):
+            pause = dice.uniform(0, 0.02)
+            killer = subprocess.Popen(["/bin/sh", "-c", f"sleep {pause:.4f}; kill -9 {pid}"])
+            lines = press(f"say {number}")
+            killer.wait()
+            killed += 1
+        else:
+            lines = press(f"say {number}")
+        whole = bool(lines) and lines[-1] == "D"
+        assert not whole or f"Techo 'say {number}'" in lines
+    assert killed > 10
+    assert press("list files")[-1] == "D"
