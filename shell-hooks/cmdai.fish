@@ -177,7 +177,7 @@ function _cmdai_ask -a socket seconds record
         case nc
             set relay $_cmdai_relay -w $seconds -U $socket
         case socat
-            set relay $_cmdai_relay -T $seconds -t 600 - UNIX-CONNECT:$socket
+            set relay $_cmdai_relay -t $seconds - UNIX-CONNECT:$socket
         case curl
             set relay $_cmdai_relay -sN -y $seconds -Y 1 --unix-socket $socket --data-binary @- http://cmdai/
         case '*'

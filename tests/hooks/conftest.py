@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cmdai_shell.hooks.render import find_relay, render
+from cmdai_shell.hooks.render import Relay, find_relay, render
 from tests.hooks.terminal import PROMPT, Terminal, require
 
 if TYPE_CHECKING:
@@ -96,6 +96,7 @@ class Lab:
     folder: Path
     daemon: Daemon
     python: Path
+    relay: Relay = field(default_factory=find_relay)
     terminals: list[Terminal] = field(default_factory=list)
 
     def program(self, shell: Shell) -> str:
@@ -103,7 +104,7 @@ class Lab:
 
     def hook(self, shell: Shell) -> Path:
         path = self.folder / f"hook.{shell}"
-        path.write_text(render(shell, python=str(self.python), relay=find_relay()))
+        path.write_text(render(shell, python=str(self.python), relay=self.relay))
         return path
 
     def environment(self) -> dict[str, str]:

@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from cmdai_shell.config.paths import resource
+from cmdai_shell.hooks.render import Relay
 from tests.hooks.conftest import SHELLS, Daemon, Lab, eventually
+from tests.hooks.terminal import require
 
 if TYPE_CHECKING:
     from cmdai_shell.core import Shell
+    from cmdai_shell.hooks.render import RelayKind
     from tests.hooks.terminal import Terminal
 
 pytestmark = [pytest.mark.hooks, pytest.mark.parametrize("shell", SHELLS)]
@@ -423,3 +427,22 @@ def test_a_folder_of_somebody_else_is_not_trusted(terminal: Terminal, daemon: Da
     finally:
         os.chown(daemon.folder, os.getuid(), os.getgid())
     assert not daemon.pid
+
+
+@pytest.mark.parametrize("kind", ["nc", "socat", "curl", "python"])
+def test_every_relay_carries_a_press_and_notices_a_frozen_daemon(
+    lab: Lab, shell: Shell, kind: RelayKind
+) -> None:
+    path = str(resource("shell-hooks/relay.py")) if kind == "python" else require(kind)
+    lab.relay = Relay(kind, path)
+    terminal = lab.open(shell)
+    press_on(terminal, "list files")
+    terminal.wait_line("ls -la")
+    clear_line(terminal)
+    press_on(terminal, "fail please")
+    terminal.wait_screen("cmdai: .*scripted backend is down")
+    clear_line(terminal)
+    lab.daemon.kill(signal.SIGSTOP)
+    press_on(terminal, "show two lines")
+    terminal.wait_screen("cmdai: .*line is back", seconds=12)
+    terminal.wait_line("show two lines")
