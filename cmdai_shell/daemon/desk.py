@@ -119,13 +119,14 @@ class Desk:
 
         engine = self._chain.engine if self._chain else None
         now = self._clock()
+        config = paths.config_dir() / "config.toml"
         return {
             "version": __version__,
             "pid": os.getpid(),
             "started_at": self._started_at,
             "uptime_s": round(now - self._started, 3),
             "rss_bytes": psutil.Process().memory_info().rss,
-            "config_path": str(paths.config_dir() / "config.toml"),
+            "config_path": str(config) if config.exists() else "",
             "hooks_seen": [
                 {**seen, "last_seen_s": round(now - seen["last_seen_s"], 3)}
                 for seen in self._shells.values()

@@ -127,10 +127,8 @@ class _Press:
                 watch = group.create_task(self._watch())
                 await pump(self._desk.answer(request), self._send, self._clock)
                 watch.cancel()
-        except* _Gone:
-            log.info("cancelled", extra={"fields": {"shell": request.shell}})
-        except* (ConnectionError, TimeoutError):
-            log.info("cancelled", extra={"fields": {"shell": request.shell}})
+        except* (_Gone, ConnectionError, TimeoutError):
+            pass  # the desk has noted that it was cancelled
 
     async def _read(self) -> SuggestRequest | None:
         """The request; None for a client that only knocked. Raises WireError."""
