@@ -81,7 +81,9 @@ def percentile(seconds: list[float], q: int) -> float:
     return statistics.quantiles(seconds, n=100, method="inclusive")[q - 1] * 1000
 
 
-def measure(terminal: PtyShell, home: Path, presses: int, *, length: int = 0, cached: bool = False) -> Sample:
+def measure(
+    terminal: PtyShell, home: Path, presses: int, *, length: int = 0, cached: bool = False
+) -> Sample:
     """Presses and controls in turn; each begins on a line that was typed (or filled) and drawn."""
     sample = Sample()
     for turn in range(-2, presses):  # two to warm up
@@ -116,7 +118,9 @@ def bench(lab: Lab, shell: Shell, presses: int, growth: int) -> None:
         shells[0].close()
         return
     for length in (10, 100, 1_000, 10_000, 65_536):
-        print(measure(shells[0], home, growth, length=length).row(f"request of {length}"), flush=True)
+        print(
+            measure(shells[0], home, growth, length=length).row(f"request of {length}"), flush=True
+        )
     for number in (10, 50):
         while len(shells) < number:
             shells.append(PtyShell(shell, home, lab.environment))
@@ -143,7 +147,9 @@ def main() -> None:
     try:
         lab.daemon("start")
         load = os.getloadavg()[0]
-        print(f"{options.presses} presses a row, {os.cpu_count()} cores, load {load:.1f} at the start")
+        print(
+            f"{options.presses} presses a row, {os.cpu_count()} cores, load {load:.1f} at the start"
+        )
         for shell in options.shell or [shell for shell in SHELLS if shutil.which(shell)]:
             bench(lab, shell, options.presses, options.growth_presses)
     finally:

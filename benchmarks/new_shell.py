@@ -54,10 +54,11 @@ def bench(lab: Lab, shell: Shell, rounds: int) -> None:
     pairs = [b - a for a, b in zip(seconds["without"], seconds["with"], strict=True)]
     added = statistics.median(pairs)
     processes = min(started["with"]) - min(started["without"])
+    verdict = "within" if added <= BUDGET_MS and processes == 0 else "OVER"
     print(
         f"{shell:<6}{plain:9.2f}{hooked:9.2f}{hooked / plain:8.2f}x{added:+9.2f}"
         f"{statistics.quantiles(pairs, n=20)[-1]:+9.2f}{processes:+7d}   "
-        f"{'within' if added <= BUDGET_MS and processes == 0 else 'OVER'} +{BUDGET_MS} ms, no process"
+        f"{verdict} +{BUDGET_MS} ms, no process"
     )
 
 

@@ -49,7 +49,10 @@ class Lab:
             "TERM": "xterm-256color",
             "LANG": "C.UTF-8",
             "CMDAI_RUNTIME_DIR": str(self._make("run", 0o700)),
-            **{f"CMDAI_{k}_DIR": str(self._make(k.lower())) for k in ("CONFIG", "DATA", "CACHE", "LOG")},
+            **{
+                f"CMDAI_{k}_DIR": str(self._make(k.lower()))
+                for k in ("CONFIG", "DATA", "CACHE", "LOG")
+            },
         }
 
     def _make(self, name: str, mode: int = 0o755) -> Path:
@@ -127,7 +130,7 @@ class PtyShell:
         return last
 
     def press(self, key: bytes, *wanted: bytes) -> float:
-        """Seconds from the key to the last byte of a screen that shows ``wanted`` and stands still."""
+        """Seconds from the key to the last byte of the screen that shows ``wanted``."""
         start = time.perf_counter()
         os.write(self._fd, key)
         _, shown = self.until(*wanted)

@@ -301,65 +301,68 @@ _cmdai_preexec() { # what "fix" is about; a leading space asks not to be remembe
   [[ $1 != ' '* ]] || _cmdai_command=
 }
 
-# The bindings of a key, and of longer keys that begin with it, that are not the shell's defaults.
-# By way of a file, because $( ) would fork.
-_cmdai_holders() { # keymap key -> reply
-  local fd held line file=${TMPPREFIX:-/tmp/zsh}-cmdai-$$-$RANDOM
-  reply=()
+# Who besides the shell itself holds our keys, or longer keys that begin with them. By way of a
+# file, because $( ) would fork.
+_cmdai_holders() { # -> held[keymap key]
+  local fd map key line text file=${TMPPREFIX:-/tmp/zsh}-cmdai-$$-$RANDOM
   sysopen -rw -o creat,excl -m 600 -u fd $file 2> /dev/null || return 0
   zf_rm -f $file
-  { bindkey -M $1 -- $2; bindkey -M $1 -p -- $2 } >&$fd 2> /dev/null
+  for map in emacs viins vicmd isearch command menuselect; do
+    for key in '^G' '^[g'; do
+      builtin print -r -- "@$map $key"
+      bindkey -M $map -- $key
+      bindkey -M $map -p -- $key
+    done
+  done >&$fd 2> /dev/null
   sysseek -u $fd 0
-  sysread -i $fd -s 65536 held
+  sysread -i $fd -s 65536 text
   exec {fd}>&-
-  for line in ${(f)held}; do
-    [[ ${line##* } == (undefined-key|send-break|list-expand|get-line|_cmdai_*) ]] || reply+=($line)
+  for line in ${(f)text}; do
+    case ${line##* } in
+      (undefined-key|send-break|list-expand|get-line|_cmdai_*) ;;
+      (*) [[ $line == @* ]] && key=${line#@} || held[$key]=$line ;;
+    esac
   done
 }
 
-_cmdai_bind_in() { # keymap widget chosen-key default-key second-key
-  local -a reply
+_cmdai_take_key() { # keymap default-key chosen-key widget second-key
   if [[ -n $3 ]]; then
-    bindkey -M $1 -- ${3//\\M-/^[} $2
-    return
-  fi
-  _cmdai_holders $1 $4
-  if (( ! $#reply )); then
-    bindkey -M $1 -- $4 $2
+    bindkey -M $1 -- ${3//\\M-/^[} $4
+  elif [[ -z ${held[$1 $2]-} ]]; then
+    bindkey -M $1 -- $2 $4
   else
-    _cmdai_conflict="$reply[1] (keymap $1)"
-    [[ -z $5 ]] || bindkey -M $1 -- $5 $2
+    _cmdai_conflict="${held[$1 $2]} (keymap $1)"
+    [[ -z $5 ]] || bindkey -M $1 -- $5 $4
   fi
 }
 
 _cmdai_bind() {
   local map
+  local -A held
   _cmdai_conflict=
+  # The menu's keymap is there once its module is, which completion would load at its first menu.
+  (( ! $+functions[_main_complete] )) || zmodload zsh/complist
+  _cmdai_holders
   for map in emacs viins vicmd; do
-    _cmdai_bind_in $map _cmdai_key "${CMDAI_KEY-}" '^G' '^X^G'
-    _cmdai_bind_in $map _cmdai_explain "${CMDAI_EXPLAIN_KEY-}" '^[g' ''
+    _cmdai_take_key $map '^G' "${CMDAI_KEY-}" _cmdai_key '^X^G'
+    _cmdai_take_key $map '^[g' "${CMDAI_EXPLAIN_KEY-}" _cmdai_explain ''
   done
   # Searches and menus end at a key they do not know, and run it: there Ctrl-G must go on to cancel.
   [[ ${CMDAI_KEY:-^G} == (\^|\\C-)[Gg] ]] || return 0
-  (( ! $+functions[_main_complete] )) || zmodload zsh/complist
   for map in isearch command menuselect; do
-    _cmdai_bind_in $map send-break '' '^G' '' 2> /dev/null
+    [[ -n ${held[$map ^G]-} ]] || bindkey -M $map -- '^G' send-break 2> /dev/null
   done
 }
 
-_cmdai_hook_into_zle() {
-  [[ -n ${CMDAI_NOBIND-} ]] || _cmdai_bind
+# Not before the first prompt: files read after this one may take keys and hooks too.
+_cmdai_first_prompt() {
   local hook
+  precmd_functions=(${precmd_functions:#_cmdai_first_prompt})
+  [[ -n ${CMDAI_NOBIND-} ]] || _cmdai_bind
   for hook in init finish; do # taken out first: else a widget that replaced ours would be dropped
     add-zle-hook-widget -d line-$hook _cmdai_line_$hook
     add-zle-hook-widget line-$hook _cmdai_line_$hook
   done
-}
-
-# Once more before the first prompt: files read after this one may have taken keys and hooks.
-_cmdai_first_prompt() {
-  add-zsh-hook -d precmd _cmdai_first_prompt
-  _cmdai_hook_into_zle
 }
 
 if [[ $ZSH_VERSION != (5.<3->|<6->.)* ]]; then
@@ -367,7 +370,7 @@ if [[ $ZSH_VERSION != (5.<3->|<6->.)* ]]; then
 elif zmodload -F zsh/system b:sysread b:sysopen b:sysseek && zmodload -F zsh/files b:zf_rm &&
   zmodload -F zsh/sched b:sched; then
   zmodload -F zsh/net/socket b:zsocket 2> /dev/null
-  autoload -Uz add-zsh-hook add-zle-hook-widget
+  autoload -Uz add-zle-hook-widget
   zle -N _cmdai_key
   zle -N _cmdai_explain
   zle -N _cmdai_receive
@@ -375,7 +378,7 @@ elif zmodload -F zsh/system b:sysread b:sysopen b:sysseek && zmodload -F zsh/fil
   zle -N _cmdai_watch
   zle -N _cmdai_line_init
   zle -N _cmdai_line_finish
-  add-zsh-hook preexec _cmdai_preexec
-  add-zsh-hook precmd _cmdai_first_prompt
-  _cmdai_hook_into_zle
+  typeset -ga preexec_functions precmd_functions
+  preexec_functions=(${preexec_functions:#_cmdai_preexec} _cmdai_preexec)
+  precmd_functions=(${precmd_functions:#_cmdai_first_prompt} _cmdai_first_prompt)
 fi

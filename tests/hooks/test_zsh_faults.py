@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.hooks.zsh import PlayedDaemon, ZshHome
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.hooks.terminal import Terminal
     from collections.abc import Callable, Iterator
+
+    from tests.hooks.terminal import Terminal
 
 pytestmark = pytest.mark.hooks
 
@@ -284,15 +285,10 @@ def test_it_works_with_the_runtime_folder_found_by_xdg(home: ZshHome, runtime_di
 
 
 def test_a_path_too_long_for_a_socket_becomes_a_short_one(home: ZshHome, tmp_path: Path) -> None:
-    folder = tmp_path / ("é" * 60)
-    done = home.run(
-        f"XDG_RUNTIME_DIR={folder}; . {home.hook}; f() {{ local folder; _cmdai_folder; print $folder }}; f",
-        "-f", "-i",
-    )  # fmt: skip
-    assert done.stdout.strip().endswith(str(home.runtime_dir))
-    done = home.run(
-        f"unset CMDAI_RUNTIME_DIR; XDG_RUNTIME_DIR={folder}; . {home.hook}; "
-        "f() { local folder; _cmdai_folder; print $folder }; f",
-        "-f", "-i",
-    )  # fmt: skip
-    assert done.stdout.strip().endswith(f"/tmp/cmdai-shell-{os.getuid()}")
+    """The limit is in bytes: 60 times two of them are too many."""
+    ask = f". {home.hook}; f() {{ local folder; _cmdai_folder; print -r -- $folder }}; f"
+    long = f"XDG_RUNTIME_DIR={tmp_path}/{'é' * 60}"
+    done = home.run(f"{long}; {ask}", "-f", "-i")
+    assert done.stdout.strip() == str(home.runtime_dir)
+    done = home.run(f"unset CMDAI_RUNTIME_DIR; {long}; {ask}", "-f", "-i")
+    assert done.stdout.strip() == f"/tmp/cmdai-shell-{os.getuid()}"

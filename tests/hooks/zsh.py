@@ -9,10 +9,10 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cmdai_shell.hooks.render import Relay, find_relay, render
 from tests.hooks.terminal import PROMPT, Terminal, require
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ SCRIPTED_DAEMON = Path(__file__).parents[1] / "fakes" / "scripted_daemon.py"
 
 
 class ZshHome:
-    """Everything one test's zsh touches is below ``folder``; the hook starts the scripted daemon."""
+    """All that one test's zsh touches is below ``folder``; its hook starts the scripted daemon."""
 
     def __init__(self, folder: Path, runtime_dir: Path) -> None:
         self.folder = folder
