@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 
 from cmdai_shell.core import Hint, Notice, Partial, Update
 from cmdai_shell.daemon import pump, wording
+from tests.daemon.conftest import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -32,13 +32,11 @@ async def test_what_was_being_done_is_said_again_with_the_time_since(
     said: list[object] = []
 
     async def updates() -> AsyncGenerator[Update | CmdaiError, None]:
-        while len(said) < 1:
-            await asyncio.sleep(0.01)
+        await until(lambda: len(said) >= 1)
         clock.now += 2
         yield Notice(text="loading qwen, 0.7 s")
         clock.now += 3
-        while len(said) < 5:
-            await asyncio.sleep(0.01)
+        await until(lambda: len(said) >= 5)
         yield Partial(text="ls")
         yield Hint(text="done")
 
