@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import hashlib
 import json
 import multiprocessing
@@ -24,7 +25,6 @@ import subprocess
 import tempfile
 import threading
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -137,6 +137,19 @@ async def growing_request(backend: EmbeddedBackend, control: Control | None) -> 
         )
 
 
+async def cancelling(backend: EmbeddedBackend, rounds: int) -> None:
+    """How long the next request waits for one that was cancelled while its 500 words were read."""
+    once = replace(PROMPT, max_tokens=1)
+    late = []
+    for number in range(rounds):
+        usual = (await press(backend, once)).whole
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await press(backend, replace(PROMPT, user=f"{number} {WORDS * 30}"))
+        late.append((await press(backend, once)).whole - usual)
+    row("after a cancelled request, longer than usual by", late, "s", "(budget: 0.15 idle)")
+
+
 async def saved_work(make: Make, rounds: int) -> None:
     """A press as the very first thing: without any state, with the state on disk, and kept."""
     once = replace(PROMPT, max_tokens=1)
@@ -192,7 +205,7 @@ def plain_work(count: int) -> float:
     return time.perf_counter() - started
 
 
-@contextmanager
+@contextlib.contextmanager
 def busy_loops() -> Iterator[None]:
     loops = [multiprocessing.Process(target=_spin, daemon=True) for _ in range(os.cpu_count() or 1)]
     for loop in loops:
@@ -243,6 +256,7 @@ async def run(arguments: argparse.Namespace, scratch: Path) -> None:
         await beside_llama_bench(backend, control, arguments.rounds)
         print("\nfirst token as the request grows")
         await growing_request(backend, control)
+        await cancelling(backend, arguments.rounds)
         print("\nbeside other work")
         await beside_busy_loops(backend, count, arguments.rounds)
     finally:

@@ -204,7 +204,7 @@ class EmbeddedBackend:
             template=file.template,
             threads=self._threads,
             context_tokens=self._context_tokens,
-            cache_dir=str(self._cache_dir),
+            cache_dir=str(self._cache_dir / "prefixes"),
         )
         return await Child.start(self._command, load)
 

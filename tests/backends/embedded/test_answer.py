@@ -100,7 +100,7 @@ async def test_warm_leaves_only_the_own_tokens(backend: EmbeddedBackend) -> None
 async def test_the_evaluated_prefix_outlives_the_worker(tmp_path: Path) -> None:
     async with closing(real(tmp_path)) as backend:
         first = await collect(backend, PROMPT)
-    (state,) = (tmp_path / "cache").glob("*.prefix")
+    (state,) = (tmp_path / "cache").rglob("*.prefix")
     async with closing(real(tmp_path)) as backend:
         assert await collect(backend, PROMPT) == first
         assert backend.status().last_prompt_tokens_evaluated == OWN
