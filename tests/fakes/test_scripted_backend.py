@@ -12,3 +12,6 @@ class TestContract(BackendContract):
     @pytest.fixture
     def backend(self) -> ScriptedBackend:
         return ScriptedBackend()
+
+    @pytest.mark.skip(reason="its 'hang' plays a backend that breaks this promise")
+    async def test_it_keeps_to_the_timeout(self) -> None: ...
