@@ -14,7 +14,7 @@ from cmdai_shell.backends import load as load_backend
 from cmdai_shell.config import load as load_config
 from cmdai_shell.config import paths
 from cmdai_shell.core import Completion, Shell
-from cmdai_shell.daemon.look import HostLook
+from cmdai_shell.daemon.host import HostLook
 from cmdai_shell.errors import CmdaiError
 from cmdai_shell.routing import Router
 from cmdai_shell.suggest import Suggester
