@@ -257,7 +257,10 @@ def test_a_line_of_64_kib(lab: Lab, shell: Shell) -> None:
         "fish": f"function fill; commandline -r -- (cat {lab.folder}/long); end; bind \\co fill",
     }
     terminal = lab.open(shell, after=fill[shell])
-    terminal.press("C-o", "C-g")
+    terminal.press("C-o")
+    if shell != "fish":  # fish 3.6 shows nothing of a line longer than the screen
+        terminal.wait(lambda: "xxxx" in terminal.screen(), "the line")
+    terminal.press("C-g")
     terminal.wait(
         lambda: terminal.line() == "ls -la" or "cmdai: " in terminal.screen(), "an answer", 30
     )
