@@ -1,0 +1,127 @@
+"""``cmdai-shell status``: the daemon's own account of itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from cmdai_shell import __version__
+from cmdai_shell.cli import output
+from cmdai_shell.cli.client import Client, Reply
+from cmdai_shell.errors import DaemonUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NO_DAEMON = 69
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  cmdai-shell status
+  cmdai-shell status --last
+  cmdai-shell status --json
+"""
+)
+@click.option("--last", is_flag=True, help="Only the last request: what was sent, and where to.")
+@click.option("--json", "json_", is_flag=True, help="As one JSON object.")
+@click.pass_context
+def status(ctx: click.Context, /, *, last: bool, json_: bool) -> None:
+    """Show the daemon, its model, the shells that use it and the last request.
+
+    Starts nothing. Of a request only its size is known here, never its text. Exit code 69 when no
+    daemon is running.
+    """
+    try:
+        found = Client(start=()).status()
+    except DaemonUnavailable as error:
+        if json_:
+            output.emit({"running": False, "reason": error.message}, "json")
+        else:
+            click.echo(f"{error.message} (the key, or any request, starts one)")
+        ctx.exit(NO_DAEMON)
+    if json_:
+        output.emit(found.get("last_request") if last else {"running": True, **found}, "json")
+        return
+    rows = list(last_request(found) if last else summary(found))
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        click.echo(output.printable(f"{name:<{width}}  {value}"))
+
+
+def summary(found: Reply) -> Iterator[tuple[str, str]]:
+    """(label, text) rows of the whole status."""
+    version = f"version {found['version']}"
+    if found["version"] != __version__:
+        version += f" (this is {__version__}; the next request replaces it)"
+    life = f"pid {found['pid']}, up {duration(found['uptime_s'])}, {size(found['rss_bytes'])}"
+    yield "daemon", f"{version}, {life}"
+    yield "model", _model(found.get("model") or {})
+    hooks = found.get("hooks_seen") or []
+    for hook in hooks:
+        seen = f"last key {duration(hook['last_seen_s'])} ago, {_count(hook['presses'], 'press')}"
+        yield "shell", f"{hook['shell']} {hook['version']}: {seen}"
+    if not hooks:
+        yield "shell", "no key pressed since the daemon started"
+    yield from last_request(found)
+    yield "settings", str(found.get("config_path") or "no config.toml: every key has its default")
+
+
+def last_request(found: Reply) -> Iterator[tuple[str, str]]:
+    """(label, text) rows of the last request; sizes and places, never the words."""
+    last = found.get("last_request")
+    if not last:
+        yield "request", "none since the daemon started"
+        return
+    seconds = (last.get("elapsed_ms") or 0) / 1000
+    by = f" by {last['backend']}" if last.get("backend") else ""
+    ending = ", ".join(filter(None, [last.get("outcome"), last.get("risk")]))
+    yield "request", f"{last['op']} from {last['shell']}{by}, {seconds:.2f} s: {ending}"
+    sent = last.get("sent") or {}
+    if sent.get("to"):
+        fields = ", ".join(sent.get("fields") or [])
+        yield "sent", f"{_count(sent['characters'], 'character')} to {sent['to']} ({fields})"
+    else:
+        yield "sent", "nothing"
+
+
+def _model(model: Reply) -> str:
+    if model.get("state") == "none":
+        return "none in use"  # the settings are wrong, or something else than a model answers
+    if not model.get("id"):
+        return "none yet: cmdai-shell model pull"
+    parts = [f"{model['id']} {model.get('state', '')}".strip()]
+    if model.get("rss_bytes"):
+        parts.append(size(model["rss_bytes"]))
+    if model.get("threads"):
+        parts.append(_count(model["threads"], "thread"))
+    if model.get("last_error"):
+        parts.append(str(model["last_error"]))
+    return ", ".join(parts)
+
+
+def _count(number: int, noun: str) -> str:
+    plural = "es" if noun.endswith("s") else "s"
+    return f"{number} {noun}{'' if number == 1 else plural}"
+
+
+def size(count: int | None) -> str:
+    """Bytes in a unit a person reads."""
+    value = float(count or 0)
+    for unit in ("B", "kB", "MB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}"
+        value /= 1000
+    return f"{value:.1f} GB"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as ``12 s``, ``3 min``, ``2 h 5 min`` or ``4 days``."""
+    minutes, hours = int(seconds // 60), int(seconds // 3600)
+    if minutes < 1:
+        return f"{seconds:.0f} s"
+    if hours < 1:
+        return f"{minutes} min"
+    return f"{hours} h {minutes % 60} min" if hours < 48 else f"{hours // 24} days"
