@@ -1,0 +1,107 @@
+"""``cmdai-shell doctor``: what is wrong, and what to type about it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from cmdai_shell.cli import output
+from cmdai_shell.cli.client import Client
+from cmdai_shell.diagnose import model, shells, table
+from cmdai_shell.diagnose.check import examine
+from cmdai_shell.diagnose.surroundings import here
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cmdai_shell.diagnose.check import Check, Finding
+
+_NAMES = [check.name for check in (*table.CHECKS, *table.ON_REQUEST)]
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  cmdai-shell doctor
+  cmdai-shell doctor --shells --verify
+  cmdai-shell doctor --only model --only memory
+  cmdai-shell doctor --json
+"""
+)
+@click.option(
+    "--shells", "start_shells", is_flag=True, help="Start each shell, to see who holds the key."
+)
+@click.option("--verify", is_flag=True, help="Read the whole model and compare its digest.")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="NAME",
+    type=click.Choice(_NAMES),
+    help="Only the check of that name; may be given more than once.",
+)
+@click.option("--all", "show_all", is_flag=True, help="Show what is well, too.")
+@click.option("--json", "json_", is_flag=True, help="As one JSON document.")
+@click.pass_context
+def doctor(
+    ctx: click.Context,
+    /,
+    *,
+    start_shells: bool,
+    verify: bool,
+    only: tuple[str, ...],
+    show_all: bool,
+    json_: bool,
+) -> None:
+    """Look for what is wrong or could be better, and say how to cure it.
+
+    Changes nothing, starts no daemon. With --shells it starts each shell once with your own rc
+    files. Exit code 1 when something does not work; what could merely be better leaves it at 0.
+    """
+    checks = _chosen(only, start_shells=start_shells, verify=verify)
+    found = examine(checks, here(Client(start=()).status))
+    if json_:
+        output.emit([_entry(check, finding) for check, finding in found], "json")
+    else:
+        _show(found, show_all=show_all)
+    ctx.exit(any(finding.severity == "fail" for _, finding in found))
+
+
+def _chosen(only: tuple[str, ...], *, start_shells: bool, verify: bool) -> list[Check]:
+    if only:
+        return [c for c in (*table.CHECKS, *table.ON_REQUEST) if c.name in only]
+    extra = (*(shells.KEYS if start_shells else ()), *((model.VERIFY,) if verify else ()))
+    return [*table.CHECKS, *extra]
+
+
+def _entry(check: Check, finding: Finding) -> dict[str, str]:
+    return {
+        "check": check.name,
+        "severity": finding.severity,
+        "what": finding.what,
+        "cure": finding.cure,
+    }
+
+
+def _show(found: Sequence[tuple[Check, Finding]], *, show_all: bool) -> None:
+    """Findings on stdout, worst last, nearest to the next prompt; then one line that counts."""
+    for severity in ("ok", "warn", "fail"):
+        for check, finding in found:
+            if finding.severity == severity and (show_all or severity != "ok"):
+                _print(check, finding)
+    failed = sum(finding.severity == "fail" for _, finding in found)
+    warned = sum(finding.severity == "warn" for _, finding in found)
+    if not failed and not warned:
+        click.echo(f"all {len(found)} checks passed")
+        return
+    counts = [f"{failed} failed"] * bool(failed) + [f"{warned} could be better"] * bool(warned)
+    click.echo(f"{len(found)} checks: {', '.join(counts)}")
+
+
+def _print(check: Check, finding: Finding) -> None:
+    styles: dict[str, output.Style] = {"ok": "green", "warn": "yellow", "fail": "red"}
+    word = output.styled(f"{finding.severity:<4}", styles[finding.severity], sys.stdout)
+    print(f"{word}  {output.printable(f'{check.name}: {finding.what}')}")
+    if finding.cure:
+        print(f"      {output.printable(finding.cure)}")

@@ -1,0 +1,111 @@
+"""Checks of the daemon: its folder, its sockets, itself."""
+
+from __future__ import annotations
+
+import socket
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cmdai_shell import __version__
+from cmdai_shell.config.paths import SOCKET_PATH_LIMIT
+from cmdai_shell.diagnose.check import Check, fail, ok, warn
+from cmdai_shell.errors import DaemonUnavailable
+
+if TYPE_CHECKING:
+    from cmdai_shell.diagnose.check import Finding
+    from cmdai_shell.diagnose.surroundings import Surroundings
+
+START = "cmdai-shell daemon start"
+RESTART = "cmdai-shell daemon restart"
+_ELSEWHERE = "export CMDAI_RUNTIME_DIR=~/.cache/cmdai-shell/run"
+
+
+def runtime_folder(around: Surroundings) -> Finding:
+    """Whoever can write there could answer in the daemon's place."""
+    path = around.runtime_dir
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        if around.writable(path):
+            return ok(f"{path} is made when the daemon starts")
+        return fail(f"{path} cannot be made", _ELSEWHERE)
+    if stat.S_ISLNK(found.st_mode):
+        return fail(f"{path} is a symbolic link, which anybody could turn", f"rm {path}")
+    if not stat.S_ISDIR(found.st_mode):
+        return fail(f"{path} is not a folder", f"rm {path}")
+    if found.st_uid != around.uid:
+        return fail(f"{path} belongs to another user ({found.st_uid})", _ELSEWHERE)
+    if found.st_mode & 0o022:
+        return fail(f"others can write in {path}", f"chmod 700 {path}")
+    return ok(f"{path} is yours alone")
+
+
+def socket_path(around: Surroundings) -> Finding:
+    """A socket's path has little room; ``paths.runtime_dir`` then goes elsewhere."""
+    wanted = next(
+        filter(None, map(around.environ.get, ("CMDAI_RUNTIME_DIR", "XDG_RUNTIME_DIR"))), ""
+    )
+    if not wanted or around.runtime_dir.is_relative_to(wanted):
+        return ok(f"the sockets are in {around.runtime_dir}")
+    return warn(
+        f"{wanted} is too long for a socket (over {SOCKET_PATH_LIMIT} bytes): "
+        f"{around.runtime_dir} is used instead",
+        _ELSEWHERE,
+    )
+
+
+def sockets(around: Surroundings) -> Finding:
+    """A socket nobody listens on is what a killed daemon leaves behind."""
+    for name in ("hook.sock", "api.sock"):
+        path = around.runtime_dir / name
+        try:
+            kind = path.lstat().st_mode
+        except FileNotFoundError:
+            continue
+        if not stat.S_ISSOCK(kind):
+            return fail(f"{path} is not a socket", f"rm {path}")
+        if not _listens(path):
+            return warn(f"nobody listens on {path}: a daemon was killed", START)
+    return ok("no socket without a daemon")
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(2)
+        with suppress(TimeoutError):  # its queue is full, so somebody is there
+            return probe.connect_ex(str(path)) == 0
+    return True
+
+
+def daemon(around: Surroundings) -> Finding:
+    try:
+        status = around.daemon()
+    except DaemonUnavailable as error:
+        if isinstance(error.__cause__, FileNotFoundError | ConnectionRefusedError):
+            return ok("none is running: the first key starts one")
+        return fail(error.message, error.hint or RESTART)
+    if (version := status["version"]) != __version__:
+        return warn(f"the daemon is version {version}, this is {__version__}", RESTART)
+    return ok(f"version {version} answers, process {status['pid']}")
+
+
+def last_error(around: Surroundings) -> Finding:
+    """What the daemon's model died of, if it did."""
+    try:
+        said = around.daemon().get("model", {}).get("last_error", "")
+    except DaemonUnavailable:
+        said = ""
+    if said:
+        return fail(f"the model last failed: {said}", "cmdai-shell daemon logs")
+    return ok("no failure of the model is known")
+
+
+CHECKS = (
+    Check("runtime-folder", runtime_folder),
+    Check("socket-path", socket_path),
+    Check("sockets", sockets),
+    Check("daemon", daemon),
+    Check("last-error", last_error),
+)

@@ -1,0 +1,17 @@
+"""Every check there is, in the order a person reads them."""
+
+from __future__ import annotations
+
+from cmdai_shell.diagnose import files, model, service, shells, terminal
+
+CHECKS = (
+    *files.CHECKS,
+    *service.CHECKS,
+    *model.CHECKS,
+    *shells.CHECKS,
+    *terminal.CHECKS,
+)
+"""They look and change nothing, and start nothing that goes on."""
+
+ON_REQUEST = (model.VERIFY, *shells.KEYS)
+"""Slow, or running the person's own shell files."""
