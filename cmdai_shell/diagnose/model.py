@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 IN_USE = 1.7
 """Memory in use for each byte of the file: 1.9 GB for the 1.1 GB of qwen2.5-coder-1.5b
 (models/README.md); smaller ones take less."""
+PACKAGE = "llama-cpp-python"
 SMALLER = "qwen2.5-coder-0.5b"
 ROOM = GB // 5
 """Bytes of disk for logs and evaluated prefixes."""
@@ -121,7 +122,8 @@ def _reason(said: Said) -> str:
 
 def _rebuild(around: Surroundings) -> str:
     python = shlex.quote(around.python)
-    line = f"{python} -m pip install --force-reinstall --no-cache-dir --no-binary llama-cpp-python llama-cpp-python"
+    options = f"--force-reinstall --no-cache-dir --no-binary {PACKAGE}"
+    line = f"{python} -m pip install {options} {PACKAGE}"
     compilers = ("c++", "g++", "clang++")
     if any(map(around.which, compilers)):
         return line

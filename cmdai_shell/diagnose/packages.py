@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from cmdai_shell.diagnose.surroundings import Surroundings
 
-Need = Literal["compiler", "relay", "openmp", "llama-server"]
+Need = Literal["compiler", "relay", "openmp", "llama-server", "bash", "zsh", "fish"]
 
 _INSTALL = {
     "apt-get": "sudo apt-get install -y",
@@ -45,12 +45,18 @@ _NAMES: dict[Need, dict[str, str]] = {
         "brew": "libomp",
     },
     "llama-server": {"brew": "llama.cpp"},
+    "bash": dict.fromkeys(_INSTALL, "bash"),
+    "zsh": dict.fromkeys(_INSTALL, "zsh"),
+    "fish": dict.fromkeys(_INSTALL, "fish"),
 }
 _WORDS: dict[Need, str] = {
     "compiler": "install a C++ compiler",
     "relay": "install OpenBSD's nc, or socat",
     "openmp": "install the OpenMP library of your compiler",
     "llama-server": "install llama.cpp so that llama-server is on PATH",
+    "bash": "install a newer bash",
+    "zsh": "install a newer zsh",
+    "fish": "install a newer fish",
 }
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import stat
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cmdai_shell import __version__
@@ -14,6 +13,8 @@ from cmdai_shell.diagnose.check import Check, fail, ok, warn
 from cmdai_shell.errors import DaemonUnavailable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cmdai_shell.diagnose.check import Finding
     from cmdai_shell.diagnose.surroundings import Surroundings
 
@@ -44,9 +45,8 @@ def runtime_folder(around: Surroundings) -> Finding:
 
 def socket_path(around: Surroundings) -> Finding:
     """A socket's path has little room; ``paths.runtime_dir`` then goes elsewhere."""
-    wanted = next(
-        filter(None, map(around.environ.get, ("CMDAI_RUNTIME_DIR", "XDG_RUNTIME_DIR"))), ""
-    )
+    names = ("CMDAI_RUNTIME_DIR", "XDG_RUNTIME_DIR")
+    wanted = next(filter(None, map(around.environ.get, names)), "")
     if not wanted or around.runtime_dir.is_relative_to(wanted):
         return ok(f"the sockets are in {around.runtime_dir}")
     return warn(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SHELL_S = 20.0
 """Seconds for a shell to read the person's files."""
+OLDEST: dict[Shell, tuple[int, int]] = {"bash": (4, 4), "zsh": (5, 3), "fish": (3, 0)}
 _MARK = "\x1e"
 _INIT = re.compile(rb"^[^#\n]*cmdai-shell init", re.MULTILINE)
 
@@ -44,11 +45,21 @@ def hook(shell: Shell, around: Surroundings) -> Finding:
     if file.needed or rc.needed:
         changed = file if file.needed else rc
         return warn(f"{changed.path} is of another version or installation", again)
+    if too_old := _too_old(shell, around):
+        return fail(too_old, install_line(shell, around))
     if said := notes([shell]):
-        return warn(
-            said[0], f"echo '. ~/.bashrc' >> {said[0].split(' which read ')[1].split(' ')[0]}"
-        )
+        what, _, cure = said[0].partition(": ")
+        return warn(what, cure)
     return ok(f"{file.path} is up to date, {rc.path} reads it")
+
+
+def _too_old(shell: Shell, around: Surroundings) -> str:
+    said = around.ask([around.which(shell) or shell, "--version"], SHELL_S)
+    found = re.search(r"(\d+)\.(\d+)", said.out)
+    if not found or (int(found[1]), int(found[2])) >= OLDEST[shell]:
+        return ""
+    oldest = ".".join(map(str, OLDEST[shell]))
+    return f"{shell} {found[0]} is too old for the hook, it takes {oldest} or newer"
 
 
 def _has_key(shell: Shell, around: Surroundings) -> bool:
@@ -81,20 +92,22 @@ def key(shell: Shell, around: Surroundings) -> Finding:
     said = around.ask([program, "-i", "-c", _ASK_CONFLICT[shell]], SHELL_S)
     if said.code is None:
         return warn(f"{shell} does not start: {said.err}", f"try it: {shell} -i -c exit")
-    before, _, rest = said.out.partition(_MARK)
-    holder, mark, _ = rest.partition(_MARK)
-    if not mark:
+    _, *answer = said.out.split(_MARK)
+    if len(answer) < 2:
         return fail(f"an interactive {shell} has no hook", f"cmdai-shell install --shell {shell}")
-    if holder := " ".join(holder.split()):
-        return warn(
-            f"Ctrl-G in {shell} belongs to {holder}: the key is Ctrl-X Ctrl-G there",
-            f"to choose one, above the hook's line in {rc_file(shell)}: {_set_key(shell)}",
-        )
+    if holder := " ".join(answer[0].split()):
+        return _conflict(shell, holder)
     return ok(f"the key is free in {shell}")
 
 
-def _set_key(shell: Shell) -> str:
-    return "set -g CMDAI_KEY '^O'" if shell == "fish" else "CMDAI_KEY='^O'"
+def _conflict(shell: Shell, holder: str) -> Finding:
+    file = rc_file(shell) if shell != "fish" else rc_file(shell).parents[1] / "config.fish"
+    choose = "set -g CMDAI_{}KEY '{}'" if shell == "fish" else "CMDAI_{}KEY='{}'"
+    if "^[g" in holder:
+        what = f"Alt-G in {shell} belongs to {holder}: no key explains"
+        return warn(what, f"choose one in {file}: {choose.format('EXPLAIN_', '^[h')}")
+    what = f"Ctrl-G in {shell} belongs to {holder}"
+    return warn(what, f"press Ctrl-X Ctrl-G, or choose in {file}: {choose.format('', '^O')}")
 
 
 def relay(around: Surroundings) -> Finding:

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,8 @@ from cmdai_shell.hooks.install import shells_here
 from cmdai_shell.hooks.render import find_relay
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from cmdai_shell.core import Shell
     from cmdai_shell.hooks.render import Relay
 
@@ -149,9 +150,8 @@ def ask(command: Sequence[str], seconds: float) -> Said:
         return Said(None, err=f"no end within {seconds:.0f} s")
     except OSError as error:
         return Said(127, err=(error.strerror or "failed").lower())
-    return Said(
-        done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
-    )
+    out, err = (text.decode(errors="replace") for text in (done.stdout, done.stderr))
+    return Said(done.returncode, out, err)
 
 
 def existing(path: Path) -> Path:
