@@ -1,5 +1,6 @@
 """Checks a command can fail without being dangerous: it does not parse, a program is missing, a
-name the person wrote got lost, or it changes things although only a look was asked for."""
+name the person wrote got lost, it changes things although only a look was asked for, or it sorts
+what has no order."""
 
 from __future__ import annotations
 
@@ -11,9 +12,10 @@ from cmdai_shell.core import Risk
 from cmdai_shell.safety import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from cmdai_shell.core import Look, SuggestRequest, Verdict
+    from cmdai_shell.safety import Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,9 @@ _WORDS: dict[str, frozenset[str]] = {
 """Builtins and keywords, from each shell's manual."""
 
 _FUNCTION = re.compile(r"(?:^|[;&|\s])(?:function\s+([\w.-]+)|([\w.-]+)\s*\(\s*\))")
-_NAME = re.compile(r"[\w@%+:~/.-]*[\w~](?:[./][\w-]+)+/?|/(?:[\w.-]+/?)+")
+_NAME = re.compile(  # the look behind keeps it linear: one try for each run of these characters
+    r"(?<![\w@%+:~/.-])[\w@%+:~/.-]*[\w~](?:[./][\w-]+)+/?|/(?:[\w.-]+/?)+"
+)
 _NOT_NAMES = re.compile(r"[\d.,/:]+|e\.g|i\.e|and/or|n/a|w/o|[A-Za-z]\.[A-Za-z]")
 _PLACEHOLDER = re.compile(
     r"/?path/to\b|<[a-z][a-z _-]*>|\byour[_-]\w+|\[[a-z ]+name\]"
@@ -95,6 +99,7 @@ def findings(
         found += _missing(programs, command, request, look)
     found += _placeholders(command, request.line)
     found += _lost_names(command, request.line)
+    found += _sorted_listing(parsed.commands, look)
     return tuple(dict.fromkeys(found))[:_MOST]
 
 
@@ -135,3 +140,20 @@ def _lost_names(command: str, asked: str) -> Iterator[Finding]:
         name = found[0].rstrip("./")
         if name and not _NOT_NAMES.fullmatch(name) and name not in plain:
             yield Finding(f"{name} is not in it", f"use {name}")
+
+
+def _sorted_listing(calls: Sequence[Call], look: Look) -> Iterator[Finding]:
+    """``ls -l | sort -n``, a habit of models: the first column holds the permissions, no number."""
+    for call in calls:
+        by_number = call.program == "sort" and any(_has(call, flag) for flag in "nhg")
+        if not by_number or _has(call, "k") or not call.fed_by:
+            continue
+        _, listing, flags = " ".join(word.text for word in call.fed_by[-1].words).rpartition("ls -")
+        if listing and "l" in flags.partition(" ")[0] and "s" not in flags.partition(" ")[0]:
+            gnu = look.platform().get("userland") == "GNU"
+            better = "with find -type f -printf" if gnu else "with find -type f and stat"
+            yield Finding("sorts ls by its first column, which is no number", better)
+
+
+def _has(call: Call, flag: str) -> bool:
+    return any(re.match(rf"-[a-zA-Z]*{flag}", argument) for argument in call.arguments)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from cmdai_shell.core import SuggestRequest
@@ -88,3 +90,37 @@ def test_placeholders():
     assert found("du -sh /path/to/folder") == ("/path/to has to be filled in",)
     assert found("cat /path/to", line="show /path/to") == ()
     assert found("cat < in.txt > out.txt") == ()
+
+
+@pytest.mark.parametrize("run", ["x", "/", "x/", "x.", "/-", "~x:", "x@"])
+def test_a_long_line_is_checked_in_linear_time(run):
+    line = run * (65536 // len(run))
+    began = time.process_time()
+    found("ls", line=line)
+    assert time.process_time() - began < 0.05
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "ls -lh | sort -rh | head -n 10",
+        "ls -l src | sort -n",
+        "find . -type f -exec ls -lh {} + | sort -rh",
+    ],
+)
+def test_a_listing_sorted_by_its_permissions(command):
+    assert found(command) == ("sorts ls by its first column, which is no number",)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "ls -l | sort -k5 -n",
+        "ls -1 | sort -n",
+        "ls -ls | sort -n",
+        "du -h | sort -h",
+        "ls -l | sort",
+    ],
+)
+def test_a_listing_sorted_by_a_number(command):
+    assert found(command) == ()
