@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from cmdai_shell import __version__
 from cmdai_shell.config import paths
-from cmdai_shell.errors import DaemonUnavailable
+from cmdai_shell.errors import CmdaiError, ConfigError, DaemonUnavailable, ModelUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from cmdai_shell.core import SuggestRequest
@@ -140,8 +140,7 @@ class Client:
                 f"the daemon cannot be reached ({error})", _restart()
             ) from error
         if response.status >= 400:
-            said = response.read(4096).decode(errors="replace").strip()
-            raise DaemonUnavailable(f"the daemon answered {response.status}: {said}", _restart())
+            raise _refusal(response.status, b"".join(self._lines(response)))
         return response
 
     def _lines(self, response: http.client.HTTPResponse) -> Iterator[bytes]:
@@ -175,6 +174,21 @@ class _Connection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(cast("float", self.timeout))
         self.sock.connect(os.fspath(self._path))
+
+
+def error_of(said: Mapping[str, Any]) -> CmdaiError:
+    """The error the daemon met; of its own class where this side treats that class apart."""
+    kinds = {kind.code: kind for kind in (ConfigError, DaemonUnavailable, ModelUnavailable)}
+    kind = kinds.get(said.get("code", ""), CmdaiError)
+    return kind(str(said.get("message", "the daemon failed")), str(said.get("hint", "")))
+
+
+def _refusal(status: int, said: bytes) -> CmdaiError:
+    try:
+        return error_of(json.loads(said)["error"])
+    except (ValueError, TypeError, KeyError, AttributeError):
+        text = said[:4096].decode(errors="replace").strip()
+        return DaemonUnavailable(f"the daemon answered {status}: {text}", _restart())
 
 
 def _decoded(line: bytes) -> Reply:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from cmdai_shell import __version__
+from cmdai_shell.cli.main import BROKEN_PIPE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,6 +57,12 @@ class Cmdai(click.Group):
         if not args:
             return completing or sys.stdin.isatty()  # else the request comes through the pipe
         return args[0] in COMMANDS or args[0] in {"--help", "-h", "--version"}
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # click would make an ordinary failure of it
+            ctx.exit(BROKEN_PIPE)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)

@@ -131,13 +131,14 @@ def edit() -> None:
 
 
 def reload_daemon() -> None:
-    """A running daemon reads the settings again; none running is fine."""
+    """A running daemon reads the settings again; none running is fine, and what is wrong with the
+    settings the next request says."""
     from cmdai_shell.cli.client import Client
-    from cmdai_shell.errors import DaemonUnavailable
+    from cmdai_shell.errors import CmdaiError
 
     try:
         Client(start=()).reload()
-    except DaemonUnavailable:
+    except CmdaiError:
         return
 
 

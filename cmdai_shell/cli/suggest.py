@@ -17,7 +17,7 @@ import click
 
 from cmdai_shell import errors
 from cmdai_shell.cli import output
-from cmdai_shell.cli.client import Client, Reply
+from cmdai_shell.cli.client import Client, Reply, error_of
 from cmdai_shell.core import Risk, Shell, SuggestRequest
 
 if TYPE_CHECKING:
@@ -140,18 +140,12 @@ def _final(client: Client, request: SuggestRequest, kind: str, live: output.Live
         if text := update.get("notice") or update.get("partial"):
             live.show(str(text))
         elif "error" in update:
-            raise _error(update["error"])
+            raise error_of(update["error"])
         elif "hint" in update:
             raise errors.CmdaiError(str(update["hint"]))
     raise errors.DaemonUnavailable(
         "the daemon stopped answering", "see what it said: cmdai-shell daemon logs"
     )
-
-
-def _error(said: Reply) -> errors.CmdaiError:
-    """The error the daemon met; of its own class where this side treats that class apart."""
-    kinds = {kind.code: kind for kind in (errors.ConfigError, errors.ModelUnavailable)}
-    return kinds.get(said["code"], errors.CmdaiError)(said["message"], said.get("hint", ""))
 
 
 def _allowed(suggestion: Reply, safety: str) -> bool:
