@@ -16,7 +16,7 @@ OK, FAILED, USAGE, NO_DAEMON, BAD_CONFIGURATION, INTERRUPTED = 0, 1, 2, 69, 78, 
 """Exit codes. 69 and 78 are EX_UNAVAILABLE and EX_CONFIG of sysexits(3)."""
 
 BROKEN_PIPE = 141
-"""What a shell reports of a program that SIGPIPE ended; any other tool on our side of ``| head``."""
+"""What a shell reports of a program that SIGPIPE ended; as of other tools before ``| head``."""
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
