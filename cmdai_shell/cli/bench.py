@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from cmdai_shell.backends import load as adapter
 from cmdai_shell.backends.embedded.catalog import ROOMY, catalog
 from cmdai_shell.core import Notice, SuggestRequest
-from cmdai_shell.daemon.look import HostLook
+from cmdai_shell.daemon.host import HostLook
 from cmdai_shell.suggest import prompt as prompts
 from cmdai_shell.suggest.context import facts
 
