@@ -26,7 +26,7 @@ def examples(shell: Shell, facts: Facts) -> tuple[Example, ...]:
 _GNU: tuple[Example, ...] = (
     ("when was notes.md last changed", "stat -c %y notes.md"),
     ("5 newest files", "find . -type f -printf '%T@ %p\\n' | sort -rn | head -n 5"),
-    ("files in build by size", "find build -type f -printf '%s %p\\n' | sort -n"),
+    ("biggest file in build", "find build -type f -printf '%s %p\\n' | sort -rn | head -n 1"),
     ("chang colour to color in docs/readme.md", "sed -i 's/colour/color/g' docs/readme.md"),
     ("sha of disk.iso", "sha256sum disk.iso"),
     ("cpu hogs", "ps aux --sort=-%cpu | head"),
@@ -34,7 +34,10 @@ _GNU: tuple[Example, ...] = (
 _BSD: tuple[Example, ...] = (
     ("when was notes.md last changed", "stat -f %Sm notes.md"),
     ("5 newest files", "find . -type f -exec stat -f '%m %N' {} + | sort -rn | head -n 5"),
-    ("files in build by size", "find build -type f -exec stat -f '%z %N' {} + | sort -n"),
+    (
+        "biggest file in build",
+        "find build -type f -exec stat -f '%z %N' {} + | sort -rn | head -n 1",
+    ),
     ("chang colour to color in docs/readme.md", "sed -i '' 's/colour/color/g' docs/readme.md"),
     ("sha of disk.iso", "shasum -a 256 disk.iso"),
     ("cpu hogs", "ps aux -r | head"),
@@ -42,7 +45,10 @@ _BSD: tuple[Example, ...] = (
 _POSIX: tuple[Example, ...] = (
     ("when was notes.md last changed", "stat -c %y notes.md"),
     ("5 newest files", "find . -type f -exec stat -c '%Y %n' {} + | sort -rn | head -n 5"),
-    ("files in build by size", "find build -type f -exec stat -c '%s %n' {} + | sort -n"),
+    (
+        "biggest file in build",
+        "find build -type f -exec stat -c '%s %n' {} + | sort -rn | head -n 1",
+    ),
     ("chang colour to color in docs/readme.md", "sed -i 's/colour/color/g' docs/readme.md"),
     ("sha of disk.iso", "sha256sum disk.iso"),
     ("cpu hogs", "top -b -n 1 | head -n 15"),
