@@ -68,6 +68,8 @@ class SuggestRequest:
     """Named profile; empty is the active one."""
     alternative: int = 0
     """For ``next``: which alternative is wanted, 1 being the first after the suggestion itself."""
+    timeout: float = 0.0
+    """Seconds until the request has failed; 0 is the configured ``suggest.deadline_ms``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 
 class CmdaiError(Exception):
-    """Something a person can act on: what happened (``message``) and what to type next (``hint``)."""
+    """Something to act on: what happened (``message``) and what to type next (``hint``)."""
 
     code = "error"
 

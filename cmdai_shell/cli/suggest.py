@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 LONGEST = 64 * 1024
 """Bytes of a request."""
 
+PATIENCE = 120.0
+"""Seconds: more than a press has, for a script can wait while a model is loaded."""
+
 KEYS = (
     "command",
     "explanation",
@@ -50,12 +53,13 @@ class Wish:
     safety: str = ""
     fetch: bool = False
     """Fetch a missing model without asking."""
+    timeout: float = PATIENCE
 
 
 def run(words: Sequence[str], shell: str, wish: Wish, client: Client | None = None) -> int:
     """Print the suggestion; the exit code. Raises CmdaiError."""
     client = client or Client()
-    request = replace(_surroundings(), line=_line(words))
+    request = replace(_surroundings(), line=_line(words), timeout=wish.timeout)
     if shell:
         request = replace(request, shell=shell)  # type: ignore[arg-type]  # click checked it
     with output.LiveLine() as live:
@@ -230,6 +234,14 @@ LEVELS = ("strict", "moderate", "permissive")
     help="Be stricter or looser with risky commands, for this one call.",
 )
 @click.option("--yes", is_flag=True, help="Fetch a missing language model without asking.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(1, 600),
+    default=PATIENCE,
+    metavar="SECONDS",
+    help="Give up after this long; loading a model takes part of it.",
+    show_default=True,
+)
 @click.pass_context
 def suggest(
     ctx: click.Context,
@@ -242,7 +254,8 @@ def suggest(
     shell: str | None,
     safety: str | None,
     yes: bool,
+    timeout: float,
 ) -> None:
     """Print a command that does what WORDS say."""
-    wish = Wish(count, explain, "json" if json_ else form, safety or "", yes)
+    wish = Wish(count, explain, "json" if json_ else form, safety or "", yes, timeout)
     ctx.exit(run(words, shell or "", wish))

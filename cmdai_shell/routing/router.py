@@ -67,6 +67,7 @@ class Router:
         """One member's answer, noted in ``answer`` as it comes. Raises BackendError when it is late
         or empty."""
         left = deadline - self._clock()
+        doing = ""
         most = prompt.max_tokens * _CHARACTERS_PER_TOKEN
         stream = cast("AsyncGenerator[str | Notice, None]", member.stream(prompt, left))
         async with aclosing(stream):
@@ -78,10 +79,14 @@ class Router:
                     break
                 except TimeoutError:
                     raise BackendError(
-                        f"no answer within {left:.3g} s", hint="raise [suggest] deadline_ms"
+                        f"no answer within {left:.3g} s" + (f", still {doing}" if doing else ""),
+                        hint="try again in a moment, or raise suggest.deadline_ms",
                     ) from None
                 if isinstance(piece, str):
                     answer.add(piece, self._clock())
+                    doing = ""
+                else:
+                    doing = piece.text
                 yield piece
         if not answer.text.strip():
             raise BackendError("the answer was empty")

@@ -168,7 +168,7 @@ class Suggester:
     async def _explain(self, request: SuggestRequest, start: float) -> AsyncGenerator[Update, None]:
         context = self._config.embedded.context_tokens
         prompt, secrets = prompts.explaining(request.line, context)
-        deadline = start + self._config.suggest.deadline_ms / 1000
+        deadline = self._deadline(request, start)
         async with aclosing(self._complete(prompt, deadline)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Notice):
@@ -281,9 +281,12 @@ class Suggester:
             request=request,
             prompt=prompt,
             secrets=secrets,
-            deadline=start + settings.deadline_ms / 1000,
+            deadline=self._deadline(request, start),
             key=key,
         )
+
+    def _deadline(self, request: SuggestRequest, start: float) -> float:
+        return start + (request.timeout or self._config.suggest.deadline_ms / 1000)
 
     def _offer(self, ask: _Ask, answer: Completion) -> _Offer:
         command = restore(extract(answer.text, ask.request.shell), ask.secrets)
