@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 def live(listeners: Listeners, program: Program, *, foreground: bool) -> None:
     """Serve until told to stop. Does not return after an upgrade: it becomes the new version."""
     with logs.written(paths.log_dir(), foreground=foreground):
-        log.info("started", extra={"fields": {"version": __version__, "pid": os.getpid()}})
         daemon = Daemon(listeners, program)
         asyncio.run(daemon.serve())
         log.info("upgraded" if daemon.upgraded else "stopped")
@@ -53,6 +52,7 @@ class Daemon:
         loop.set_exception_handler(_note)
         for sign in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sign, self.stop)
+        log.info("started", extra={"fields": {"version": __version__, "pid": os.getpid()}})
         from cmdai_shell.daemon import compose
         from cmdai_shell.daemon.api import ApiDoor
         from cmdai_shell.daemon.desk import Desk
