@@ -75,9 +75,12 @@ def _by_init(shell: Shell) -> bool:
 
 
 _ASK_CONFLICT: dict[Shell, str] = {
-    "bash": f"_cmdai_bind_keys; builtin printf '{_MARK}%s{_MARK}' \"$_cmdai_conflict\"",
-    "zsh": f"_cmdai_bind; builtin print -rn -- '{_MARK}'\"$_cmdai_conflict\"'{_MARK}'",
-    "fish": f"builtin printf '{_MARK}%s{_MARK}' (_cmdai_holder | string join ' ')",
+    "bash": "declare -F _cmdai_bind_keys >/dev/null || exit; _cmdai_bind_keys; "
+    f"builtin printf '{_MARK}%s{_MARK}' \"$_cmdai_conflict\"",
+    "zsh": "(( $+functions[_cmdai_bind] )) || exit; _cmdai_bind; "
+    f"builtin print -rn -- '{_MARK}'\"$_cmdai_conflict\"'{_MARK}'",
+    "fish": "functions -q _cmdai_holder; or exit; "
+    f"builtin printf '{_MARK}%s{_MARK}' (_cmdai_holder | string join ' ')",
 }
 """What the hook does at its first prompt, which a shell without a terminal never reaches."""
 
@@ -94,7 +97,8 @@ def key(shell: Shell, around: Surroundings) -> Finding:
         return warn(f"{shell} does not start: {said.err}", f"try it: {shell} -i -c exit")
     _, *answer = said.out.split(_MARK)
     if len(answer) < 2:
-        return fail(f"an interactive {shell} has no hook", f"cmdai-shell install --shell {shell}")
+        cure = f"see that {rc_file(shell)} does not end above the block of cmdai-shell"
+        return fail(f"an interactive {shell} has no hook", cure)
     if holder := " ".join(answer[0].split()):
         return _conflict(shell, holder)
     return ok(f"the key is free in {shell}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -138,20 +139,22 @@ def once(question: Callable[[], T]) -> Callable[[], T]:
 def ask(command: Sequence[str], seconds: float) -> Said:
     """In a session of its own and without a terminal: an interactive shell must not take ours."""
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=seconds,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             start_new_session=True,
-            check=False,
         )
-    except subprocess.TimeoutExpired:
-        return Said(None, err=f"no end within {seconds:.0f} s")
     except OSError as error:
         return Said(127, err=(error.strerror or "failed").lower())
-    out, err = (text.decode(errors="replace") for text in (done.stdout, done.stderr))
-    return Said(done.returncode, out, err)
+    with process:
+        try:
+            out, err = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # what it started, too
+            return Said(None, err=f"no end within {seconds:.0f} s")
+    return Said(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
 
 
 def existing(path: Path) -> Path:

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import shutil
+import socket
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+
+from cmdai_shell.config import paths
+from cmdai_shell.errors import DaemonUnavailable
+from tests.diagnose.conftest import look, status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from cmdai_shell.diagnose.surroundings import Surroundings
+
+
+class TestRuntimeFolder:
+    def test_one_s_own(self, healthy: Surroundings) -> None:
+        assert look("runtime-folder", healthy).severity == "ok"
+
+    def test_not_there_yet(self, healthy: Surroundings) -> None:
+        healthy.runtime_dir.rmdir()
+        assert look("runtime-folder", healthy).severity == "ok"
+        found = look("runtime-folder", healthy, writable=lambda _: False)
+        assert (found.severity, "CMDAI_RUNTIME_DIR" in found.cure) == ("fail", True)
+        healthy.runtime_dir.mkdir()
+
+    def test_somebody_else_s(self, healthy: Surroundings) -> None:
+        found = look("runtime-folder", healthy, uid=healthy.uid + 1)
+        assert found.severity == "fail"
+        assert f"belongs to another user ({healthy.uid})" in found.what
+
+    def test_open_to_others(self, healthy: Surroundings) -> None:
+        healthy.runtime_dir.chmod(0o777)
+        found = look("runtime-folder", healthy)
+        assert (found.severity, found.cure) == ("fail", f"chmod 700 {healthy.runtime_dir}")
+
+    def test_a_link(self, healthy: Surroundings, tmp_path: Path) -> None:
+        (tmp_path / "link").symlink_to(healthy.runtime_dir)
+        found = look("runtime-folder", healthy, runtime_dir=tmp_path / "link")
+        assert (found.severity, found.cure) == ("fail", f"rm {tmp_path / 'link'}")
+
+    def test_a_file(self, healthy: Surroundings, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        assert look("runtime-folder", healthy, runtime_dir=tmp_path / "file").severity == "fail"
+
+
+def test_a_path_too_long_for_a_socket(
+    healthy: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder, severity in (("/run/short", "ok"), ("/run/" + "x" * 100, "warn")):
+        monkeypatch.setenv("CMDAI_RUNTIME_DIR", folder)
+        environ = {"CMDAI_RUNTIME_DIR": folder}
+        found = look("socket-path", healthy, environ=environ, runtime_dir=paths.runtime_dir())
+        assert found.severity == severity
+    assert "is used instead" in found.what
+    assert look("socket-path", healthy, environ={}).severity == "ok"
+
+
+class TestSockets:
+    @pytest.fixture
+    def listening(self, healthy: Surroundings) -> socket.socket:
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(healthy.runtime_dir / "hook.sock"))
+            listener.listen()
+            yield listener
+
+    def test_one_with_a_daemon(self, healthy: Surroundings, listening: socket.socket) -> None:
+        assert look("sockets", healthy).severity == "ok"
+
+    def test_one_that_a_killed_daemon_left(
+        self, healthy: Surroundings, listening: socket.socket
+    ) -> None:
+        listening.close()
+        found = look("sockets", healthy)
+        assert (found.severity, found.cure) == ("warn", "cmdai-shell daemon start")
+        assert "hook.sock" in found.what
+
+    def test_a_file_in_its_place(self, healthy: Surroundings) -> None:
+        path = healthy.runtime_dir / "api.sock"
+        path.touch()
+        found = look("sockets", healthy)
+        assert (found.severity, found.cure) == ("fail", f"rm {path}")
+
+    def test_no_folder_at_all(self, healthy: Surroundings) -> None:
+        shutil.rmtree(healthy.runtime_dir)
+        assert look("sockets", healthy).severity == "ok"
+        healthy.runtime_dir.mkdir()
+
+
+def gone(cause: Exception) -> Callable[[], Mapping[str, Any]]:
+    def ask() -> NoReturn:
+        raise DaemonUnavailable("no daemon", "start one") from cause
+
+    return ask
+
+
+class TestDaemon:
+    def test_one_that_answers(self, healthy: Surroundings) -> None:
+        found = look("daemon", healthy)
+        assert (found.severity, "process 7" in found.what) == ("ok", True)
+
+    @pytest.mark.parametrize("cause", [FileNotFoundError(), ConnectionRefusedError()])
+    def test_none_is_fine_since_a_key_starts_one(
+        self, healthy: Surroundings, cause: Exception
+    ) -> None:
+        assert look("daemon", healthy, daemon=gone(cause)).severity == "ok"
+
+    def test_one_that_does_not_answer(self, healthy: Surroundings) -> None:
+        found = look("daemon", healthy, daemon=gone(TimeoutError()))
+        assert (found.severity, found.cure) == ("fail", "start one")
+
+    def test_another_version(self, healthy: Surroundings) -> None:
+        found = look("daemon", healthy, daemon=lambda: {**status(), "version": "0.0.1"})
+        assert (found.severity, found.cure) == ("warn", "cmdai-shell daemon restart")
+        assert "0.0.1" in found.what
+
+    def test_a_model_that_failed(self, healthy: Surroundings) -> None:
+        assert look("last-error", healthy).severity == "ok"
+        assert look("last-error", healthy, daemon=gone(FileNotFoundError())).severity == "ok"
+        found = look("last-error", healthy, daemon=lambda: status(last_error="out of memory"))
+        assert (found.severity, found.cure) == ("fail", "cmdai-shell daemon logs")
+        assert "out of memory" in found.what
