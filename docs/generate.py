@@ -1,0 +1,70 @@
+"""Write the parts of the documentation that the code already knows.
+
+    python docs/generate.py
+
+``docs/cli.md`` is every ``--help``; the table in ``docs/configuration.md`` is the schema's keys.
+``tests/test_docs.py`` fails while they differ from the code.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cmdai_shell.cli.commands import cmdai
+from cmdai_shell.config.edit import literal
+from cmdai_shell.config.schema import KEYS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DOCS = Path(__file__).parent
+BEGIN, END = "<!-- keys -->\n", "<!-- /keys -->\n"
+COLUMNS = 100
+
+
+def cli() -> str:
+    """The whole of cli.md."""
+    parts = ["# The command line\n", "By `docs/generate.py`, from every command's `--help`.\n"]
+    for name, text in helps(cmdai, "cmdai-shell", None):
+        parts.append(f"## {name}\n\n```\n{text}\n```\n")
+    return "\n".join(parts)
+
+
+def helps(
+    command: click.Command, name: str, parent: click.Context | None
+) -> Iterator[tuple[str, str]]:
+    """(the command as typed, its help), depth first."""
+    context = click.Context(
+        command, parent, info_name=name, terminal_width=COLUMNS, max_content_width=COLUMNS
+    )
+    context.help_option_names = cmdai.context_settings["help_option_names"]
+    yield context.command_path, "\n".join(map(str.rstrip, command.get_help(context).splitlines()))
+    if isinstance(command, click.Group):
+        for sub in command.list_commands(context):
+            if found := command.get_command(context, sub):
+                yield from helps(found, sub, context)
+
+
+def configuration(before: str) -> str:
+    """configuration.md with its table as the schema has it; the rest of ``before`` as it was."""
+    head, _, rest = before.partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    return head + BEGIN + keys() + END + tail
+
+
+def keys() -> str:
+    rows = ["| key | default | variable | meaning |", "|---|---|---|---|"]
+    for key in KEYS.values():
+        variable = f"`{key.variable}`" if key.variable else ""
+        default = literal(key.default)
+        rows.append(f"| `{key.name}` | `{default}` | {variable} | {key.description} |")
+    return "\n".join(rows) + "\n"
+
+
+if __name__ == "__main__":
+    (DOCS / "cli.md").write_text(cli(), encoding="utf-8")
+    page = DOCS / "configuration.md"
+    page.write_text(configuration(page.read_text(encoding="utf-8")), encoding="utf-8")
