@@ -11,16 +11,11 @@ from pathlib import Path
 import pytest
 
 from cmdai_shell import __version__
+from cmdai_shell.hooks.render import SHELLS
 
 ROOT = Path(__file__).parents[1]
-DATA = {
-    "shell-hooks/README.md",
-    "shell-hooks/cmdai.bash",
-    "shell-hooks/cmdai.fish",
-    "shell-hooks/cmdai.zsh",
-    "shell-hooks/relay.py",
-    "models/catalog.toml",
-}
+HOOKS = {f"shell-hooks/{path.name}" for path in (ROOT / "shell-hooks").iterdir() if path.is_file()}
+DATA = HOOKS | {"models/catalog.toml"}
 """Files that the program reads, by ``config.paths.resource``."""
 
 
@@ -46,13 +41,9 @@ def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipF
 
 
 def test_the_wheel_carries_what_the_program_reads(wheel: zipfile.ZipFile) -> None:
+    assert {f"shell-hooks/cmdai.{shell}" for shell in SHELLS} <= DATA
     for name in DATA:
         assert wheel.read(f"cmdai_shell/{name}") == (ROOT / name).read_bytes()
-
-
-def test_no_hook_is_forgotten() -> None:
-    folder = ROOT / "shell-hooks"
-    assert {f"shell-hooks/{path.name}" for path in folder.iterdir() if path.is_file()} <= DATA
 
 
 def test_the_wheel_is_the_package_and_nothing_else(wheel: zipfile.ZipFile) -> None:
