@@ -38,7 +38,12 @@ def config() -> None:
 @click.option("--origin", is_flag=True, help="Say where each value was set.")
 @click.option("--json", "json_", is_flag=True, help="As one JSON object.")
 def show(*, origin: bool, json_: bool) -> None:
-    """Print every setting in force, as TOML."""
+    """Print every setting in force, as TOML.
+
+    \b
+    Example:
+      cmdai-shell config show --origin
+    """
     loaded = loading.load_with_origins()
     values = _flat(loaded.config)
     if json_:
@@ -64,7 +69,12 @@ def show(*, origin: bool, json_: bool) -> None:
 @click.argument("key")
 @click.option("--json", "json_", is_flag=True, help="As a JSON value.")
 def get(key: str, *, json_: bool) -> None:
-    """Print one value, by its dotted key: embedded.threads."""
+    """Print one value, by its dotted key: embedded.threads.
+
+    \b
+    Example:
+      cmdai-shell config get embedded.threads
+    """
     if key not in KEYS:
         raise loading.unknown_key(key)
     value = msgspec.to_builtins(_flat(loading.load())[key])
@@ -78,7 +88,13 @@ def get(key: str, *, json_: bool) -> None:
 @click.argument("key")
 @click.argument("value")
 def set_(key: str, value: str) -> None:
-    """Change one value in the file; comments stay, and a bad value changes nothing."""
+    """Change one value in the file; comments stay, and a bad value changes nothing.
+
+    \b
+    Examples:
+      cmdai-shell config set safety_level strict
+      cmdai-shell config set safety.allow '["git push"]'
+    """
     editing.set_value(loading.config_file(), key, value)
     if (variable := KEYS[key].variable) and os.environ.get(variable):
         output.say(f"note: ${variable} is set and outranks the file", "yellow")
@@ -88,7 +104,12 @@ def set_(key: str, value: str) -> None:
 @config.command()
 @click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
 def validate(file: Path | None) -> None:
-    """Check the settings, or a FILE; exit code 78 when they are wrong."""
+    """Check the settings, or a FILE; exit code 78 when they are wrong.
+
+    \b
+    Example:
+      cmdai-shell config validate
+    """
     path = file or loading.config_file()
     if file and not file.exists():
         raise ConfigError(f"{file} does not exist")
@@ -101,13 +122,23 @@ def validate(file: Path | None) -> None:
 
 @config.command()
 def path() -> None:
-    """Print where the settings file is (it need not exist)."""
+    """Print where the settings file is (it need not exist).
+
+    \b
+    Example:
+      cp "$(cmdai-shell config path)" backup.toml
+    """
     click.echo(loading.config_file())
 
 
 @config.command()
 def edit() -> None:
-    """Open the settings in $VISUAL or $EDITOR; they are checked before they count."""
+    """Open the settings in $VISUAL or $EDITOR; they are checked before they count.
+
+    \b
+    Example:
+      cmdai-shell config edit
+    """
     target = loading.config_file()
     before = loading.read_text(target) or editing.template()
     draft = _draft(before)

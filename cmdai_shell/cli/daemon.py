@@ -43,20 +43,35 @@ def daemon() -> None:
 
 @daemon.command()
 def start() -> None:
-    """Start the daemon in the background; nothing happens if one runs."""
+    """Start the daemon in the background; nothing happens if one runs.
+
+    \b
+    Example:
+      cmdai-shell daemon start
+    """
     _start()
     output.say("the daemon listens", "dim")
 
 
 @daemon.command()
 def stop() -> None:
-    """Stop the daemon. Requests in flight get a second to finish."""
+    """Stop the daemon. Requests in flight get a second to finish.
+
+    \b
+    Example:
+      cmdai-shell daemon stop
+    """
     output.say("stopped" if daemon_start.stop() else "no daemon was running", "dim")
 
 
 @daemon.command()
 def restart() -> None:
-    """Stop the daemon and start it anew."""
+    """Stop the daemon and start it anew.
+
+    \b
+    Example:
+      cmdai-shell daemon restart
+    """
     daemon_start.stop()
     _start()
     output.say("the daemon listens, started anew", "dim")
@@ -64,7 +79,12 @@ def restart() -> None:
 
 @daemon.command()
 def run() -> None:
-    """Be the daemon, in the foreground, with its log on stderr. Ctrl-C ends it."""
+    """Be the daemon, in the foreground, with its log on stderr. Ctrl-C ends it.
+
+    \b
+    Example:
+      cmdai-shell daemon run
+    """
     os.execv(sys.executable, [sys.executable, *units.RUN])  # noqa: S606
 
 
@@ -72,7 +92,13 @@ def run() -> None:
 @click.option("-n", "count", default=20, show_default=True, help="Lines from the end.")
 @click.option("-f", "--follow", is_flag=True, help="Go on showing what is added. Ctrl-C ends it.")
 def logs(*, count: int, follow: bool) -> None:
-    """Show what the daemon did last. The log holds no request and no command, only their sizes."""
+    """Show what the daemon did last. The log holds no request and no command, only their sizes.
+
+    \b
+    Examples:
+      cmdai-shell daemon logs -n 50
+      cmdai-shell daemon logs -f
+    """
     path = paths.log_dir() / log_file.FILE
     if not path.exists() and not follow:
         raise CmdaiError(f"there is no log at {path}", "cmdai-shell daemon start")
@@ -86,7 +112,12 @@ def logs(*, count: int, follow: bool) -> None:
 @daemon.command()
 @click.option("--print", "print_", is_flag=True, help="Only show the files, write nothing.")
 def install(*, print_: bool) -> None:
-    """Let the service manager start the daemon: systemd at the first press, launchd at login."""
+    """Let the service manager start the daemon: systemd at the first press, launchd at login.
+
+    \b
+    Example:
+      cmdai-shell daemon install --print
+    """
     wanted = _units()
     for unit in wanted:
         if print_:
@@ -104,7 +135,12 @@ def install(*, print_: bool) -> None:
 
 @daemon.command()
 def uninstall() -> None:
-    """Take the service manager's files away again. The key still starts a daemon."""
+    """Take the service manager's files away again. The key still starts a daemon.
+
+    \b
+    Example:
+      cmdai-shell daemon uninstall
+    """
     wanted = _units()
     there = [unit.path for unit in wanted if unit.path.exists()]
     if not there:

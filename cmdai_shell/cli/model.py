@@ -44,7 +44,12 @@ def model() -> None:
 @model.command("list")
 @as_json
 def list_(*, json_: bool) -> None:
-    """List the models there are, those that are here, and the one in use (*)."""
+    """List the models there are, those that are here, and the one in use (*).
+
+    \b
+    Example:
+      cmdai-shell model list
+    """
     store = _store()
     rows = _rows(store)
     if json_:
@@ -70,6 +75,11 @@ def pull(id: str, *, yes: bool, json_: bool) -> None:  # noqa: A002  the name in
 
     A pull that was interrupted goes on where it stopped. From behind a proxy or a package mirror
     nothing special is needed; HF_ENDPOINT names another hub.
+
+    \b
+    Examples:
+      cmdai-shell model pull
+      cmdai-shell model pull qwen2.5-coder-0.5b
     """
     _done(_pull(_entry(id)), "is ready", json_=json_)
 
@@ -79,7 +89,12 @@ def pull(id: str, *, yes: bool, json_: bool) -> None:  # noqa: A002  the name in
 @click.option("--id", default="", help="A name for a model that the catalog does not know.")
 @as_json
 def import_(file: Path, *, id: str, json_: bool) -> None:  # noqa: A002  the option's name
-    """Copy a GGUF FILE in, for a machine without a network."""
+    """Copy a GGUF FILE in, for a machine without a network.
+
+    \b
+    Example:
+      cmdai-shell model import /media/stick/model.gguf --id my-model
+    """
     with progress("importing") as shown:
         found = _store().import_file(file, id, progress=shown)
     if not catalog().by_digest(found.sha256):
@@ -94,7 +109,12 @@ def import_(file: Path, *, id: str, json_: bool) -> None:  # noqa: A002  the opt
 @model.command()
 @click.argument("id")
 def use(id: str) -> None:  # noqa: A002  the name in the help text
-    """Answer with this model from now on; `auto` decides by memory."""
+    """Answer with this model from now on; `auto` decides by memory.
+
+    \b
+    Example:
+      cmdai-shell model use auto
+    """
     found = _store().chosen(id)
     set_value(loading.config_file(), "embedded.model", id)
     if os.environ.get("CMDAI_MODEL"):
@@ -107,7 +127,12 @@ def use(id: str) -> None:  # noqa: A002  the name in the help text
 @click.argument("id")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def remove(id: str, *, yes: bool) -> None:  # noqa: A002  the name in the help text
-    """Delete a model, and what was fetched of it."""
+    """Delete a model, and what was fetched of it.
+
+    \b
+    Example:
+      cmdai-shell model remove qwen2.5-coder-1.5b --yes
+    """
     if not yes and not _agreed(f"delete {id}?", f"cmdai-shell model remove {id} --yes"):
         output.say("kept")
         return
@@ -123,6 +148,10 @@ def verify(id: str, *, json_: bool) -> None:  # noqa: A002  the name in the help
     """Check the digest of a model, or of every one.
 
     Exit code 1 when one is damaged.
+
+    \b
+    Example:
+      cmdai-shell model verify
     """
     store = _store()
     results: list[dict[str, Any]] = []
@@ -152,6 +181,10 @@ def bench(id: str, threads: int | None, *, json_: bool) -> None:  # noqa: A002  
     """Measure a model with real requests, and say whether it suits this machine.
 
     Without an ID the one in use. Other work on the machine counts: it will be there later, too.
+
+    \b
+    Example:
+      cmdai-shell model bench --threads 2
     """
     import asyncio
 

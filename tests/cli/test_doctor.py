@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from cmdai_shell.cli import doctor as module
+from cmdai_shell.diagnose.check import Check, Finding, fail, ok, warn
+
+if TYPE_CHECKING:
+    import pytest
+
+    from cmdai_shell.diagnose.surroundings import Surroundings
+    from tests.cli.conftest import Call, Process
+
+
+def found(monkeypatch: pytest.MonkeyPatch, **findings: Finding) -> None:
+    """The checks of this test, and what each finds."""
+
+    def finding(name: str) -> Check:
+        return Check(name, lambda _: findings[name])
+
+    monkeypatch.setattr(module.table, "CHECKS", tuple(map(finding, findings)))
+
+
+def test_all_is_well(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    found(monkeypatch, one=ok("fine"), two=ok("fine"))
+    assert call("doctor") == (0, "all 2 checks passed\n", "")
+    assert "ok    one: fine\n" in call("doctor", "--all")[1]
+
+
+def test_a_failure_and_its_cure(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    found(monkeypatch, bad=fail("broken", "mend it"), meh=warn("slow", "speed up"), fine=ok("well"))
+    assert call("doctor") == (
+        1,
+        "warn  meh: slow\n      speed up\nfail  bad: broken\n      mend it\n"
+        "3 checks: 1 failed, 1 could be better\n",
+        "",
+    )
+
+
+def test_a_warning_is_no_failure(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    found(monkeypatch, meh=warn("slow", "speed up"))
+    assert call("doctor")[0] == 0
+
+
+def test_json(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    found(monkeypatch, bad=fail("broken", "mend it"), fine=ok("well"))
+    code, out, _ = call("doctor", "--json")
+    assert code == 1
+    assert json.loads(out) == [
+        {"check": "bad", "severity": "fail", "what": "broken", "cure": "mend it"},
+        {"check": "fine", "severity": "ok", "what": "well", "cure": ""},
+    ]
+
+
+def test_a_new_machine_is_told_to_fetch_a_model_and_to_install(call: Call, daemon: Process) -> None:
+    code, out, _ = call("doctor", "--json")
+    said = {entry["check"]: entry for entry in json.loads(out)}
+    assert code == 1
+    assert said["model"]["cure"] == "cmdai-shell model pull"
+    assert said["hooks"]["cure"] == "cmdai-shell install"
+    assert said["daemon"]["severity"] == "ok"
+    assert not daemon.pid  # it starts none
+    assert not {"model-digest", "key-bash"} & set(said)
+
+
+def test_a_running_daemon_is_found(call: Call, scripted: Process) -> None:
+    _, out, _ = call("doctor", "--only", "daemon", "--only", "sockets", "--all")
+    assert f"process {scripted.pid}" in out
+    assert "all 2 checks passed" in out
+
+
+def test_what_is_slow_runs_only_on_request(call: Call, runtime_dir: object) -> None:
+    names = [c.name for c in module._chosen((), start_shells=True, verify=True)]
+    assert {"model-digest", "key-bash", "key-zsh", "key-fish"} <= set(names)
+    assert call("doctor", "--only", "model-digest")[0] == 1  # there is no model
+    assert call("doctor", "--only", "no-such-check")[0] == 2
+
+
+def test_nothing_found_steers_the_terminal(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hostile(_: Surroundings) -> Finding:
+        return fail("a\x1b[2Jb", "c\x07")
+
+    monkeypatch.setattr(module.table, "CHECKS", (Check("x", hostile),))
+    assert "\x1b" not in (out := call("doctor")[1])
+    assert "\x07" not in out

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cmdai_shell import __version__
+from cmdai_shell.cli import status as module
+from cmdai_shell.config import loading
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Call, Process
+
+SECRET = "find the plans of the moon base"
+
+
+class TestRunning:
+    def test_the_daemon_and_the_last_request(self, call: Call, scripted: Process) -> None:
+        call(SECRET)
+        code, out, _ = call("status")
+        rows = dict(line.split(maxsplit=1) for line in out.splitlines())
+        assert code == 0
+        assert f"version {__version__}, pid {scripted.pid}, up " in rows["daemon"]
+        assert rows["shell"] == "no key pressed since the daemon started"
+        assert rows["request"].startswith("suggest from bash by scripted, ")
+        assert rows["request"].endswith(": insert, safe")
+        assert rows["sent"].endswith(" to scripted (line)")
+        assert "config.toml" in rows["settings"]
+        assert SECRET not in out
+
+    def test_before_any_request(self, call: Call, scripted: Process) -> None:
+        out = call("status")[1]
+        assert "request   none since the daemon started" in out
+        assert "sent" not in out
+
+    def test_the_shells_that_pressed_the_key(self, call: Call, scripted: Process) -> None:
+        for line in ("list files", "talk"):
+            scripted.ask(line, shell="zsh", shell_version="5.9")
+        assert re.search(r"zsh 5\.9: last key \d+ s ago, 2 presses", call("status")[1])
+
+    def test_only_the_last_request(self, call: Call, scripted: Process) -> None:
+        call(SECRET)
+        assert [line.split()[0] for line in call("status", "--last")[1].splitlines()] == [
+            "request",
+            "sent",
+        ]
+        last = json.loads(call("status", "--last", "--json")[1])
+        assert last["sent"]["fields"] == ["line"]
+
+    def test_json_is_the_daemon_s_own(self, call: Call, scripted: Process) -> None:
+        call(SECRET)
+        code, out, _ = call("status", "--json")
+        found = json.loads(out)
+        assert (code, found["running"], found["pid"]) == (0, True, scripted.pid)
+        assert found["last_request"]["sent"]["characters"] > len(SECRET)
+        assert SECRET not in out
+
+    def test_the_settings_in_force(self, call: Call, scripted: Process) -> None:
+        loading.config_file().parent.mkdir()
+        loading.config_file().write_text("")
+        assert str(loading.config_file()) in call("status")[1]
+
+
+class TestNotRunning:
+    def test_it_says_so_and_starts_none(self, call: Call, daemon: Process) -> None:
+        code, out, _ = call("status")
+        assert (code, daemon.pid) == (69, 0)
+        assert "no daemon is running" in out
+
+    def test_in_json(self, call: Call, daemon: Process) -> None:
+        code, out, _ = call("status", "--json")
+        assert code == 69
+        assert json.loads(out) == {"running": False, "reason": "no daemon is running"}
+
+
+def test_another_version_is_said() -> None:
+    found = {"version": "0.0.1", "pid": 1, "uptime_s": 3, "rss_bytes": 1}
+    rows = dict(module.summary(found))
+    assert f"0.0.1 (this is {__version__}" in rows["daemon"]
+
+
+@pytest.mark.parametrize(
+    ("model", "shown"),
+    [
+        ({"id": "", "state": "none"}, "none in use"),
+        ({"id": "", "state": "unloaded"}, "none yet: cmdai-shell model pull"),
+        ({"id": "q", "state": "unloaded"}, "q unloaded"),
+        (
+            {"id": "q", "state": "ready", "rss_bytes": 1_900_000_000, "threads": 2},
+            "q ready, 1.9 GB, 2 threads",
+        ),
+        ({"id": "q", "state": "failed", "last_error": "no memory"}, "q failed, no memory"),
+    ],
+)
+def test_model(model: dict[str, object], shown: str) -> None:
+    assert module._model(model) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0.4, "0 s"), (59, "59 s"), (61, "1 min"), (7500, "2 h 5 min"), (200_000, "2 days")],
+)
+def test_duration(seconds: float, shown: str) -> None:
+    assert module.duration(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [(None, "0 B"), (999, "999 B"), (43_000_000, "43 MB"), (1_900_000_000, "1.9 GB")],
+)
+def test_size(count: int | None, shown: str) -> None:
+    assert module.size(count) == shown
