@@ -265,6 +265,29 @@ def test_ctrl_g_still_cancels_a_completion_menu(home: ZshHome) -> None:
     assert "cmdai" not in terminal.screen()
 
 
+def test_a_chosen_key_cancels_a_history_search_and_a_completion_menu_too(home: ZshHome) -> None:
+    menu = "autoload -Uz compinit; compinit -D; zstyle ':completion:*' menu select=1"
+    terminal = home.shell(before=menu, CMDAI_KEY="^O")
+    terminal.type("echo one")
+    terminal.press("Enter")
+    terminal.wait_screen("^one")
+    terminal.type("my own line")
+    terminal.press("C-r")
+    terminal.type("one")
+    terminal.wait_screen("bck-i-search")
+    terminal.press("C-o")
+    terminal.wait_line("my own line")
+    clear(terminal)
+    terminal.type("ls --al")
+    terminal.press("Tab")
+    terminal.wait_screen("list all except")
+    terminal.press("Tab")
+    terminal.wait_line("ls --all")
+    terminal.press("C-o")
+    terminal.wait_line("ls --al")
+    assert "cmdai" not in terminal.screen()
+
+
 @pytest.mark.parametrize("key", ["^G", "^G^F"])
 def test_a_key_that_somebody_holds_is_left_to_them(home: ZshHome, key: str) -> None:
     terminal = home.shell(
@@ -318,6 +341,25 @@ def test_without_the_socket_module_a_relay_carries_the_record(home: ZshHome, rel
     suggest_undo_and_cancel(home.shell())
 
 
+def test_a_removed_package_is_no_riddle(home: ZshHome) -> None:
+    press = str(resource("shell-hooks/press.zsh"))
+    home.hook.write_text(home.hook.read_text().replace(press, f"{press}.gone"))
+    terminal = home.shell()
+    terminal.type("list files")
+    terminal.press("C-g")
+    terminal.wait_screen("^cmdai: cmdai-shell is gone from its place")
+    assert terminal.line() == "list files"
+
+
+def test_the_first_press_knows_the_last_status(home: ZshHome) -> None:
+    terminal = home.shell(after="gti() { return 3 }")
+    terminal.type("gti status")
+    terminal.press("Enter")
+    terminal.wait_line("")
+    terminal.press("C-g")
+    terminal.wait_line("git status")
+
+
 def test_nothing_but_our_names_is_left_in_the_shell(home: ZshHome) -> None:
     names = "bindkey > /dev/null; print -rl -- ${(k)parameters} | sort"
     plain = set(home.run(names, "-f", "-i").stdout.split())
@@ -354,7 +396,8 @@ def test_it_is_read_in_silence(home: ZshHome, option: str, mode: list[str]) -> N
 
 
 def test_its_syntax(home: ZshHome) -> None:
-    for file in (home.hook, resource("shell-hooks/cmdai.zsh")):
+    files = [resource(f"shell-hooks/{name}.zsh") for name in ("cmdai", "press")]
+    for file in (home.hook, *files):
         done = home.run(f"zsh -n {file}", "-f")
         assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
 

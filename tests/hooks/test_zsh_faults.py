@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -253,6 +254,105 @@ def test_bytes_that_are_no_text_come_back_as_they_were(
     assert daemon.records[0]["line"] == b"a \x9f\xff  \x00 b"
 
 
+def test_a_line_of_64_kib_may_be_pressed_on_before_it_is_drawn(home: ZshHome) -> None:
+    """Both keys are in the terminal's buffer at once; the daemon is the real one."""
+    (home.path / "long").write_text("list files " + "x" * 65536)
+    home.start_daemon()
+    terminal = home.shell(before="fill() { BUFFER=$(<~/long) }; zle -N fill; bindkey ^X fill")
+    terminal.press("C-x", "C-g")
+    terminal.wait_line("ls -la")
+
+
+def test_a_frozen_daemon_takes_no_long_line_and_gives_it_back(home: ZshHome) -> None:
+    """300 KiB are more than a socket holds, so somebody would have to read. (zle shows no message
+    below a line that is longer than the screen.)"""
+    length = 300 * 1024
+    (home.path / "long").write_text("#" * length)
+    pid = home.start_daemon()
+    terminal = home.shell(
+        before="fill() { BUFFER=$(<~/long) }; zle -N fill; bindkey ^X fill\n"
+        "state() { print $#BUFFER $_cmdai_asking > ~/state }; zle -N state; bindkey ^O state"
+    )
+    state = home.path / "state"
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        terminal.press("C-x", "C-g", "C-o")
+        terminal.wait(state.exists, "the key to return", 10)
+        terminal.wait(lambda: state.read_text() == f"{length} 0\n", "the line, and no request")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_ctrl_c_gives_a_line_back_that_could_not_even_be_sent(
+    home: ZshHome, runtime_dir: Path
+) -> None:
+    """Nobody accepts and the queue is full: connecting waits for ever."""
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as first:
+        listener.bind(str(runtime_dir / "hook.sock"))
+        listener.listen(0)
+        first.connect(str(runtime_dir / "hook.sock"))
+        terminal = home.shell()
+        terminal.type("words here")
+        terminal.press("C-b", "C-b")
+        terminal.wait(lambda: terminal.cursor()[0] == len("READY> words he"), "the cursor to move")
+        terminal.press("C-g")
+        connecting = Path(f"/proc/{terminal.shell_pid}/wchan")
+        terminal.wait(lambda: "unix" in connecting.read_text(), "zsh to hang in connect()")
+        terminal.press("C-c")
+        terminal.wait_screen("^cmdai: cancelled")
+        terminal.wait_line("words here")
+        assert terminal.cursor()[0] == len("READY> words he")
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_ctrl_c_works_whatever_the_persons_line_widgets_return(home: ZshHome, place: str) -> None:
+    home.start_daemon()
+    theirs = "zle-line-init() { return 1 }; zle -N zle-line-init; autoload add-zle-hook-widget\n"
+    theirs += (
+        "fails() { return 1 }; for h in init finish; do add-zle-hook-widget line-$h fails; done"
+    )
+    terminal = home.shell(**{place: theirs})
+    press(terminal, "hang on")
+    terminal.wait_screen("^cmdai: thinking")
+    terminal.press("C-c")
+    terminal.wait_screen("^cmdai: cancelled")
+    assert terminal.line() == "hang on"
+
+
+def test_what_is_typed_right_after_ctrl_c_goes_where_the_cursor_was(home: ZshHome) -> None:
+    home.start_daemon()
+    slow = "slow() { [[ ! -e ~/slow ]] || { print SLOW; sleep 1 } }; precmd_functions+=(slow)"
+    terminal = home.shell(after=slow)
+    terminal.type("hang on there")
+    terminal.press("C-a", "C-f", "C-g")
+    terminal.wait_screen("^cmdai: thinking")
+    (home.path / "slow").touch()
+    terminal.press("C-c")
+    terminal.wait_screen("^SLOW")
+    terminal.type("X")
+    terminal.wait_line("hXang on there")
+
+
+def test_new_words_are_a_new_request(home: ZshHome) -> None:
+    """Cleared, typed and pressed in one go: the editor was never idle in between."""
+    home.start_daemon()
+    terminal = home.shell()
+    press(terminal, "hang on")
+    terminal.wait_screen("^cmdai: thinking")
+    terminal.press("C-u", *"list", "Space", *"files", "C-g")
+    terminal.wait_line("ls -la")
+
+
+def test_explaining_new_words_does_not_bring_the_old_ones_back(home: ZshHome) -> None:
+    home.start_daemon()
+    terminal = home.shell()
+    press(terminal, "hang on")
+    terminal.wait_screen("^cmdai: thinking")
+    terminal.press("C-u", "l", "s", "M-g")
+    terminal.wait_screen("^cmdai: .*ls")
+    assert terminal.line() == "ls"
+
+
 def test_a_line_of_64_kib_goes_and_comes_back(
     home: ZshHome, play: Callable[..., PlayedDaemon]
 ) -> None:
@@ -286,7 +386,8 @@ def test_it_works_with_the_runtime_folder_found_by_xdg(home: ZshHome, runtime_di
 
 def test_a_path_too_long_for_a_socket_becomes_a_short_one(home: ZshHome, tmp_path: Path) -> None:
     """The limit is in bytes: 60 times two of them are too many."""
-    ask = f". {home.hook}; f() {{ local folder; _cmdai_folder; print -r -- $folder }}; f"
+    show = "f() { local folder; _cmdai_folder; print -r -- $folder }; f"
+    ask = f". {home.hook}; _cmdai_first_press 0 true; {show}"
     long = f"XDG_RUNTIME_DIR={tmp_path}/{'é' * 60}"
     done = home.run(f"{long}; {ask}", "-f", "-i")
     assert done.stdout.strip() == str(home.runtime_dir)

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cmdai_shell.config.paths import resource
 from cmdai_shell.hooks.render import Relay, find_relay, render
 from tests.hooks.terminal import PROMPT, Terminal, require
 
@@ -49,7 +50,10 @@ class ZshHome:
         python = sys.executable if relay and relay.kind == "python" else str(self.python)
         text = render("zsh", python=python, relay=relay or find_relay())
         if not zsocket:
-            text = text.replace("zmodload -F zsh/net/socket", "false")
+            press = resource("shell-hooks/press.zsh")
+            copy = self.folder / press.name
+            copy.write_text(press.read_text().replace("zmodload -F zsh/net/socket", "false"))
+            text = text.replace(str(press), str(copy))
         self.hook.write_text(text)
 
     def rc(self, before: str = "", after: str = "", prompt: str = PROMPT) -> None:
