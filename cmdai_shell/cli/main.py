@@ -70,12 +70,15 @@ def _click(arguments: list[str]) -> int:
     import click
 
     from cmdai_shell.cli.commands import cmdai
-    from cmdai_shell.cli.output import fail
+    from cmdai_shell.cli.output import fail, say
 
     try:
         return int(cmdai.main(arguments, "cmdai-shell", standalone_mode=False) or OK)
     except click.Abort:
         return INTERRUPTED
+    except click.exceptions.NoArgsIsHelpError as error:
+        say(error.format_message())  # not on stdout, where a script takes it for a command
+        return USAGE
     except click.UsageError as error:
         fail(error.format_message(), cmdai.advice(arguments, error))
         return USAGE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import stat
 from contextlib import suppress
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from cmdai_shell import __version__
@@ -26,6 +27,7 @@ _ELSEWHERE = "export CMDAI_RUNTIME_DIR=~/.cache/cmdai-shell/run"
 def runtime_folder(around: Surroundings) -> Finding:
     """Whoever can write there could answer in the daemon's place."""
     path = around.runtime_dir
+    remove = f"rm {quote(str(path))}"
     try:
         found = path.lstat()
     except FileNotFoundError:
@@ -33,13 +35,15 @@ def runtime_folder(around: Surroundings) -> Finding:
             return ok(f"{path} is made when the daemon starts")
         return fail(f"{path} cannot be made", _ELSEWHERE)
     if stat.S_ISLNK(found.st_mode):
-        return fail(f"{path} is a symbolic link, which anybody could turn", f"rm {path}")
+        return fail(
+            f"{path} is a symbolic link, which anybody could turn", f"rm {quote(str(path))}"
+        )
     if not stat.S_ISDIR(found.st_mode):
-        return fail(f"{path} is not a folder", f"rm {path}")
+        return fail(f"{path} is not a folder", remove)
     if found.st_uid != around.uid:
         return fail(f"{path} belongs to another user ({found.st_uid})", _ELSEWHERE)
     if found.st_mode & 0o022:
-        return fail(f"others can write in {path}", f"chmod 700 {path}")
+        return fail(f"others can write in {path}", f"chmod 700 {quote(str(path))}")
     return ok(f"{path} is yours alone")
 
 
@@ -65,7 +69,7 @@ def sockets(around: Surroundings) -> Finding:
         except FileNotFoundError:
             continue
         if not stat.S_ISSOCK(kind):
-            return fail(f"{path} is not a socket", f"rm {path}")
+            return fail(f"{path} is not a socket", f"rm {quote(str(path))}")
         if not _listens(path):
             return warn(f"nobody listens on {path}: a daemon was killed", START)
     return ok("no socket without a daemon")

@@ -107,8 +107,14 @@ class TestSlips:
 def test_nothing_typed_is_a_question_for_help(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     code, out, err = call()
-    assert code in (0, 2)
-    assert "Usage: cmdai-shell" in out + err
+    assert (code, out) == (2, "")
+    assert err.startswith("Usage: cmdai-shell")
+
+
+def test_a_group_alone_too(call: Call) -> None:
+    code, out, err = call("model")
+    assert (code, out) == (2, "")
+    assert err.startswith("Usage: cmdai-shell model")
 
 
 class TestCompletion:

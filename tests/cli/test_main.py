@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -156,3 +157,43 @@ def test_an_error_of_the_system_is_one_line(call: Call, monkeypatch: pytest.Monk
     monkeypatch.setattr("cmdai_shell.cli.main._click", fail)
     code, _, err = call("model", "list")
     assert (code, err) == (1, "cmdai-shell: /some/file: permission denied\n")
+
+
+@pytest.mark.usefixtures("scripted")
+class TestTerminal:
+    """stderr on a terminal, stdout in a pipe: ``$(cmdai-shell ...)`` as a person types it."""
+
+    def run(self, **environ: str) -> tuple[str, str]:
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            [*CLI, "slowly list the python files"],
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            text=True,
+            env={**os.environ, "TERM": "xterm", **environ},
+        )
+        os.close(theirs)
+        shown = b""
+        try:
+            while piece := os.read(ours, 4096):
+                shown += piece
+        except OSError:  # how Linux says that the other side is closed
+            pass
+        finally:
+            os.close(ours)
+        out, _ = process.communicate(timeout=20)
+        return out, shown.decode()
+
+    def test_the_command_is_seen_coming_and_only_it_is_printed(self) -> None:
+        out, shown = self.run()
+        assert out == "find . -name '*.py' -mtime -1\n"
+        assert "\x1b[2mfind" in shown
+        live, _, after = shown.rpartition("\r\x1b[K")
+        assert "find" in live
+        assert "find" not in after
+        assert "scripted, " in after
+
+    def test_no_color(self) -> None:
+        _, shown = self.run(NO_COLOR="1")
+        assert "find" in shown
+        assert "\x1b[2m" not in shown

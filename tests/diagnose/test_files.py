@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cmdai_shell.config import Config, load
+from cmdai_shell.diagnose.surroundings import existing
 from tests.diagnose.conftest import look
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def test_a_home_that_cannot_be_written(healthy: Surroundings) -> None:
 
         found = look("home", healthy, writable=writable)
         assert (found.severity, found.what) == ("fail", f"{locked} cannot be written")
-        assert found.cure == f'sudo chown -R "$(id -u)" {locked}'
+        assert found.cure == f'sudo chown "$(id -u)" {existing(locked)}'
 
 
 def test_a_log_folder_that_cannot_be_written(healthy: Surroundings) -> None:
