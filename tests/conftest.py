@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 if TYPE_CHECKING:
@@ -28,7 +30,23 @@ def clean_environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def runtime_dir(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A 0700 runtime folder with a path short enough for a socket."""
+    """A 0700 runtime folder with a path short enough for a socket; nobody outlives it."""
     with tempfile.TemporaryDirectory(prefix="cmdai-", dir="/tmp") as folder:
         monkeypatch.setenv("CMDAI_RUNTIME_DIR", folder)
         yield Path(folder)
+        while left := _processes_of(folder):
+            for process in left:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+            psutil.wait_procs(left, timeout=5)
+
+
+def _processes_of(folder: str) -> list[psutil.Process]:
+    """Daemons, and starts of one, that were given this runtime folder."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            environ = process.environ() if process.pid != os.getpid() else {}
+            if folder in (environ.get("CMDAI_RUNTIME_DIR"), environ.get("XDG_RUNTIME_DIR")):
+                found.append(process)
+    return found

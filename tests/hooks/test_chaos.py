@@ -48,5 +48,6 @@ def test_a_daemon_killed_at_any_moment(lab: Lab, shell: Shell) -> None:
         terminal.type("list files")
         terminal.press("C-g")
         terminal.wait_line("ls -la", 40)
+        terminal.wait_screen("^cmdai: .*scripted ·")  # the answer is whole
         clear_screen(terminal)
     assert set(ends) == {WORDS, COMMAND}, "the moments should meet both ends"
