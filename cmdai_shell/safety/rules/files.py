@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cmdai_shell.core import Risk
-from cmdai_shell.safety.rules.rule import CAUTION, CRITICAL, DANGEROUS, Finding, Options, quoted
+from cmdai_shell.safety.rules.rule import CAUTION, CRITICAL, DANGEROUS, Finding, Options, line
 from cmdai_shell.safety.script import Word, spoken
 from cmdai_shell.safety.targets import NAMES, Place, device, joined, place, system_file
 from cmdai_shell.safety.wrappers import selective, starts
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from cmdai_shell.safety.rules.rule import Check
     from cmdai_shell.safety.script import Call
 
-_LOSING_ALL = {
+LOSING_ALL = {
     Place.ROOT: CRITICAL,
     Place.DEVICE: CRITICAL,
     Place.SYSTEM: CRITICAL,
@@ -45,7 +44,7 @@ def _remove(call: Call) -> Iterator[Finding]:
     if call.program == "rmdir":
         yield Finding(CAUTION, "removes empty folders")
     elif options.has("r", "R", "recursive"):
-        yield _loss(where, word, f"ls -la -- {quoted([word])}")
+        yield _loss(where, word, line("ls -la --", [word]))
     elif word.glob and where in (Place.ROOT, Place.SYSTEM, Place.HOME):
         yield Finding(DANGEROUS, f"deletes every file in {NAMES[where]} ({spoken(word.text)})")
     elif where is Place.SYSTEM or any(system_file(w.text) for w in options.operands):
@@ -54,13 +53,13 @@ def _remove(call: Call) -> Iterator[Finding]:
         yield Finding(DANGEROUS, f"removes the device file {spoken(word.text)}")
     elif where in (Place.HERE, Place.PRECIOUS) and (word.glob or where is Place.PRECIOUS):
         risk = DANGEROUS if where is Place.PRECIOUS else CAUTION
-        yield Finding(risk, f"deletes {NAMES[where]}", f"rm -i -- {quoted(options.operands)}")
+        yield Finding(risk, f"deletes {NAMES[where]}", line("rm -i --", options.operands))
     else:
         yield Finding(CAUTION, "deletes files for good")
 
 
 def _loss(where: Place, word: Word, safer: str = "") -> Finding:
-    risk = _LOSING_ALL[where]
+    risk = LOSING_ALL[where]
     target = spoken(word.text)
     if risk is CAUTION:
         return Finding(risk, f"deletes {target} and all that is in it")
@@ -73,10 +72,10 @@ def _find(call: Call) -> Iterator[Finding]:
         worst = _worst(starts(call), call)
         assert worst is not None  # noqa: S101 - starts() is never empty
         where, word = worst
-        looks = "find " + quoted(w for w in call.args if w.text != "-delete")
+        looks = line("find", (w for w in call.args if w.text != "-delete"))
         if not selective(call):
             yield _loss(where, word, looks)
-        elif _LOSING_ALL[where] is CRITICAL or where in (Place.PRECIOUS, Place.UNKNOWN):
+        elif LOSING_ALL[where] is CRITICAL or where in (Place.PRECIOUS, Place.UNKNOWN):
             yield Finding(DANGEROUS, f"deletes what it finds all over {spoken(word.text)}", looks)
         else:
             yield Finding(CAUTION, "deletes the files it finds", looks)
@@ -113,8 +112,6 @@ def redirects(call: Call) -> Iterator[Finding]:
         if redirect.writes:
             how = "adds to" if ">>" in redirect.operator else "overwrites"
             yield from overwrites(redirect.target, call, how)
-            if how == "overwrites" and redirect.target.text != "/dev/null":
-                yield Finding(Risk.SAFE, "writes a file")
 
 
 def _written(call: Call) -> Iterator[Finding]:
@@ -135,9 +132,9 @@ def _copy(call: Call) -> Iterator[Finding]:
             "del", "delete", "delete-after", "delete-before"
         ):
             where = place(goal, call)
-            risk = CRITICAL if _LOSING_ALL[where] is CRITICAL else DANGEROUS
+            risk = CRITICAL if LOSING_ALL[where] is CRITICAL else DANGEROUS
             yield Finding(risk, f"deletes what is only in {spoken(goal.text)}",
-                          "rsync --dry-run " + quoted(call.args))  # fmt: skip
+                          line("rsync --dry-run", call.args))  # fmt: skip
     if call.program == "mv" and options.operands:
         yield from _moved(call, options)
 
@@ -147,11 +144,11 @@ def _moved(call: Call, options: Options) -> Iterator[Finding]:
     goal = options.operands[-1]
     if goal.text == "/dev/null":
         yield Finding(CRITICAL, "moves files to /dev/null, where nothing comes back from")
-    if worst and _LOSING_ALL[worst[0]] is CRITICAL:
+    if worst and LOSING_ALL[worst[0]] is CRITICAL:
         yield Finding(CRITICAL, f"moves {NAMES[worst[0]]} away ({spoken(worst[1].text)})")
     elif worst:
         yield Finding(
-            CAUTION, "moves files, and may replace others", f"mv -i {quoted(options.operands)}"
+            CAUTION, "moves files, and may replace others", line("mv -i --", options.operands)
         )
 
 
@@ -161,7 +158,7 @@ def _permissions(call: Call) -> Iterator[Finding]:
     subject = options.operands[1:] if not options.has("reference") else options.operands
     worst = _worst(subject, call)
     what = "who may do what" if call.program == "chmod" else "who owns it"
-    if worst and _LOSING_ALL[worst[0]] is CRITICAL and (recursive or worst[0] is not Place.HOME):
+    if worst and LOSING_ALL[worst[0]] is CRITICAL and (recursive or worst[0] is not Place.HOME):
         deep = recursive or worst[1].glob or worst[0] in (Place.ROOT, Place.DEVICE)
         risk = CRITICAL if deep or system_file(worst[1].text) else DANGEROUS
         yield Finding(risk, f"changes {what} for {NAMES[worst[0]]} ({spoken(worst[1].text)})")
@@ -189,7 +186,7 @@ def _opens(mode: str, call: Call) -> bool:
 
 def _shred(call: Call) -> Iterator[Finding]:
     worst = _worst(Options(call).operands, call)
-    if worst and _LOSING_ALL[worst[0]] is CRITICAL:
+    if worst and LOSING_ALL[worst[0]] is CRITICAL:
         yield Finding(
             CRITICAL, f"wipes {NAMES[worst[0]]} beyond recovery ({spoken(worst[1].text)})"
         )

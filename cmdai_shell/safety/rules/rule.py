@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from cmdai_shell.core import Risk
-from cmdai_shell.safety.script import Call, Word, spoken
+from cmdai_shell.safety.script import HOME, Call, Word, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -112,9 +113,14 @@ class Row:
         given = options.texts
         return (
             len(given) >= len(wanted)
-            and all(w == "*" or g in w.split("|") for w, g in zip(wanted, given, strict=False))
+            and all(g in w.split("|") or w == "*" for w, g in zip(wanted, given, strict=False))
             and all(options.has(*group.split("|")) for group in self.flags.split())
         )
+
+    def safer_line(self, rest: list[Word]) -> str:
+        if "{rest}" not in self.safer:
+            return self.safer
+        return self.safer.format(rest=quoted(rest)) if all(word.known for word in rest) else ""
 
 
 def from_rows(*rows: Row) -> Check:
@@ -125,14 +131,30 @@ def from_rows(*rows: Row) -> Check:
         for row in rows:
             if row.matches(options):
                 rest = options.operands[len(row.words.split()) :]
-                yield Finding(row.risk, row.reason, row.safer.format(rest=quoted(rest)).strip())
+                yield Finding(row.risk, row.reason, row.safer_line(rest))
 
     return check
 
 
 def quoted(words: Iterable[Word]) -> str:
     """Words as a person would type them."""
-    return " ".join(
-        spoken(w.text) if w.glob or not w.known or "\ue000" in w.text else shlex.quote(w.text)
-        for w in words
-    )
+    return " ".join(_typed(word) for word in words)
+
+
+def line(start: str, words: Iterable[Word]) -> str:
+    """A command to offer: ``start`` and the words; empty when one of them is not fully known."""
+    words = tuple(words)
+    return f"{start} {quoted(words)}" if words and all(word.known for word in words) else ""
+
+
+_PLAIN = re.compile(r"([^\w@%+=:,./~*?\[\]-])")
+
+
+def _typed(word: Word) -> str:
+    text = word.text
+    if word.glob or not word.known:
+        return _PLAIN.sub(r"\\\1", spoken(text)) if word.known else spoken(text)
+    if text == HOME or text.startswith(HOME + "/"):
+        rest = text[2:]
+        return f"~/{shlex.quote(rest)}" if rest else "~"
+    return shlex.quote(spoken(text))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cmdai_shell.safety.rules import files
+from cmdai_shell.safety.rules import devices, files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cmdai_shell.safety.rules.rule import Check, Finding
     from cmdai_shell.safety.script import Call
 
-_TOPICS = (files,)
+_TOPICS = (files, devices)
 
 CHECKS: dict[str, tuple[Check, ...]] = {}
 for _topic in _TOPICS:
