@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cmdai_shell.observe.redact import CREDENTIAL, lead
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -45,31 +47,12 @@ def facts(look: Look) -> Facts:
     )
 
 
-_VALUE = r"""(?:"[^"]+"|'[^']+'|[^\s"'&|;]+)"""
-_CREDENTIALS = re.compile(
-    rf"""
-    (?P<named>\b[\w-]*(?:password|passwd|passphrase|secret|token|(?:api|access)[\ _-]?key)
-        (?:\s*[=:]\s*|\s+is\s+)){_VALUE}
-    | (?P<flag>--(?:password|passwd|token|secret|api-key)[=\s]+){_VALUE}
-    | (?P<scheme>\b(?:bearer|basic)\s+)[\w.~+/=-]{{12,}}
-    | (?P<login>\b[a-z][a-z0-9+.-]*://[^\s:/@]+:)[^\s@/]+(?=@)
-    | \b(?:sk|pk|rk)[-_](?:live|test|proj|ant|or)?[-_]?[\w-]{{16,}}
-    | \bgh[pousr]_\w{{20,}} | \bgithub_pat_\w{{20,}} | \bglpat-[\w-]{{16,}} | \bhf_\w{{20,}}
-    | \bxox[abprs]-[\w-]{{10,}} | \b(?:AKIA|ASIA)[A-Z0-9]{{16}}\b | \bAIza[\w-]{{30,}}
-    | \beyJ[\w-]{{8,}}\.[\w-]{{8,}}\.[\w-]*
-    | -----BEGIN[ ][A-Z ]*PRIVATE[ ]KEY-----.*?(?:-----END[ ][A-Z ]*PRIVATE[ ]KEY-----|\Z)
-    """,
-    re.VERBOSE | re.IGNORECASE | re.DOTALL,
-)
-"""Formats as their issuers document them, and the words people put before a credential."""
-
-
 def redact(text: str) -> tuple[str, Mapping[str, str]]:
     """``text`` with every credential replaced by a placeholder, and placeholder -> credential."""
     secrets: dict[str, str] = {}
 
     def swap(found: re.Match[str]) -> str:
-        kept = next((found[name] for name in _LEADS if found[name]), "")
+        kept = lead(found)
         secret = found[0][len(kept) :]
         if secret.startswith("$"):
             return found[0]  # a variable's name gives nothing away
@@ -82,10 +65,7 @@ def redact(text: str) -> tuple[str, Mapping[str, str]]:
             secrets[placeholder] = secret
         return kept + placeholder
 
-    return _CREDENTIALS.sub(swap, text), secrets
-
-
-_LEADS = ("named", "flag", "scheme", "login")
+    return CREDENTIAL.sub(swap, text), secrets
 
 
 def restore(text: str, secrets: Mapping[str, str]) -> str:

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from cmdai_shell.core import Shell
 
 MOST = 16_384
-"""Characters of an answer that are looked at."""
+"""Characters of any text that are looked at."""
+
+_MOST_ANSWER = 4_096
+"""Characters of an answer: a command is shorter, and some patterns below backtrack."""
 
 _MOST_LINES = 40
 """Lines one compound command may have."""
@@ -39,7 +42,7 @@ _END_OF_TURN = re.compile(r"<\|\w+\|>|<(?:start|end)_of_turn>|\[/?INST\]|</s>\s*
 _OPEN_TAG = re.compile(r"(?:<[|/]?[a-z_]*\|?|\[/?[A-Z]*)\Z", re.IGNORECASE)
 
 _FENCE = re.compile(r"(?:```|~~~).*")
-_CODE_SPAN = re.compile(r"(`+)(?!`)\s*(.+?)\s*(?<!`)\1(?!`)")
+_CODE_SPAN = re.compile(r"(`+)(?!`)(.+?)(?<!`)\1(?!`)")
 _LABEL = re.compile(r"(?:command|answer|output|result)\s*:\s*(?=\S)", re.IGNORECASE)
 _SHELL_PROMPT = re.compile(
     r"(?:[\w.-]+@[\w.-]+[:\s]?\S*\s?[$%#]|(?:ba|z|fi)sh[\d.-]*[$%#>]|[$%\u276f])\s+(?=\S)"
@@ -79,7 +82,7 @@ def _character(character: str) -> str:
 
 def extract(text: str, shell: Shell = "bash") -> str:
     """The first command in a model's whole answer. Raises BadCompletion when there is none."""
-    lines = _without_markers(clean(text)).split("\n")
+    lines = _without_markers(clean(text[:_MOST_ANSWER])).split("\n")
     span = ""
     for index, line in enumerate(lines):
         words = line.strip()
@@ -102,7 +105,7 @@ def extract_partial(text: str) -> str:
     Only grows, for an answer that is nothing but a command (fenced or not); the text is as clean
     as ``extract``'s.
     """
-    text = _without_markers(clean(_OPEN_ESCAPE.sub("", text)))
+    text = _without_markers(clean(_OPEN_ESCAPE.sub("", text[:_MOST_ANSWER])))
     *whole, last = _OPEN_TAG.sub("", text).split("\n")
     lines = [*whole, last]
     for index, line in enumerate(lines):
@@ -203,6 +206,6 @@ def _code_span(prose: str) -> str:
 
 def spoken_lines(text: str, most: int = 8) -> list[str]:
     """An explanation's lines, cleaned of markers, fences, bullets and blank lines."""
-    lines = (line.strip() for line in _without_markers(clean(text)).split("\n"))
+    lines = (line.strip() for line in _without_markers(clean(text[:_MOST_ANSWER])).split("\n"))
     spoken = (_BULLET.sub("", line).strip(" `*") for line in lines if not _is_frame(line))
     return [line for line in spoken if line][:most]
