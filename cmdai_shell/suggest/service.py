@@ -143,7 +143,8 @@ class Suggester:
                 async for step in steps:
                     if isinstance(step, _Offer):
                         series.offers.append(step)
-                        self._answers.put(ask.key, step)
+                        if not step.findings:  # what is wrong today may be cured a minute later
+                            self._answers.put(ask.key, step)
                     else:
                         yield step
         self._series.put(ask.key, series)

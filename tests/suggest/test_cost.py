@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,6 +12,9 @@ from cmdai_shell.errors import BadCompletion
 from cmdai_shell.observe import redact as logs
 from cmdai_shell.suggest import context, extract, verify
 from tests.fakes.dict_look import DictLook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PIECES = ["a", "a-", ".a", "a/", "` ", "``` `", "<think>", "token ", "password  ", "://a:", "eyJ-"]
 PIECES += ["-----BEGIN ", "bearer ", "sk-", "ls -la\n", "\x1b[", "\x1b]", '"', "'", "(", "$(", "| "]

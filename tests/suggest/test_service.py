@@ -211,6 +211,14 @@ async def test_what_stays_wrong_is_said():
     assert (found.command, found.explanation) == ("md5 a.txt", "md5 is not installed here")
 
 
+async def test_an_answer_with_something_wrong_is_not_kept():
+    desk = Desk({"sum": ["md5 a.txt"]})
+    await desk.press("sum of a.txt")
+    asked = desk.asked
+    await desk.press("sum of a.txt")
+    assert desk.asked > asked
+
+
 async def test_talk_instead_of_a_command_is_asked_again():
     script = {"hello": [["I'm happy to help you with that!"], ["echo hello"]]}
     assert (await Desk(script).last("hello")).command == "echo hello"
