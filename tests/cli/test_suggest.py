@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -158,6 +159,17 @@ class TestRequest:
 
     def test_words_that_look_like_options(self, call: Call) -> None:
         assert call("--", "--json", "please")[:2] == (0, "echo '--json please'\n")
+
+    def test_its_own_time_out(self, call: Call) -> None:
+        begun = time.monotonic()
+        code, out, err = call("--timeout", "1", "hang")
+        assert (code, out) == (1, "")
+        assert "1 s" in err
+        assert time.monotonic() - begun < 10
+
+    @pytest.mark.parametrize("seconds", ["0", "601", "soon"])
+    def test_a_time_out_that_is_none(self, call: Call, seconds: str) -> None:
+        assert call("--timeout", seconds, "list files")[:2] == (2, "")
 
     def test_the_folder_and_the_path_go_along(
         self, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
