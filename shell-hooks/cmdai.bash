@@ -285,10 +285,10 @@ _cmdai_bind_keys() {
   local key explain keymap
   local -
   builtin set -f +aeEuTx
-  key=$(_cmdai_sequence "${CMDAI_KEY:-^G}")
-  explain=$(_cmdai_sequence "${CMDAI_EXPLAIN_KEY:-^[g}")
+  _cmdai_sequence key "${CMDAI_KEY:-^G}"
+  _cmdai_sequence explain "${CMDAI_EXPLAIN_KEY:-^[g}"
   if [[ -z ${CMDAI_KEY-} ]]; then
-    _cmdai_conflict=$(_cmdai_holder "$key")
+    _cmdai_find_holder "$key"
     [[ -z $_cmdai_conflict ]] || key='\C-x\C-g'
   fi
   for keymap in emacs-standard vi-insert vi-command; do
@@ -297,30 +297,37 @@ _cmdai_bind_keys() {
   done
 }
 
-# The key as readline writes it: ^G and ^[g become \C-g and \eg; \C-g stays.
+# _cmdai_sequence VARIABLE KEY: the key as readline writes it: ^G and ^[g become \C-g and \eg; \C-g
+# stays.
 _cmdai_sequence() {
-  local key=$1 sequence='' character
-  while [[ $key == *^?* ]]; do
-    sequence+=${key%%^*}
-    key=${key#*^}
-    case ${key:0:1} in
+  local written=$2 sequence='' character
+  while [[ $written == *^?* ]]; do
+    sequence+=${written%%^*}
+    written=${written#*^}
+    case ${written:0:1} in
       '[') sequence+='\e' ;;
-      *) character=${key:0:1} sequence+=\\C-${character,} ;;
+      *) character=${written:0:1} sequence+=\\C-${character,} ;;
     esac
-    key=${key:1}
+    written=${written:1}
   done
-  builtin printf %s "$sequence$key"
+  builtin printf -v "$1" %s "$sequence$written"
 }
 
-# What the person or another tool has put on the key, or on keys that begin with it; else nothing.
-_cmdai_holder() {
-  local keymap line
-  for keymap in emacs-standard vi-insert vi-command; do
-    builtin bind -m "$keymap" -X
-    builtin bind -m "$keymap" -s
-  done | while builtin read -r line; do
-    [[ $line != "\"$1"* || $line == *_cmdai_* ]] || { builtin printf '%s' "$line" && break; }
-  done
+# Sets _cmdai_conflict to what the person or another tool has put on the key, or on keys that begin
+# with it. One process, because `bind` only prints.
+_cmdai_find_holder() {
+  local line
+  _cmdai_conflict=
+  while IFS= builtin read -r line; do
+    if [[ $line == "\"$1"* && $line != *_cmdai_* ]]; then
+      _cmdai_conflict=$line
+    fi
+  done < <(
+    for keymap in emacs-standard vi-insert vi-command; do
+      builtin bind -m "$keymap" -X
+      builtin bind -m "$keymap" -s
+    done
+  )
 }
 
 if [[ -n ${CMDAI_NOBIND-} ]]; then

@@ -158,12 +158,18 @@ end
 function _cmdai_record -a op last_status line alternative
     set -l last_command
     test -n "$line"; or set last_command "$history[1]"
-    builtin printf 'v=1'
-    for field in op=$op shell=fish "shell_version=$version" cursor=(commandline -C) "cwd=$PWD" \
-            "path=$PATH" "width=$COLUMNS" last_status=$last_status "last_command=$last_command" \
-            alternative=$alternative "environment=$CMDAI_ENVIRONMENT" "line=$line"
-        builtin printf '\x1f%s' (string replace -ra '[\x1e\x1f]' ' ' -- "$field" | string collect)
+    set -l fields v=1 op=$op shell=fish "shell_version=$version" cursor=(commandline -C) "cwd=$PWD" \
+        "path=$PATH" "width=$COLUMNS" last_status=$last_status "last_command=$last_command" \
+        alternative=$alternative "environment=$CMDAI_ENVIRONMENT" "line=$line"
+    if string match -qr '[\x1e\x1f]' -- $fields # seldom, and every ( ) costs half a millisecond
+        set -l clean
+        for field in $fields
+            set -a clean (string replace -ra '[\x1e\x1f]' ' ' -- "$field" | string collect)
+        end
+        set fields $clean
     end
+    builtin printf %s $fields[1]
+    builtin printf '\x1f%s' $fields[2..]
     builtin printf '\x1e'
 end
 

@@ -239,7 +239,7 @@ def test_hook_and_daemon_agree_on_the_folder(
     ],
 )
 def test_keys_as_a_person_writes_them(lab: Lab, written: str, readline: str) -> None:
-    script = f". {lab.hook('bash')}; _cmdai_sequence '{written}'"
+    script = f". {lab.hook('bash')}; _cmdai_sequence key '{written}'; printf %s \"$key\""
     done = subprocess.run(
         [lab.program("bash"), "--norc", "-i", "-c", script],
         capture_output=True,
