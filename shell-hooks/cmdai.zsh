@@ -84,7 +84,7 @@ _cmdai_explain() { _cmdai_first_press $? _cmdai_explain }
 _cmdai_first_press() { # last_status function
   if [[ -r $_cmdai_press ]]; then
     builtin emulate zsh -o no_aliases -o no_err_exit -o no_err_return -o no_xtrace \
-      -c ". ${(q)_cmdai_press}"
+      -c "builtin . ${(q)_cmdai_press}"
     () { return $1 } $1
     $2
   else
