@@ -134,13 +134,6 @@ class TestSafety:
         monkeypatch.setenv("CMDAI_SAFETY_LEVEL", "permissive")
         assert call("wipe the root")[:2] == (0, "rm -rf /\n")
 
-    def test_strict_withholds_what_moderate_prints(
-        self, call: Call, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        shown = {"command": "git push --force", "risk": "dangerous", "action": "insert"}
-        assert suggest._allowed(shown, "")
-        assert not suggest._allowed(shown, "strict")
-
 
 @pytest.mark.usefixtures("scripted")
 class TestRequest:
@@ -294,6 +287,18 @@ class TestEndings:
         client = self.Answering({"partial": "ls"}, {"notice": "loading"})
         with pytest.raises(CmdaiError, match="stopped answering"):
             suggest.run(["x"], "", suggest.Wish(), client)
+
+    @pytest.mark.parametrize(
+        ("action", "printed"), [("insert", "rm -r x\n"), ("arm", ""), ("refuse", "")]
+    )
+    def test_only_what_a_hook_would_insert_is_printed(
+        self, capsys: pytest.CaptureFixture[str], action: str, printed: str
+    ) -> None:
+        found = document(command="rm -r x", risk="dangerous", reasons=["gone"], action=action)
+        code = suggest.run(["x"], "", suggest.Wish(), self.Answering({"suggestion": found}))
+        said = capsys.readouterr()
+        assert (said.out, code) == (printed, 0 if printed else 1)
+        assert "dangerous: gone" in said.err
 
     def test_a_hostile_command_is_cleaned_once_more(
         self, capsys: pytest.CaptureFixture[str]
