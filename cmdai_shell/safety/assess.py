@@ -25,6 +25,8 @@ _MOST_SCRIPTS = 24
 _DEEPEST = 6
 """``sh -c`` inside ``sh -c`` …; beyond it the text is only looked through word by word."""
 
+_SAME_SHELL = frozenset({"eval", "alias", "abbr", "trap", "source", "."})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomRule:
@@ -46,8 +48,8 @@ def decide(risk: Risk, level: Level) -> Action:
 
 def parse(command: str, shell: Shell = "bash") -> Parsed:
     """Take a command line apart without running or changing anything. Never raises."""
-    found = _Analysis(shell)
-    found.take(lexical.cleaned(command))
+    found = _Analysis()
+    found.take(lexical.cleaned(command), shell)
     return Parsed(tuple(call for call in found.calls if call.words), found.broken)
 
 
@@ -65,8 +67,8 @@ def assess(
     """
     from cmdai_shell.safety.rules.table import findings
 
-    found = _Analysis(shell)
-    found.take(lexical.cleaned(command))
+    found = _Analysis()
+    found.take(lexical.cleaned(command), shell)
     all_findings = list(found.findings)
     for call in found.calls:
         if not _allowed(call, allow):
@@ -79,65 +81,66 @@ def assess(
 class _Analysis:
     """All calls of a line, those inside wrappers and scripts included."""
 
-    def __init__(self, shell: str) -> None:
-        self.shell = shell
+    def __init__(self) -> None:
         self.calls: list[Call] = []
         self.findings: list[Finding] = []
         self.broken = False
         self._scripts = 0
 
-    def take(
-        self, text: str, fed_by: tuple[Call, ...] = (), outer: Call | None = None, depth: int = 0
-    ) -> None:
+    def take(self, text: str, shell: str, outer: Call | None = None, depth: int = 0) -> None:
+        """Read ``text`` as ``shell`` would; ``outer`` is the call that starts it."""
         from cmdai_shell.safety import syntax
 
         self._scripts += 1
-        shell = self.shell if depth == 0 else "bash"
-        prepared = lexical.prepared(text, shell)
         reader: Reader | None = None
-        if (
-            prepared is not None
-            and depth <= _DEEPEST
-            and self._scripts <= _MOST_SCRIPTS
-            and syntax.parsable(prepared)
-        ):
-            reader = syntax.read(prepared, shell, fed_by)
+        if depth <= _DEEPEST and self._scripts <= _MOST_SCRIPTS and len(text) <= syntax.LONGEST:
+            prepared = lexical.prepared(text, shell)
+            if prepared is not None and syntax.parsable(prepared):
+                reader = syntax.read(prepared, shell, outer.fed_by if outer else ())
+        if reader is not None:
             for call in reader.calls:
-                self._add(self._outer(call, outer), depth)
+                self._add(self._outer(call, outer), shell, depth)
             if reader.bombs:
                 self.findings.append(
                     Finding(Risk.CRITICAL, "starts copies of itself without end (a fork bomb)")
                 )
         if reader is None or reader.broken:
-            self._unparsable(text, outer, depth)
+            self._unparsable(text, shell, outer, depth)
 
     def _outer(self, call: Call, outer: Call | None) -> Call:
         if outer is None:
             return call
         return replace(call, wrappers=(*outer.wrappers, outer.program, *call.wrappers))
 
-    def _add(self, call: Call, depth: int) -> None:
+    def _add(self, call: Call, shell: str, depth: int) -> None:
         if len(self.calls) >= _MOST_CALLS:
             self.broken = True
             return
         self.calls.append(call)
         for inner in unwrap(call):
             if isinstance(inner, str):
-                self.take(inner, call.fed_by, call, depth + 1)
+                self.take(inner, _language(call, shell), call, depth + 1)
             elif depth < _DEEPEST * 4:
-                self._add(inner, depth + 1)
+                self._add(inner, shell, depth + 1)
             else:
                 self.broken = True
 
-    def _unparsable(self, text: str, outer: Call | None, depth: int) -> None:
+    def _unparsable(self, text: str, shell: str, outer: Call | None, depth: int) -> None:
         """A syntax error must not hide anything: look at every piece that could be a command."""
         if not self.broken:
             self.broken = True
             self.findings.append(Finding(Risk.CAUTION, "cannot be understood completely"))
         for call in lexical.calls(text):
             if len(self.calls) < _MOST_CALLS:
-                self._add(self._outer(call, outer), max(depth, _DEEPEST))
+                self._add(self._outer(call, outer), shell, max(depth, _DEEPEST))
         self.findings += lexical.bombs(text)
+
+
+def _language(call: Call, shell: str) -> str:
+    """Whose syntax the script of ``call`` is written in."""
+    if call.program in ("fish", "zsh"):
+        return call.program
+    return shell if call.program in _SAME_SHELL else "bash"
 
 
 def _allowed(call: Call, allow: Sequence[str]) -> bool:

@@ -1,6 +1,25 @@
-"""fish and zsh text in words of the bash grammar."""
+"""What zsh and extended globs write in ways the bash grammar does not know, in its own words."""
 
 from __future__ import annotations
+
+import re
+
+_SHORT_LOOP = re.compile(
+    r"(^|[;&|\n]\s*)for(?:each)?\s+(\w+)\s*(?:in\s*)?\(([^()\n]*)\)\s*(;?\s*do\b)?"
+)
+
+
+def short_loops(text: str) -> str:
+    """zsh's ``for f (*.txt) print $f`` as ``f=(*.txt); print $f``: a loop variable has all the
+    values of its list at once anyway."""
+    return _SHORT_LOOP.sub(_loop, text) if "for" in text else text
+
+
+def _loop(found: re.Match[str]) -> str:
+    before, name, values, block = found.groups()
+    if block:
+        return f"{before}for {name} in {values}; do"
+    return f"{before}{name}=({values}); "
 
 
 def without_groups(text: str, shell: str) -> str:
@@ -46,7 +65,3 @@ def _closing(text: str, at: int) -> int:
         if depth == 0:
             return end
     return -1
-
-
-def from_fish(text: str) -> str | None:
-    return text

@@ -7,7 +7,8 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from cmdai_shell.core import Risk
-from cmdai_shell.safety.dialects import from_fish, without_groups
+from cmdai_shell.safety.dialects import short_loops, without_groups
+from cmdai_shell.safety.fish import from_fish
 from cmdai_shell.safety.rules.rule import Finding
 from cmdai_shell.safety.script import HOME, MAYBE, Call, Redirect, Word
 
@@ -49,7 +50,7 @@ def prepared(text: str, shell: str) -> str | None:
     """The text as the bash grammar can read it, or None when it cannot be translated."""
     if shell == "fish":
         return from_fish(text)
-    return without_groups(text, shell)
+    return without_groups(short_loops(text) if shell == "zsh" else text, shell)
 
 
 def calls(text: str) -> Iterator[Call]:
@@ -84,7 +85,7 @@ def _call(text: str, fed_by: tuple[Call, ...]) -> Call | None:
             redirects.append(Redirect(operator, Word(token)))
             operator = ""
         elif words or not re.fullmatch(
-            r"\w+=\S*|if|then|else|elif|do|while|until|time|!|and|or|not|begin", token
+            r"\w+=\S*|if|then|else|elif|do|while|until|time|!|and|or|not|begin|case", token
         ):
             words.append(Word(token, any(char in token for char in "*?[")))
     return Call(tuple(words), tuple(redirects), fed_by) if words or redirects else None

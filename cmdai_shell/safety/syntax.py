@@ -242,15 +242,20 @@ class Reader:
             for word in call.args:
                 self.words.assign(word.text, [Word(MAYBE, sources=fed_by)])
         elif call.program == "set" and self.words.shell == "fish":
-            names = [w for w in call.args if not w.text.startswith("-")]
-            if names:
-                self.words.assign(names[0].text, names[1:] or [Word("")])
+            self._set(call)
         return (call,)
+
+    def _set(self, call: Call) -> None:
+        """fish's ``set -gx name value…``; ``set -q`` and ``set -e`` give no value."""
+        options = "".join(w.text for w in call.args if w.text.startswith("-"))
+        names = [w for w in call.args if not w.text.startswith("-")]
+        if names and not set(options) & set("qeSnL"):
+            self.words.assign(names[0].text.partition("[")[0], names[1:] or [Word("")])
 
     def _positional(self, call: Call) -> None:
         """``f() { rm -rf "$1"; }; f /``: the arguments of a call to a function on the line."""
         for position, word in enumerate(call.args, 1):
-            for name in (str(position), "@", "*"):
+            for name in (str(position), "@", "*", "argv"):
                 self.words.assign(name, [word])
 
     def _declaration(

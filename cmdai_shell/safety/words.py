@@ -140,8 +140,9 @@ class Evaluator:
         return self._joined(pieces) if pieces else [("", ())]
 
     def _split(self, options: list[Option]) -> list[Option]:
-        """An unquoted expansion: its blanks part words, its globs are live."""
-        return [(active(SPLIT.join(text.split()) or text), sources) for text, sources in options]
+        """An unquoted expansion: its blanks part words (in fish its lines), its globs are live."""
+        parts = str.splitlines if self.shell == "fish" else str.split
+        return [(active(SPLIT.join(parts(text)) or text), sources) for text, sources in options]
 
     def _variable(self, name: str) -> list[Option]:
         values = self.variables.get(name)
