@@ -255,7 +255,7 @@ _cmdai_show() { # text; all updates of one request are one undo step
 }
 
 _cmdai_say() {
-  zle -M -- ${1:+$_cmdai_prefix}$1
+  zle -M -- "${1:+$_cmdai_prefix}$1"
 }
 
 _cmdai_put_back() {
@@ -306,6 +306,7 @@ _cmdai_watch() {
 # the next zle call us first thing, whatever widgets the person has for its beginning.
 _cmdai_revive() {
   _cmdai_hang_up
+  _cmdai_shown= # the line is empty until then
   exec {_cmdai_fd}< /dev/null
   _cmdai_listen _cmdai_restore
 }
