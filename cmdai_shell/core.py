@@ -66,6 +66,9 @@ class SuggestRequest:
     """Columns of the terminal."""
     environment: str = ""
     """Named profile; empty is the active one."""
+    safety_level: str = ""
+    """``strict``, ``moderate`` or ``permissive`` for this request alone; any other word, and empty,
+    is the configured one."""
     alternative: int = 0
     """For ``next``: which alternative is wanted, 1 being the first after the suggestion itself."""
     timeout: float = 0.0

@@ -59,13 +59,15 @@ class Wish:
 def run(words: Sequence[str], shell: str, wish: Wish, client: Client | None = None) -> int:
     """Print the suggestion; the exit code. Raises CmdaiError."""
     client = client or Client()
-    request = replace(_surroundings(), line=_line(words), timeout=wish.timeout)
+    request = replace(
+        _surroundings(), line=_line(words), timeout=wish.timeout, safety_level=wish.safety
+    )
     if shell:
         request = replace(request, shell=shell)  # type: ignore[arg-type]  # click checked it
     with output.LiveLine() as live:
         found = list(_suggestions(client, request, wish, live))
         best = found[0]
-        if wish.explain and not best["explanation"] and _allowed(best, wish.safety):
+        if wish.explain and not best["explanation"] and _allowed(best):
             best["explanation"] = _explanation(client, request, best["command"], live)
     return _print(found, wish)
 
@@ -152,19 +154,14 @@ def _final(client: Client, request: SuggestRequest, kind: str, live: output.Live
     )
 
 
-def _allowed(suggestion: Reply, safety: str) -> bool:
-    """Whether the command may go to stdout: the daemon's decision, or that of ``--safety``."""
-    action = suggestion["action"]
-    if safety:
-        from cmdai_shell.safety import decide
-
-        action = decide(Risk[suggestion["risk"].upper()], safety)  # type: ignore[arg-type]
-    return bool(action == "insert")
+def _allowed(suggestion: Reply) -> bool:
+    """Whether the command may go to stdout, by the level this call has."""
+    return bool(suggestion["action"] == "insert")
 
 
 def _print(found: Sequence[Reply], wish: Wish) -> int:
     best = found[0]
-    printed = [s for s in found if _allowed(s, wish.safety)]
+    printed = [s for s in found if _allowed(s)]
     for suggestion in found:
         _remark(suggestion, withheld=suggestion not in printed)
     if wish.form == "plain":

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 def live(listeners: Listeners, program: Program, *, foreground: bool) -> None:
     """Serve until told to stop. Does not return after an upgrade: it becomes the new version."""
+    os.environ.pop("CMDAI_SAFETY_LEVEL", None)  # it comes with each request, from that shell
     with logs.written(paths.log_dir(), foreground=foreground):
         daemon = Daemon(listeners, program)
         asyncio.run(daemon.serve())

@@ -110,6 +110,7 @@ def decode(record: bytes) -> SuggestRequest:
         path=fields.get("path", "").replace("\0", ""),
         width=max(20, _number(fields.get("width"), 80)),
         environment=_printable(fields.get("environment", "")),
+        safety_level=_printable(fields.get("safety_level", "")),
         alternative=max(0, _number(fields.get("alternative"), 0)),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias, cast, get_args
 
 from cmdai_shell.core import (
     Completion,
@@ -17,7 +17,7 @@ from cmdai_shell.core import (
     Verdict,
 )
 from cmdai_shell.errors import BadCompletion, NoBackendAvailable
-from cmdai_shell.safety import CustomRule, assess, decide
+from cmdai_shell.safety import CustomRule, Level, assess, decide
 from cmdai_shell.suggest import prompt as prompts
 from cmdai_shell.suggest.cache import Cache
 from cmdai_shell.suggest.context import facts, restore
@@ -307,7 +307,7 @@ class Suggester:
         return Suggestion(
             command=offer.command,
             verdict=offer.verdict,
-            action=decide(offer.verdict.risk, self._config.safety_level),
+            action=decide(offer.verdict.risk, self._level(request)),
             explanation="; ".join(finding.text for finding in offer.findings),
             alternatives=tuple(others),
             index=place + 1,
@@ -328,6 +328,10 @@ class Suggester:
             count=len(series.offers),
             elapsed=self._clock() - start,
         )
+
+    def _level(self, request: SuggestRequest) -> Level:
+        asked = request.safety_level
+        return cast("Level", asked) if asked in get_args(Level) else self._config.safety_level
 
     def _too_long(self, request: SuggestRequest) -> Notice | None:
         room = prompts.room(self._config.embedded.context_tokens)

@@ -135,6 +135,14 @@ def test_hangup_reads_the_configuration_again(daemon: Process, tmp_path: Path) -
     assert daemon.pid == pid
 
 
+def test_each_shell_is_judged_by_its_own_safety_level(daemon: Process, tmp_path: Path) -> None:
+    """Not by that of the shell whose press happened to start the daemon."""
+    daemon.start(CMDAI_SAFETY_LEVEL="permissive")
+    assert "Trm -rf /" in daemon.ask("wipe the root", safety_level="permissive")
+    assert daemon.ask("wipe the root", safety_level="strict")[-1].startswith("Erefused\x1f")
+    assert any(line.startswith("P") for line in daemon.ask("wipe the root"))
+
+
 def test_a_broken_configuration_is_said_at_the_press_and_its_repair_is_enough(
     daemon: Process, tmp_path: Path
 ) -> None:

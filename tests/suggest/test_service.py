@@ -89,6 +89,25 @@ async def test_critical_is_armed_and_strict_refuses():
     assert (await Desk(safety_level="permissive").last("wipe the root")).action == "insert"
 
 
+@pytest.mark.parametrize(
+    ("level", "action"),
+    [
+        ("strict", "refuse"),
+        ("moderate", "arm"),
+        ("permissive", "insert"),
+        ("", "refuse"),
+        ("lax", "refuse"),
+        ("STRICT", "refuse"),
+    ],
+)
+async def test_the_shells_own_level_outranks_the_configured_one(level, action):
+    """Also for an answer that another shell has already had, and for its alternatives."""
+    desk = Desk(safety_level="strict")
+    assert (await desk.last("wipe the root", safety_level="permissive")).action == "insert"
+    assert (await desk.last("wipe the root", safety_level=level)).action == action
+    assert desk.asked == 1
+
+
 async def test_the_persons_own_rules_count():
     rules = [{"match": "ls", "risk": "critical", "reason": "ls is forbidden here"}]
     found = await Desk(safety={"rules": rules}).last("list files")
