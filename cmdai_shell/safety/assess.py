@@ -65,7 +65,7 @@ def assess(
     ``allow`` are patterns (exact or glob) of simple commands the person has declared safe; the
     rest of the line is judged all the same. ``rules`` can raise the risk, never lower it.
     """
-    from cmdai_shell.safety.rules.table import findings
+    from cmdai_shell.safety.rules.table import across, findings
 
     found = _Analysis()
     found.take(lexical.cleaned(command), shell)
@@ -73,6 +73,7 @@ def assess(
     for call in found.calls:
         if not _allowed(call, allow):
             all_findings += findings(call)
+    all_findings += across(found.calls)
     all_findings += lexical.suspicious(command)
     all_findings += _custom(command, rules)
     return _verdict(all_findings)

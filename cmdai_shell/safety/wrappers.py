@@ -11,12 +11,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cmdai_shell.safety.folding import stdin_of
+from cmdai_shell.safety.interpreters import SHELLS, shell_texts
 from cmdai_shell.safety.script import MAYBE, SOME, Call, Word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-SHELLS = frozenset(["sh", "bash", "zsh", "dash", "ksh", "ksh93", "mksh", "fish", "ash", "rbash", "csh", "tcsh", "pwsh"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +160,7 @@ def unwrap(call: Call) -> Iterator[Call | str]:
         yield from _container(inner)
     else:
         yield from _texts(call)
+        yield from shell_texts(call)
 
 
 def _prefixed(call: Call, row: Prefix) -> Iterator[Call | str]:

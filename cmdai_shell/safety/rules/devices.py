@@ -52,7 +52,7 @@ def _format(call: Call) -> Iterator[Finding]:
             CRITICAL, f"makes a new file system on {spoken(word.text)}, all on it is lost"
         )
     if options.operands:
-        yield Finding(DANGEROUS, "makes a new file system, what the target holds is lost")
+        yield Finding(CAUTION, "makes a new file system, what the target holds is lost")
 
 
 def _wipe(call: Call) -> Iterator[Finding]:

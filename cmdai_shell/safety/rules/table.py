@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cmdai_shell.safety.rules import devices, files
+from cmdai_shell.safety.rules import code, devices, files, network, processes, secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from cmdai_shell.safety.rules.rule import Check, Finding
     from cmdai_shell.safety.script import Call
 
-_TOPICS = (files, devices)
+_TOPICS = (files, devices, processes, network, secrets, code)
 
 CHECKS: dict[str, tuple[Check, ...]] = {}
 for _topic in _TOPICS:
     for _program, _check in _topic.CHECKS.items():
         CHECKS[_program] = (*CHECKS.get(_program, ()), _check)
 
-_GENERAL: tuple[Check, ...] = (files.redirects,)
+_GENERAL: tuple[Check, ...] = (files.redirects, *network.GENERAL, secrets.sent)
 
 
 def findings(call: Call) -> Iterator[Finding]:
     for check in (*CHECKS.get(call.program, ()), *_GENERAL):
         yield from check(call)
+
+
+def across(calls: Iterable[Call]) -> Iterator[Finding]:
+    """What only the whole line shows, not one call of it."""
+    yield from network.across(calls)

@@ -23,7 +23,7 @@ SAFE, CAUTION, DANGEROUS, CRITICAL = Risk
         ("mkfs -t ext4 /dev/sda1", CRITICAL),
         ("sudo mkfs.ext4 -F /dev/nvme0n1p2", CRITICAL),
         ("true && mkswap /dev/sdb2", CRITICAL),
-        ("mkfs.ext4 disk.img", DANGEROUS),
+        ("mkfs.ext4 disk.img", CAUTION),
         ("wipefs -a /dev/sdb", CRITICAL),
         ("wipefs /dev/sdb", SAFE),
         ("blkdiscard /dev/nvme0n1", CRITICAL),
