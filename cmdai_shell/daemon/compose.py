@@ -71,10 +71,17 @@ class Chain:
     """Everything from the suggester down, made from one reading of the configuration."""
 
     def __init__(
-        self, config: Config, clock: Clock, backends: Sequence[Backend] | None = None
+        self,
+        config: Config,
+        clock: Clock,
+        backends: Sequence[Backend] | None = None,
+        former: Chain | None = None,
     ) -> None:
+        """``former`` leaves us its engine, and with it the loaded model, if that is set up alike."""
         self.config = config
-        self.engine = None if backends else _engine(config, clock)
+        alike = former is not None and former.config.embedded == config.embedded
+        kept = former.engine if former and alike else None
+        self.engine: EmbeddedBackend | None = None if backends else kept or _engine(config, clock)
         self._backends = tuple(backends or filter(None, [self.engine]))
         router = Router(self._backends, clock=clock)
         self.suggester = Suggester(
@@ -95,8 +102,10 @@ class Chain:
             if self._retired.is_set() and not self._users:
                 self._unused.set()
 
-    def retire(self) -> None:
-        """Another chain answers from now on; this one ends with its last request."""
+    def retire(self, successor: Chain) -> None:
+        """``successor`` answers from now on; this one ends with its last request, and closes what
+        it does not leave to the other."""
+        self._backends = tuple(b for b in self._backends if b is not successor.engine)
         self._retired.set()
         if not self._users:
             self._unused.set()
@@ -108,15 +117,17 @@ class Chain:
         return backend
 
     async def live(self, hurried: asyncio.Event) -> None:
-        """Until retired and unused: the model loaded ahead of the first press, unloaded when idle.
+        """Until retired and unused. Until retired: the model loaded ahead of the first press, and
+        unloaded when idle.
 
         ``hurried`` is set by a press, which loads the model itself, for its own shell.
         """
         try:
             async with asyncio.TaskGroup() as group:
                 background = group.create_task(self._background(hurried))
-                await self._unused.wait()
+                await self._retired.wait()
                 background.cancel()
+                await self._unused.wait()
         finally:
             await self._aclose()
 
@@ -152,9 +163,13 @@ class Chain:
             log.warning("not warmed", extra={"fields": {"code": error.code}})
 
 
-def compose(clock: Clock, backends: Callable[[], Sequence[Backend]] | None = None) -> Chain:
+def compose(
+    clock: Clock,
+    backends: Callable[[], Sequence[Backend]] | None = None,
+    former: Chain | None = None,
+) -> Chain:
     """Read the configuration and build. Raises ConfigError."""
-    return Chain(load_config(), clock, backends() if backends else None)
+    return Chain(load_config(), clock, backends() if backends else None, former)
 
 
 def _engine(config: Config, clock: Clock) -> EmbeddedBackend:

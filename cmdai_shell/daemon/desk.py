@@ -6,12 +6,12 @@ import asyncio
 import logging
 import os
 import time
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from cmdai_shell import __version__
-from cmdai_shell.config import paths
+from cmdai_shell.config.loading import config_file
 from cmdai_shell.core import Explanation, Hint, Suggestion, SuggestRequest, Update
 from cmdai_shell.daemon.compose import Chain, Sent, sent
 from cmdai_shell.errors import CmdaiError
@@ -23,19 +23,23 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+Stamp: TypeAlias = tuple[int, int, int]
+
 
 class Desk:
-    """One per daemon. ``compose`` builds a chain, or raises ConfigError; then every answer is that
-    error, and each press tries again, so that repairing the file is all a person has to do."""
+    """One per daemon. ``compose`` builds a chain, given the one before, or raises ConfigError; then
+    every answer is that error, and each press tries again: editing the file is all a person has to
+    do."""
 
-    def __init__(self, compose: Callable[[], Chain], *, clock: Clock) -> None:
+    def __init__(self, compose: Callable[[Chain | None], Chain], *, clock: Clock) -> None:
         self._compose = compose
         self._clock = clock
         self._started = clock()
         self._started_at = time.time()
         self._chain: Chain | None = None
-        self._trouble: CmdaiError | None = None
-        self._changed = asyncio.Event()
+        self._read: Stamp | None = None
+        self._begun: asyncio.Queue[Chain] = asyncio.Queue()
+        """Chains whose background life ``live`` has yet to start."""
         self._hurried = asyncio.Event()
         self._shells: dict[tuple[str, str], dict[str, Any]] = {}
         self._last: dict[str, Any] | None = None
@@ -54,9 +58,10 @@ class Desk:
             if request.op == "ping":
                 yield Hint(text=f"cmdai-shell {__version__}")
                 return
-            self._hurried.set()
             self._see(request)
-            with self.chain().in_use() as suggester:
+            chain = self.chain()
+            self._hurried.set()
+            with chain.in_use() as suggester:
                 async with aclosing(suggester.suggest(request)) as updates:
                     async for final in updates:
                         yield final
@@ -74,9 +79,12 @@ class Desk:
                 self._record(request, note, final, self._clock() - began)
 
     def chain(self) -> Chain:
-        """The chain in force. Raises ConfigError when there is none for a wrong configuration."""
-        if self._chain is None:
-            self._install(self._compose())
+        """The chain in force; another one when the configuration's file has changed.
+
+        Raises ConfigError for a wrong configuration.
+        """
+        if self._chain is None or self._read != _stamp():
+            self.reload()
         return cast("Chain", self._chain)
 
     def maker(self, backend: str) -> str:
@@ -93,23 +101,20 @@ class Desk:
             log.error("no chain", extra={"fields": {"code": error.code}})  # noqa: TRY400
         async with asyncio.TaskGroup() as group:
             while True:
-                await self._changed.wait()
-                self._changed.clear()
-                group.create_task(self.chain().live(self._hurried))
+                chain = await self._begun.get()
+                group.create_task(chain.live(self._hurried))
 
     def reload(self) -> None:
-        """Read the configuration again. Raises ConfigError, and then keeps what was in force."""
-        chain = self._compose()
-        if self._chain:
-            self._chain.retire()
+        """Read the configuration again. Raises ConfigError, and then changes nothing."""
+        stamp, former = _stamp(), self._chain
+        self._chain = chain = self._compose(former)
+        self._read = stamp
         self._hurried.clear()
-        self._install(chain)
-        log.info("reloaded")
-
-    def _install(self, chain: Chain) -> None:
-        self._chain = chain
+        self._begun.put_nowait(chain)
         logging.getLogger().setLevel(chain.config.log_level.upper())
-        self._changed.set()
+        if former:
+            former.retire(chain)
+            log.info("reloaded")
 
     # --- the account
 
@@ -119,7 +124,7 @@ class Desk:
 
         engine = self._chain.engine if self._chain else None
         now = self._clock()
-        config = paths.config_dir() / "config.toml"
+        config = config_file()
         return {
             "version": __version__,
             "pid": os.getpid(),
@@ -172,6 +177,14 @@ class Desk:
             },
         }
         log.info("request", extra={"fields": self._last})
+
+
+def _stamp() -> Stamp | None:
+    """What a change of the configuration's file changes; None while there is no file."""
+    with suppress(OSError):
+        found = config_file().stat()
+        return found.st_mtime_ns, found.st_size, found.st_ino
+    return None
 
 
 def _outcome(final: Update | CmdaiError | None) -> str:

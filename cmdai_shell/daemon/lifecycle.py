@@ -60,7 +60,8 @@ class Daemon:
         from cmdai_shell.daemon.hookserver import HookServer
 
         clock = time.monotonic
-        desk = Desk(lambda: compose.compose(clock, self._program.backends), clock=clock)
+        backends = self._program.backends
+        desk = Desk(lambda former: compose.compose(clock, backends, former), clock=clock)
         loop.add_signal_handler(signal.SIGHUP, _reload, desk)
         hooks = HookServer(
             desk, clock=clock, may_accept=lambda: self._may_accept(desk.in_flight == 0)

@@ -27,7 +27,8 @@ def backend() -> ScriptedBackend:
 
 @pytest.fixture
 def desk(backend: ScriptedBackend) -> Desk:
-    return Desk(lambda: compose.compose(time.monotonic, lambda: [backend]), clock=time.monotonic)
+    clock = time.monotonic
+    return Desk(lambda former: compose.compose(clock, lambda: [backend], former), clock=clock)
 
 
 @pytest.fixture

@@ -144,7 +144,7 @@ async def test_reload_reads_the_configuration_again(talking: Talking, tmp_path: 
             assert response.status == 400
             assert "nonsense" in (await response.json())["error"]["message"]
         last = (await suggest(session, line="wipe the root"))[-1]
-        assert last["suggestion"]["action"] == "refuse"
+        assert last["error"]["code"] == "bad-configuration"
 
 
 async def test_another_user_is_forbidden(talking: Talking, monkeypatch: pytest.MonkeyPatch) -> None:

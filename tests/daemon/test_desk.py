@@ -19,6 +19,9 @@ from tests.fakes.scripted_backend import ScriptedBackend
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from cmdai_shell.core import Clock
 
 
 class Engine(ScriptedBackend):
@@ -40,7 +43,7 @@ class Engine(ScriptedBackend):
 
 def desk_over(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Desk:
     monkeypatch.setattr(compose, "_engine", lambda config, clock: engine)
-    return Desk(lambda: Chain(Config(), time.monotonic), clock=time.monotonic)
+    return Desk(lambda _: Chain(Config(), time.monotonic), clock=time.monotonic)
 
 
 async def last(desk: Desk, line: str) -> object:
@@ -91,7 +94,7 @@ async def test_warming_that_fails_leaves_a_daemon_that_answers(
 async def test_reload_lets_the_request_in_flight_finish() -> None:
     made: list[ScriptedBackend] = []
 
-    def chain() -> Chain:
+    def chain(former: Chain | None) -> Chain:
         made.append(ScriptedBackend({"slowly": ["find", 0.2, " ."]}))
         return Chain(Config(), time.monotonic, made[-1:])
 
@@ -109,6 +112,89 @@ async def test_reload_lets_the_request_in_flight_finish() -> None:
         await until(lambda: made[0].closed)
         assert not made[1].closed
         life.cancel()
+
+
+async def test_every_chain_of_a_flurry_of_reloads_is_closed() -> None:
+    made: list[ScriptedBackend] = []
+
+    def chain(former: Chain | None) -> Chain:
+        made.append(ScriptedBackend())
+        return Chain(Config(), time.monotonic, made[-1:])
+
+    desk = Desk(chain, clock=time.monotonic)
+    async with asyncio.TaskGroup() as group:
+        life = group.create_task(desk.live())
+        await until(lambda: bool(made))
+        for _ in range(3):
+            desk.reload()
+        await until(lambda: [backend.closed for backend in made] == [True, True, True, False])
+        life.cancel()
+
+
+class TestAnEditByHand:
+    """config.toml is looked at with every press."""
+
+    @pytest.fixture
+    def config(self, tmp_path: Path) -> Path:
+        path = tmp_path / "config" / "config.toml"
+        path.parent.mkdir()
+        return path
+
+    @pytest.fixture
+    def engines(self, monkeypatch: pytest.MonkeyPatch) -> list[Engine]:
+        made: list[Engine] = []
+
+        def engine(config: Config, clock: Clock) -> Engine:
+            made.append(Engine())
+            return made[-1]
+
+        monkeypatch.setattr(compose, "_engine", engine)
+        return made
+
+    @pytest.fixture
+    def desk(self) -> Desk:
+        clock = time.monotonic
+        return Desk(lambda former: compose.compose(clock, None, former), clock=clock)
+
+    async def test_counts_from_the_next_press(
+        self, desk: Desk, config: Path, engines: list[Engine]
+    ) -> None:
+        for level, action in (("", "arm"), ("strict", "refuse"), ("permissive", "insert")):
+            config.write_text(f'safety_level = "{level}"\n' if level else "")
+            found = await last(desk, "wipe the root")
+            assert isinstance(found, Suggestion)
+            assert found.action == action
+        config.unlink()
+        assert (await last(desk, "wipe the root")).action == "arm"  # type: ignore[attr-defined]
+
+    async def test_that_breaks_it_is_said_until_it_is_repaired(
+        self, desk: Desk, config: Path, engines: list[Engine]
+    ) -> None:
+        assert isinstance(await last(desk, "list files"), Suggestion)
+        config.write_text("nonsense = 1\n")
+        for _ in range(2):
+            error = await last(desk, "list files")
+            assert isinstance(error, CmdaiError)
+            assert error.code == "bad-configuration"
+        config.write_text("")
+        assert isinstance(await last(desk, "list files"), Suggestion)
+
+    async def test_keeps_the_loaded_model_unless_it_is_about_the_model(
+        self, desk: Desk, config: Path, engines: list[Engine]
+    ) -> None:
+        async with asyncio.TaskGroup() as group:
+            life = group.create_task(desk.live())
+            await last(desk, "list files")
+            config.write_text('safety_level = "strict"\n')
+            await last(desk, "list files")
+            assert len(engines) == 1
+            config.write_text('safety_level = "strict"\n[embedded]\nthreads = 1\n')
+            await last(desk, "list files")
+            assert len(engines) == 2
+            await until(lambda: engines[0].closed)
+            assert not engines[1].closed
+            life.cancel()
+        assert engines[1].closed
 
 
 async def test_an_error_of_our_own_is_an_answer_without_its_words(

@@ -276,7 +276,7 @@ async def test_a_stopped_shell_does_not_keep_its_request_for_ever(
 ) -> None:
     monkeypatch.setattr(hookserver, "WRITE_TIMEOUT", 0.05)
     flood = ScriptedBackend({"flood": [Notice(text="x" * 9000)] * 2000})
-    desk._compose = lambda: compose.compose(time.monotonic, lambda: [flood])
+    desk._compose = lambda _: compose.compose(time.monotonic, lambda: [flood])
     async with serving():
         with socket.socket(socket.AF_UNIX) as deaf:
             deaf.connect(listener.getsockname())
