@@ -23,8 +23,8 @@ def _loop(found: re.Match[str]) -> str:
 
 
 def without_groups(text: str, shell: str) -> str:
-    """Extended globs (``!(*.txt)``, zsh's ``*(.)`` and ``/(bin|etc)``) as a plain ``*``: the grammar
-    knows them not, and all they do is choose among names."""
+    """Extended globs (``!(*.txt)``, zsh's ``*(.)`` and ``/(bin|etc)``) as a plain ``*``: the
+    grammar knows them not, and all they do is choose among names."""
     if "(" not in text:
         return text
     out: list[str] = []

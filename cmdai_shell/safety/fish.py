@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 
 from cmdai_shell.safety.quoting import ansi_c
+from cmdai_shell.safety.script import names
 
 _DEEPEST = 30
 """Substitutions inside substitutions that are followed."""
@@ -19,9 +20,9 @@ _DEEPEST = 30
 _BLOCKS = frozenset({"begin", "if", "while"})
 _HEADED = frozenset({"for", "switch", "function", "case"})
 _KEYWORDS = _BLOCKS | _HEADED | {"else", "end", "and", "or", "not", "!"}
-_BASH_ONLY = frozenset(
+_BASH_ONLY = names(
     "then do done fi esac elif until select coproc [[ ]] declare typeset local readonly export "
-    "unset unsetenv let".split()
+    "unset unsetenv let"
 )
 """Plain programs to fish, but not to the grammar."""
 

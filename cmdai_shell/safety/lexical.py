@@ -54,7 +54,7 @@ def prepared(text: str, shell: str) -> str | None:
 
 
 def calls(text: str) -> Iterator[Call]:
-    """Every stretch between separators as a call, quotes ignored: too much rather than too little."""
+    """Every stretch between separators as a call, quotes ignored: too much, never too little."""
     text = unicodedata.normalize("NFC", text[:65536])
     text = text.replace("\\\n", "").translate({ord(c): None for c in "\\'\""})
     text = re.sub(r"\$\{?HOME\b\}?|(?<!\S)~(?=/|\s|$)", HOME, text)

@@ -9,13 +9,17 @@ from __future__ import annotations
 SPLIT = "\ue003"
 """A blank that came out of an unquoted expansion: it parts words."""
 
+_GLOBS = "*?["
+_MATCHED = {ord(char): 0xE010 + at for at, char in enumerate(_GLOBS)}
 _SPECIAL = "*?[]{},~="
 _INERT = {ord(char): 0xE100 + ord(char) for char in _SPECIAL}
-_PLAIN = {inert: char for char, inert in _INERT.items()}
+_PLAIN = {moved: char for table in (_INERT, _MATCHED) for char, moved in table.items()}
 _ESCAPES = {
     "a": "\a", "b": "\b", "e": "\x1b", "E": "\x1b", "f": "\f", "n": "\n", "r": "\r",
     "t": "\t", "v": "\v", "\\": "\\", "'": "'", '"': '"', "?": "?",
 }  # fmt: skip
+
+_ANY_GLOB = frozenset(_GLOBS + _GLOBS.translate(_MATCHED))
 
 
 def inert(text: str, split: str = "") -> str:
@@ -32,8 +36,13 @@ def plain(text: str) -> str:
     return text.translate(_PLAIN)
 
 
+def matched(text: str) -> str:
+    """Names that a glob has already been replaced by: they stay a glob, in quotes too."""
+    return text.translate(_MATCHED)
+
+
 def is_glob(text: str) -> bool:
-    return any(char in text for char in "*?[")
+    return any(char in _ANY_GLOB for char in text)
 
 
 def unescaped(text: str) -> str:

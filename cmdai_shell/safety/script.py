@@ -22,6 +22,11 @@ def spoken(text: str) -> str:
     return text.translate(_SPOKEN)
 
 
+def names(text: str) -> frozenset[str]:
+    """A table of names, written with blanks between them."""
+    return frozenset(text.split())
+
+
 @dataclass(frozen=True, slots=True)
 class Word:
     """One argument. ``glob``: an unquoted ``*``, ``?`` or ``[`` is in it.
@@ -40,7 +45,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """``operator`` without its file descriptor; ``target`` a path, or the text of a here-document."""
+    """``operator`` without its file descriptor; ``target`` a path, or a here-document's text."""
 
     operator: str
     target: Word
@@ -85,13 +90,16 @@ class Call:
         return not _ROOT_GIVERS.isdisjoint(self.wrappers)
 
 
-_ROOT_GIVERS = frozenset({"sudo", "doas", "pkexec", "su", "run0"})
+_ROOT_GIVERS = names("sudo doas pkexec su run0")
 
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A command line taken apart. ``commands`` holds every call that may run, in pipes, loops,
-    substitutions and ``sh -c`` texts too; ``broken`` says that the grammar did not accept it all."""
+    """A command line taken apart.
+
+    ``commands`` holds every call that may run, in pipes, loops, substitutions and ``sh -c`` texts
+    too; ``broken`` says that the grammar did not accept it all.
+    """
 
     commands: tuple[Call, ...]
     broken: bool = False

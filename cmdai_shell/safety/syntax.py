@@ -6,9 +6,11 @@ body count once, and a variable has all the values the line gives it.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
+from cmdai_shell.safety.finders import handed
 from cmdai_shell.safety.script import MAYBE, Call, Redirect, Word
 from cmdai_shell.safety.targets import joined
 from cmdai_shell.safety.words import Evaluator
@@ -108,7 +110,7 @@ class Reader:
             self._function(node)
         elif kind == "list":
             return self._list(node, fed_by, redirects)
-        elif kind in _LITERAL or kind.endswith("expansion") or kind.endswith("substitution"):
+        elif kind in _LITERAL or kind.endswith(("expansion", "substitution")):
             self.words.words(node)
             return ()
         elif kind in _SKIPPED:
@@ -239,8 +241,9 @@ class Reader:
             goal = next((w.text for w in call.args if not w.text.startswith("-")), "~")
             self._cwd = (*self._cwd, *(joined(folder, goal) for folder in self._cwd))[:8]
         elif call.program == "read":
+            values = [replace(word, sources=fed_by) for word in handed(call)]
             for word in call.args:
-                self.words.assign(word.text, [Word(MAYBE, sources=fed_by)])
+                self.words.assign(word.text, values, expanded=True)
         elif call.program == "set" and self.words.shell == "fish":
             self._set(call)
         return (call,)
@@ -250,7 +253,7 @@ class Reader:
         options = "".join(w.text for w in call.args if w.text.startswith("-"))
         names = [w for w in call.args if not w.text.startswith("-")]
         if names and not set(options) & set("qeSnL"):
-            self.words.assign(names[0].text.partition("[")[0], names[1:] or [Word("")])
+            self.words.assign(names[0].text.partition("[")[0], names[1:] or [Word("")], True)
 
     def _positional(self, call: Call) -> None:
         """``f() { rm -rf "$1"; }; f /``: the arguments of a call to a function on the line."""
@@ -276,15 +279,20 @@ class Reader:
         if not named:
             return
         name = (named[0].text or b"").decode(errors="replace").partition("[")[0]
+        if named[0].type == "subscript":
+            for index in named[0].named_children[1:]:
+                self.words.words(index)
         values: list[Word] = []
+        expanded = node.type == "for_statement"
         for child in named[1:]:
             if child.type == "do_group":
                 continue
             if child.type == "array":
+                expanded = True
                 values += [w for item in child.named_children for w in self.words.words(item)]
             else:
                 values += self.words.words(child)
-        self.words.assign(name, values or [Word("" if "=" in _kinds(node) else MAYBE)])
+        self.words.assign(name, values or [Word("" if "=" in _kinds(node) else MAYBE)], expanded)
 
     def _function(self, node: Node) -> None:
         name = next((c for c in node.named_children if c.type == "word"), None)

@@ -6,7 +6,7 @@ from enum import IntEnum
 from posixpath import normpath
 from typing import TYPE_CHECKING
 
-from cmdai_shell.safety.script import HOME, MAYBE, SOME
+from cmdai_shell.safety.script import HOME, MAYBE, SOME, names
 
 if TYPE_CHECKING:
     from cmdai_shell.safety.script import Call, Word
@@ -45,27 +45,37 @@ NAMES = {
     Place.HERE: "everything in this folder",
 }
 
-_SYSTEM = frozenset(
-    ["/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/proc", "/root", "/run", "/sbin", "/srv", "/sys", "/usr", "/var", "/home", "/mnt", "/media", "/System", "/Library", "/Applications", "/Users", "/Volumes", "/private", "/private/etc", "/private/var", "/usr/bin", "/usr/lib", "/usr/lib64", "/usr/sbin", "/usr/share", "/usr/local", "/usr/libexec", "/usr/local/bin", "/usr/local/lib", "/usr/include", "/var/lib", "/var/log", "/var/db", "/var/spool", "/var/mail", "/var/www", "/var/lib/dpkg", "/var/lib/rpm", "/var/lib/apt", "/var/lib/mysql", "/var/lib/postgresql", "/var/lib/docker", "/etc/ssh", "/etc/pam.d", "/etc/systemd", "/etc/sudoers.d", "/lib/modules", "/boot/grub", "/boot/efi", "/etc/ssl", "/nix", "/nix/store", "/snap", "/etc/init.d"]
+_SYSTEM = names(
+    "/bin /boot /dev /etc /lib /lib32 /lib64 /libx32 /opt /proc /root /run /sbin /srv /sys "
+    "/usr /var /home /mnt /media /System /Library /Applications /Users /Volumes /private "
+    "/private/etc /private/var /usr/bin /usr/lib /usr/lib64 /usr/sbin /usr/share /usr/local "
+    "/usr/libexec /usr/local/bin /usr/local/lib /usr/include /var/lib /var/log /var/db "
+    "/var/spool /var/mail /var/www /var/lib/dpkg /var/lib/rpm /var/lib/apt /var/lib/mysql "
+    "/var/lib/postgresql /var/lib/docker /etc/ssh /etc/pam.d /etc/systemd /etc/sudoers.d "
+    "/lib/modules /boot/grub /boot/efi /etc/ssl /nix /nix/store /snap /etc/init.d"
 )
-_SYSTEM_FILES = frozenset(
-    ["/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow", "/etc/sudoers", "/etc/fstab", "/etc/hosts", "/etc/resolv.conf", "/etc/ssh/sshd_config", "/etc/crontab", "/etc/profile", "/etc/ld.so.preload", "/etc/bash.bashrc", "/etc/environment", "/proc/sysrq-trigger", "/etc/nsswitch.conf"]
+_SYSTEM_FILES = names(
+    "/etc/passwd /etc/shadow /etc/group /etc/gshadow /etc/sudoers /etc/fstab /etc/hosts "
+    "/etc/resolv.conf /etc/ssh/sshd_config /etc/crontab /etc/profile /etc/ld.so.preload "
+    "/etc/bash.bashrc /etc/environment /proc/sysrq-trigger /etc/nsswitch.conf"
 )
 _HOMES = frozenset({"/home", "/Users", "/root", HOME})
 _BLOCK_DEVICES = (
     "sd", "hd", "vd", "xvd", "nvme", "mmcblk", "disk", "rdisk", "dm-", "md", "mapper", "loop",
     "mem", "kmem", "port", "sr", "zd", "nbd", "by-id", "disk", "block", "ada", "da",
 )  # fmt: skip
-_HARMLESS_DEVICES = frozenset(
-    ["null", "zero", "full", "random", "urandom", "tty", "stdin", "stdout", "stderr", "fd", "ptmx", "console", "shm"]
+_HARMLESS_DEVICES = names(
+    "null zero full random urandom tty stdin stdout stderr fd ptmx console shm"
 )
-_SCRATCH = frozenset(
-    ["tmp", "temp", "cache", ".cache", "caches", "target", "dist", "build", "node_modules", "__pycache__", ".pytest_cache", "out", ".mypy_cache", ".ruff_cache", ".tox", ".venv", "venv", "coverage", "htmlcov", ".next", ".nuxt", ".gradle", ".terraform", "bin", "obj", "vendor", "logs"]
+_SCRATCH = names(
+    "tmp temp cache .cache caches target dist build node_modules __pycache__ .pytest_cache out "
+    ".mypy_cache .ruff_cache .tox .venv venv coverage htmlcov .next .nuxt .gradle .terraform "
+    "bin obj vendor logs"
 )
-_PRECIOUS_IN_HOME = (
-    ".ssh", ".gnupg", ".aws", ".kube", ".config", ".password-store", ".docker", ".local", "Documents",
-    "Desktop", "Pictures", "Library", ".mozilla", ".thunderbird", "Music", "Videos", "Downloads",
-)  # fmt: skip
+_PRECIOUS_IN_HOME = names(
+    ".ssh .gnupg .aws .kube .config .password-store .docker .local Documents Desktop Pictures "
+    "Library .mozilla .thunderbird Music Videos Downloads"
+)
 _WILD = frozenset("*?[]!^-.{}" + MAYBE)
 
 
@@ -140,7 +150,7 @@ def _covered(path: str) -> str:
         path = folder or "/"
         if path == "/":
             break
-    head, slash, rest = path[1:].partition("/")
+    head, slash, _ = path[1:].partition("/")
     if path.startswith("/") and not slash and any(c in head for c in "*?["):
         return "/"  # /b* /?sr /[a-z]*: something at the very top
     return path

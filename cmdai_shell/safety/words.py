@@ -7,6 +7,7 @@ globs look at active characters only.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -19,13 +20,14 @@ from cmdai_shell.safety.quoting import (
     double_quoted,
     inert,
     is_glob,
+    matched,
     plain,
     unescaped,
 )
 from cmdai_shell.safety.script import HOME, MAYBE, SOME, Call, Word
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from tree_sitter import Node
 
@@ -61,9 +63,12 @@ class Evaluator:
         self.variables: dict[str, list[Word]] = {}
         self._run = run
 
-    def assign(self, name: str, values: list[Word]) -> None:
+    def assign(self, name: str, values: Iterable[Word], expanded: bool = False) -> None:
+        """``expanded``: globs among the values were replaced by names before (``for``, arrays)."""
         known = self.variables.setdefault(name, [])
         for value in values:
+            if expanded and value.glob:
+                value = replace(value, text=matched(value.text))
             if value not in known and len(known) < MOST:
                 known.append(value)
 
@@ -124,7 +129,7 @@ class Evaluator:
         ]
 
     def _string(self, node: Node) -> list[Option]:
-        """A double-quoted string. Blanks between two expansions belong to no child: fill the gaps."""
+        """A double-quoted string. Blanks between expansions belong to no child: fill the gaps."""
         source = node.text or b""
         pieces: list[list[Option]] = []
         at = 0
@@ -159,6 +164,8 @@ class Evaluator:
             if child.type == "subscript" and child.named_children:
                 names.append(child.named_children[0])
         if not names or children[0].type in ("!", "#") or not children[0].is_named:
+            for child in node.named_children:  # a substitution in it runs all the same
+                self._options(child)
             return [(SOME if children and children[0].type == "#" else MAYBE, ())]
         name = _text(names[0])
         values = self._variable(name)
@@ -170,7 +177,7 @@ class Evaluator:
             if operator.endswith("="):
                 self.assign(name, [Word(plain(text), sources=s) for text, s in operand])
             set_here = name in self.variables or values[0][0] not in (MAYBE, SOME)
-            return [*values, *operand] if set_here else [(SOME, ()), *operand] or values
+            return [*values, *operand] if set_here else [(SOME, ()), *operand]
         if operator in (":?", "?"):
             return [(SOME if text == MAYBE else text, s) for text, s in values]
         if operator in (":+", "+"):

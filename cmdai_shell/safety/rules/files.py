@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cmdai_shell.safety.finders import selective, starts
 from cmdai_shell.safety.rules.rule import CAUTION, CRITICAL, DANGEROUS, Finding, Options, line
 from cmdai_shell.safety.script import Word, spoken
 from cmdai_shell.safety.targets import NAMES, Place, device, joined, place, system_file
-from cmdai_shell.safety.wrappers import selective, starts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
