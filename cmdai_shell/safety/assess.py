@@ -16,14 +16,19 @@ from cmdai_shell.safety.wrappers import unwrap
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from cmdai_shell.safety.script import Word
     from cmdai_shell.safety.syntax import Reader
 
 Level = Literal["strict", "moderate", "permissive"]
 
+_LONGEST = 65536
 _MOST_CALLS = 400
 _MOST_SCRIPTS = 24
 _DEEPEST = 6
-"""``sh -c`` inside ``sh -c`` …; beyond it the text is only looked through word by word."""
+"""``sh -c`` inside ``sh -c`` …"""
+
+_TOO_MUCH = Finding(Risk.CRITICAL, "holds more than can be judged")
+"""Beyond any of the limits above: nobody writes that by hand, and it must not hide anything."""
 
 _SAME_SHELL = frozenset({"eval", "alias", "abbr", "trap", "source", "."})
 
@@ -48,8 +53,7 @@ def decide(risk: Risk, level: Level) -> Action:
 
 def parse(command: str, shell: Shell = "bash") -> Parsed:
     """Take a command line apart without running or changing anything. Never raises."""
-    found = _Analysis()
-    found.take(lexical.cleaned(command), shell)
+    found = _Analysis(command, shell)
     return Parsed(tuple(call for call in found.calls if call.words), found.broken)
 
 
@@ -67,13 +71,11 @@ def assess(
     """
     from cmdai_shell.safety.rules.table import across, findings
 
-    found = _Analysis()
-    found.take(lexical.cleaned(command), shell)
-    all_findings = list(found.findings)
-    for call in found.calls:
-        if not _allowed(call, allow):
-            all_findings += findings(call)
-    all_findings += across(found.calls)
+    found = _Analysis(command, shell)
+    calls = [call for call in found.calls if not _allowed(call, allow)]
+    all_findings = [*found.findings, *across(calls)]
+    for call in calls:
+        all_findings += findings(call)
     all_findings += lexical.suspicious(command)
     all_findings += _custom(command, rules)
     return _verdict(all_findings)
@@ -82,59 +84,73 @@ def assess(
 class _Analysis:
     """All calls of a line, those inside wrappers and scripts included."""
 
-    def __init__(self) -> None:
+    def __init__(self, command: str, shell: str) -> None:
         self.calls: list[Call] = []
         self.findings: list[Finding] = []
         self.broken = False
         self._scripts = 0
+        self._variables: dict[str, list[Word]] = {}
+        text = lexical.cleaned(command[:_LONGEST])
+        self._take(text, shell)
+        if len(command) > _LONGEST:
+            self._give_up()
 
-    def take(self, text: str, shell: str, outer: Call | None = None, depth: int = 0) -> None:
+    def _take(self, text: str, shell: str, outer: Call | None = None, depth: int = 0) -> None:
         """Read ``text`` as ``shell`` would; ``outer`` is the call that starts it."""
         from cmdai_shell.safety import syntax
 
         self._scripts += 1
+        if depth > _DEEPEST or self._scripts > _MOST_SCRIPTS:
+            self._give_up()
+            return
+        prepared = lexical.prepared(text, shell) if len(text) <= syntax.LONGEST else None
         reader: Reader | None = None
-        if depth <= _DEEPEST and self._scripts <= _MOST_SCRIPTS and len(text) <= syntax.LONGEST:
-            prepared = lexical.prepared(text, shell)
-            if prepared is not None and syntax.parsable(prepared):
-                reader = syntax.read(prepared, shell, outer.fed_by if outer else ())
-        if reader is not None:
+        if prepared is not None and syntax.parsable(prepared):
+            reader = syntax.read(prepared, shell, outer, self._variables)
             for call in reader.calls:
-                self._add(self._outer(call, outer), shell, depth)
+                self._add(_within(call, outer), shell, depth)
             if reader.bombs:
-                self.findings.append(
-                    Finding(Risk.CRITICAL, "starts copies of itself without end (a fork bomb)")
-                )
+                self.findings.append(lexical.BOMB)
         if reader is None or reader.broken:
-            self._unparsable(text, shell, outer, depth)
-
-    def _outer(self, call: Call, outer: Call | None) -> Call:
-        if outer is None:
-            return call
-        return replace(call, wrappers=(*outer.wrappers, outer.program, *call.wrappers))
+            self._look_through(text, shell, outer, depth)
 
     def _add(self, call: Call, shell: str, depth: int) -> None:
-        if len(self.calls) >= _MOST_CALLS:
-            self.broken = True
+        if len(self.calls) >= _MOST_CALLS or depth > _DEEPEST * 4:
+            self._give_up()
             return
         self.calls.append(call)
         for inner in unwrap(call):
             if isinstance(inner, str):
-                self.take(inner, _language(call, shell), call, depth + 1)
-            elif depth < _DEEPEST * 4:
-                self._add(inner, shell, depth + 1)
+                self._take(inner, _language(call, shell), call, depth + 1)
             else:
-                self.broken = True
+                self._add(inner, shell, depth + 1)
 
-    def _unparsable(self, text: str, shell: str, outer: Call | None, depth: int) -> None:
+    def _look_through(self, text: str, shell: str, outer: Call | None, depth: int) -> None:
         """A syntax error must not hide anything: look at every piece that could be a command."""
         if not self.broken:
             self.broken = True
             self.findings.append(Finding(Risk.CAUTION, "cannot be understood completely"))
         for call in lexical.calls(text):
-            if len(self.calls) < _MOST_CALLS:
-                self._add(self._outer(call, outer), shell, max(depth, _DEEPEST))
-        self.findings += lexical.bombs(text)
+            self._add(_within(call, outer), shell, depth)
+            if self._gave_up:
+                return
+        if lexical.is_bomb(text):
+            self.findings.append(lexical.BOMB)
+
+    def _give_up(self) -> None:
+        self.broken = True
+        if not self._gave_up:
+            self.findings.append(_TOO_MUCH)
+
+    @property
+    def _gave_up(self) -> bool:
+        return _TOO_MUCH in self.findings
+
+
+def _within(call: Call, outer: Call | None) -> Call:
+    if outer is None:
+        return call
+    return replace(call, wrappers=(*outer.wrappers, outer.program, *call.wrappers))
 
 
 def _language(call: Call, shell: str) -> str:

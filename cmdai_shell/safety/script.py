@@ -74,8 +74,12 @@ class Call:
 
     @property
     def program(self) -> str:
-        """The program's name without its folder, or empty for a bare redirection."""
-        return self.words[0].text.rpartition("/")[2] if self.words else ""
+        """The program's name without its folder, or empty for a bare redirection. What may be
+        empty in it is taken to be so: ``r$@m`` is ``rm``."""
+        if not self.words:
+            return ""
+        name = self.words[0].text.rpartition("/")[2]
+        return name.replace(MAYBE, "") or name
 
     @property
     def args(self) -> tuple[Word, ...]:

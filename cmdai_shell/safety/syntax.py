@@ -45,16 +45,19 @@ def parsable(text: str) -> bool:
     return len(text) <= LONGEST and all(text.count(c) <= most for c, most in _MOST_OF.items())
 
 
-def read(text: str, shell: str, fed_by: tuple[Call, ...] = ()) -> Reader:
-    """Parse and walk; ``fed_by`` are the calls whose output the text's own calls read.
+def read(text: str, shell: str, outer: Call | None, variables: dict[str, list[Word]]) -> Reader:
+    """Parse and walk. ``outer`` is the call that starts the text: what it reads and where it runs
+    holds for the text's own calls. ``variables`` are those of the whole line so far.
 
-    A line that assigns or defines something is walked twice, so that a function
-    or a loop body sees what comes to stand further right."""
+    A line that assigns or defines something is walked twice, so that a function or a loop body
+    sees what comes to stand further right.
+    """
+    fed_by = outer.fed_by if outer else ()
     tree: Tree = _parser().parse(text.encode(errors="replace"))
-    reader = Reader(shell)
+    reader = Reader(shell, variables, outer)
     reader.walk(tree.root_node, fed_by)
-    if reader.words.variables or reader.functions:
-        second = Reader(shell, reader)
+    if variables or reader.functions:
+        second = Reader(shell, variables, outer, reader.functions)
         second.walk(tree.root_node, fed_by)
         reader = second
     reader.broken = reader.broken or tree.root_node.has_error
@@ -65,15 +68,19 @@ class Reader:
     """One walk over a syntax tree. Afterwards ``calls`` holds every simple command, wrappers still
     on, ``bombs`` the names of functions that start themselves twice."""
 
-    def __init__(self, shell: str, before: Reader | None = None) -> None:
+    def __init__(
+        self,
+        shell: str,
+        variables: dict[str, list[Word]],
+        outer: Call | None = None,
+        functions: dict[str, Node] | None = None,
+    ) -> None:
         self.calls: list[Call] = []
         self.broken = False
         self.bombs: set[str] = set()
-        self.functions: dict[str, Node] = before.functions if before else {}
-        self.words = Evaluator(shell, self._substitution)
-        if before:
-            self.words.variables = before.words.variables
-        self._cwd: tuple[str, ...] = (".",)
+        self.functions: dict[str, Node] = functions or {}
+        self.words = Evaluator(shell, self._substitution, variables)
+        self._cwd = outer.cwd if outer else (".",)
         self._depth = 0
 
     def walk(self, root: Node, fed_by: tuple[Call, ...] = ()) -> None:

@@ -116,6 +116,14 @@ def system_file(path: str) -> bool:
 
 
 def _place(path: str, glob: bool) -> Place:
+    if MAYBE in path:
+        without = path.replace(MAYBE, "")
+        if without:  # what may be empty is so at the worst moment
+            return max(_named(path, glob), _named(joined(".", without), glob))
+    return _named(path, glob)
+
+
+def _named(path: str, glob: bool) -> Place:
     if path.startswith(MAYBE):
         return _unknown(path)
     if glob:
@@ -182,6 +190,12 @@ def _absolute(path: str) -> Place:
         return Place.SCRATCH if len(parts) > 1 else Place.HERE
     if path in _SYSTEM or system_file(path):
         return Place.HOME if path in _HOMES else Place.SYSTEM
+    if parts[0] == SOME:
+        return Place.SYSTEM if len(parts) == 1 else Place.PRECIOUS
+    if parts[0] == "dev" and parts[-1] in _HARMLESS_DEVICES:
+        return Place.SCRATCH
+    if parts[0] == "srv":
+        return Place.PRECIOUS
     if parts[0] in ("home", "Users", "root"):
         inside = parts[1:] if parts[0] == "root" else parts[2:]
         return _in_home("/".join(inside))

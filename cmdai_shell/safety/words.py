@@ -58,9 +58,14 @@ class Evaluator:
     not followed, all their values count. ``run`` visits a substitution and returns its calls.
     """
 
-    def __init__(self, shell: str, run: Callable[[Node], tuple[Call, ...]]) -> None:
+    def __init__(
+        self,
+        shell: str,
+        run: Callable[[Node], tuple[Call, ...]],
+        variables: dict[str, list[Word]],
+    ) -> None:
         self.shell = shell
-        self.variables: dict[str, list[Word]] = {}
+        self.variables = variables
         self._run = run
 
     def assign(self, name: str, values: Iterable[Word], expanded: bool = False) -> None:
