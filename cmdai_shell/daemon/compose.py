@@ -77,7 +77,7 @@ class Chain:
         backends: Sequence[Backend] | None = None,
         former: Chain | None = None,
     ) -> None:
-        """``former`` leaves us its engine, and with it the loaded model, if that is set up alike."""
+        """``former`` leaves us its engine, with the loaded model, if both are set up alike."""
         self.config = config
         alike = former is not None and former.config.embedded == config.embedded
         kept = former.engine if former and alike else None

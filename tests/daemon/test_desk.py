@@ -18,7 +18,7 @@ from tests.daemon.conftest import until
 from tests.fakes.scripted_backend import ScriptedBackend
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from cmdai_shell.core import Clock
@@ -135,10 +135,9 @@ class TestAnEditByHand:
     """config.toml is looked at with every press."""
 
     @pytest.fixture
-    def config(self, tmp_path: Path) -> Path:
-        path = tmp_path / "config" / "config.toml"
-        path.parent.mkdir()
-        return path
+    def edit(self, tmp_path: Path) -> Callable[[str], object]:
+        (tmp_path / "config").mkdir()
+        return (tmp_path / "config" / "config.toml").write_text
 
     @pytest.fixture
     def engines(self, monkeypatch: pytest.MonkeyPatch) -> list[Engine]:
@@ -157,38 +156,36 @@ class TestAnEditByHand:
         return Desk(lambda former: compose.compose(clock, None, former), clock=clock)
 
     async def test_counts_from_the_next_press(
-        self, desk: Desk, config: Path, engines: list[Engine]
+        self, desk: Desk, edit: Callable[[str], object], engines: list[Engine]
     ) -> None:
-        for level, action in (("", "arm"), ("strict", "refuse"), ("permissive", "insert")):
-            config.write_text(f'safety_level = "{level}"\n' if level else "")
+        for level, action in (("moderate", "arm"), ("strict", "refuse"), ("moderate", "arm")):
+            edit(f'safety_level = "{level}"\n')
             found = await last(desk, "wipe the root")
             assert isinstance(found, Suggestion)
             assert found.action == action
-        config.unlink()
-        assert (await last(desk, "wipe the root")).action == "arm"  # type: ignore[attr-defined]
 
     async def test_that_breaks_it_is_said_until_it_is_repaired(
-        self, desk: Desk, config: Path, engines: list[Engine]
+        self, desk: Desk, edit: Callable[[str], object], engines: list[Engine]
     ) -> None:
         assert isinstance(await last(desk, "list files"), Suggestion)
-        config.write_text("nonsense = 1\n")
+        edit("nonsense = 1\n")
         for _ in range(2):
             error = await last(desk, "list files")
             assert isinstance(error, CmdaiError)
             assert error.code == "bad-configuration"
-        config.write_text("")
+        edit("")
         assert isinstance(await last(desk, "list files"), Suggestion)
 
     async def test_keeps_the_loaded_model_unless_it_is_about_the_model(
-        self, desk: Desk, config: Path, engines: list[Engine]
+        self, desk: Desk, edit: Callable[[str], object], engines: list[Engine]
     ) -> None:
         async with asyncio.TaskGroup() as group:
             life = group.create_task(desk.live())
             await last(desk, "list files")
-            config.write_text('safety_level = "strict"\n')
+            edit('safety_level = "strict"\n')
             await last(desk, "list files")
             assert len(engines) == 1
-            config.write_text('safety_level = "strict"\n[embedded]\nthreads = 1\n')
+            edit('safety_level = "strict"\n[embedded]\nthreads = 1\n')
             await last(desk, "list files")
             assert len(engines) == 2
             await until(lambda: engines[0].closed)
