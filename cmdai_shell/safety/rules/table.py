@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cmdai_shell.safety.rules import code, devices, files, network, processes, secrets
+from cmdai_shell.safety.rules import (
+    accounts,
+    code,
+    devices,
+    files,
+    git,
+    network,
+    processes,
+    secrets,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -12,7 +21,7 @@ if TYPE_CHECKING:
     from cmdai_shell.safety.rules.rule import Check, Finding
     from cmdai_shell.safety.script import Call
 
-_TOPICS = (files, devices, processes, network, secrets, code)
+_TOPICS = (files, devices, processes, network, secrets, code, git, accounts)
 
 CHECKS: dict[str, tuple[Check, ...]] = {}
 for _topic in _TOPICS:
