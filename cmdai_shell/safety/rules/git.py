@@ -80,7 +80,7 @@ def _checkout(options: Options, rest: list[Word]) -> Iterator[Finding]:
         yield Finding(DANGEROUS, "throws away changes that are not committed", "git stash")
     elif _EVERYTHING & {word.text for word in rest}:
         yield Finding(DANGEROUS, "throws away all changes in this folder", "git stash")
-    elif len(rest) > 1 and not options.has("b", "B", "orphan", "track", "t"):
+    elif (options.dashed or len(rest) > 1) and not options.has("b", "B", "orphan", "track", "t"):
         yield Finding(CAUTION, "replaces files by their committed version")
     elif options.has("B", "C", "force-create"):
         yield Finding(CAUTION, "moves a branch")
@@ -174,7 +174,7 @@ CHECKS: dict[str, Check] = {
             "deletes it on the server"),
         Row("repo edit", DANGEROUS, "shows the repository to everybody", "visibility"),
         Row("gist|issue delete", DANGEROUS, "deletes it on the server"),
-        Row("api", DANGEROUS, "may delete something on the server", "X|method"),
+        Row("api", CAUTION, "may change something on the server", "X|method"),
         Row("pr|issue merge|close", CAUTION, "merges or closes it for everybody"),
     ),
     "glab": from_rows(Row("repo|project delete", CRITICAL, _REPO)),

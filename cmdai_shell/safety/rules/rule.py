@@ -62,11 +62,14 @@ class Options:
         self.short: set[str] = set()
         self.long: list[str] = []
         self.operands: list[Word] = []
+        self.dashed = False
+        """A ``--`` was given."""
         valued = set(_VALUED.get(call.program, "").split())
         words = iter(call.args)
         for word in words:
             text = word.text
             if text == "--":
+                self.dashed = True
                 self.operands += words
             elif not text.startswith("-") or text == "-":
                 self.operands.append(word)

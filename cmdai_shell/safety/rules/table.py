@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING
 
 from cmdai_shell.safety.rules import (
     accounts,
+    cloud,
     code,
+    containers,
+    databases,
     devices,
     files,
     git,
     network,
+    packages,
     processes,
     secrets,
 )
@@ -21,7 +25,20 @@ if TYPE_CHECKING:
     from cmdai_shell.safety.rules.rule import Check, Finding
     from cmdai_shell.safety.script import Call
 
-_TOPICS = (files, devices, processes, network, secrets, code, git, accounts)
+_TOPICS = (
+    files,
+    devices,
+    processes,
+    network,
+    secrets,
+    code,
+    git,
+    containers,
+    cloud,
+    databases,
+    accounts,
+    packages,
+)
 
 CHECKS: dict[str, tuple[Check, ...]] = {}
 for _topic in _TOPICS:
