@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from cmdai_shell.core import Action, Risk, Shell, Verdict
 from cmdai_shell.safety import lexical
 from cmdai_shell.safety.rules.rule import Finding, quoted
-from cmdai_shell.safety.script import Call, Parsed
+from cmdai_shell.safety.script import UNKNOWN, Call, Parsed
 from cmdai_shell.safety.wrappers import unwrap
 
 if TYPE_CHECKING:
@@ -54,7 +54,9 @@ def decide(risk: Risk, level: Level) -> Action:
 def parse(command: str, shell: Shell = "bash") -> Parsed:
     """Take a command line apart without running or changing anything. Never raises."""
     found = _Analysis(command, shell)
-    return Parsed(tuple(call for call in found.calls if call.words), found.broken)
+    return Parsed(
+        tuple(call for call in found.calls if call.words and not call.guess), found.broken
+    )
 
 
 def assess(
@@ -119,6 +121,8 @@ class _Analysis:
             self._give_up()
             return
         self.calls.append(call)
+        if call.words and (call.words[0].glob or call.program in UNKNOWN) and not call.guess:
+            self.findings.append(Finding(Risk.CAUTION, "runs a program nobody can know beforehand"))
         for inner in unwrap(call):
             if isinstance(inner, str):
                 self._take(inner, _language(call, shell), call, depth + 1)

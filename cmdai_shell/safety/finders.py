@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from cmdai_shell.safety.folding import stdin_of
@@ -33,11 +34,13 @@ def selective(call: Call) -> bool:
     args = [word.text for word in call.args]
     if call.program not in ("find", "gfind"):
         return any(not text.startswith("-") and text != "." for text in args)
-    for at, text in enumerate(args):
-        value = args[at + 1] if at + 1 < len(args) else ""
-        if text in _BY_NAME and not value.strip("*./"):
+    executing = False
+    for text, value in pairwise([*args, ""]):
+        if executing or text in _EXEC:
+            executing = text not in (";", "+")
+        elif text in _BY_NAME and not value.strip("*./"):
             continue
-        if text.startswith("-") and len(text) > 2 and text not in _UNSELECTIVE:
+        elif text.startswith("-") and len(text) > 2 and text not in _UNSELECTIVE:
             return True
     return False
 

@@ -135,10 +135,14 @@ def literals(code: str) -> list[str]:
     return [re.sub(r"\\(.)", r"\1", found[1:-1]) for found in _LITERAL.findall(code)]
 
 
+def _one_blank(found: re.Match[str]) -> str:
+    return "\n" if "\n" in found[0] else " "
+
+
 def shell_texts(call: Call) -> Iterator[str]:
     """Shell commands inside another program's text or options: ``os.system("…")``, awk's
     ``system()``, ``tar --to-command=…``."""
-    code = code_of(call)[:8192]
+    code = re.sub(r"\s{2,}", _one_blank, code_of(call)[:8192])  # long runs would take minutes
     if code:
         for found in _STARTS.finditer(code):
             parts = literals(found.group(1))

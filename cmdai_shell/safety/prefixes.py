@@ -65,10 +65,14 @@ PREFIXES: dict[str, Prefix] = {
     "fakeroot": Prefix("-l -s -i -b", "-u"),
     "chroot": Prefix("--userspec --groups", "--skip-chdir", 1, starts_shell=True),
     "unshare": Prefix(
-        "-R -S -G -w --root", "-m -u -i -n -p -U -C -T -r -f --fork --pid --net --mount", starts_shell=True
+        "-R -S -G -w --root",
+        "-m -u -i -n -p -U -C -T -r -f --fork --pid --net --mount",
+        starts_shell=True,
     ),
     "nsenter": Prefix(
-        "-t -S -G --target", "-a -m -u -i -n -p -U -C -T --all --mount --net --pid", starts_shell=True
+        "-t -S -G --target",
+        "-a -m -u -i -n -p -U -C -T --all --mount --net --pid",
+        starts_shell=True,
     ),
     "setpriv": Prefix("--reuid --regid --groups --rlimit", "--clear-groups --init-groups"),
     "bwrap": Prefix(

@@ -71,6 +71,8 @@ class Call:
     """Names of the wrappers that were taken off, outermost first."""
     cwd: tuple[str, ...] = (".",)
     """Where it may run: "." is the folder the line is typed in."""
+    guess: bool = False
+    """It stands for a program that nobody can know beforehand."""
 
     @property
     def program(self) -> str:

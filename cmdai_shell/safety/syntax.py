@@ -223,19 +223,23 @@ class Reader:
     def _command(
         self, node: Node, fed_by: tuple[Call, ...], redirects: tuple[Redirect, ...]
     ) -> tuple[Call, ...]:
+        programs: list[list[Word]] = []
         words: list[Word] = []
         own: list[Redirect] = []
         for child in node.children:
             if child.type == "command_name":
                 for part in child.named_children:
-                    words += self.words.words(part)
+                    programs += self.words.readings(part)
             elif child.type == "variable_assignment":
                 self._assignment(child)
             elif child.type.endswith("_redirect"):
                 own += self._redirect(child)[0]
             elif child.is_named or child.type in ("$", "==", "=~", "!"):
                 words += self.words.words(child)
-        return self._record(words, fed_by, (*redirects, *own))
+        calls: list[Call] = []
+        for program in programs or [[]]:
+            calls += self._record([*program, *words], fed_by, (*redirects, *own))
+        return tuple(calls)
 
     def _record(
         self, words: list[Word], fed_by: tuple[Call, ...], redirects: tuple[Redirect, ...]

@@ -79,16 +79,22 @@ class Evaluator:
 
     def words(self, node: Node) -> list[Word]:
         """Every word that ``node`` may become: braces, lists and word splitting make several."""
+        found = [word for reading in self.readings(node) for word in reading]
+        return found if len(found) <= MOST else [*found[:MOST], Word(MAYBE)]
+
+    def readings(self, node: Node) -> list[list[Word]]:
+        """The words ``node`` becomes, for each of the values its variables may have."""
         options = self._options(node)
-        found: list[Word] = []
-        for text, sources in options[:MOST]:
-            for expanded in braces(text, MOST):
-                for part in expanded.split(SPLIT) if SPLIT in expanded else (expanded,):
-                    if part or not expanded:
-                        found.append(self._finish(part, sources))
-        if len(options) > MOST or len(found) > MOST:
-            found = [*found[:MOST], Word(MAYBE)]
-        return found
+        found = [
+            [
+                self._finish(part, sources)
+                for expanded in braces(text, MOST)
+                for part in expanded.split(SPLIT)
+                if part or not expanded
+            ]
+            for text, sources in options[:MOST]
+        ]
+        return found if len(options) <= MOST else [*found, [Word(MAYBE)]]
 
     def _finish(self, text: str, sources: tuple[Call, ...]) -> Word:
         if text.startswith("~"):

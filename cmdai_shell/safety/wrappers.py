@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from cmdai_shell.safety import finders
 from cmdai_shell.safety.folding import stdin_of
+from cmdai_shell.safety.interpreters import SHELLS, shell_texts
 from cmdai_shell.safety.prefixes import CONTAINER, PREFIXES, Prefix
-from cmdai_shell.safety.script import HOME, Call, Word, names
+from cmdai_shell.safety.script import HOME, UNKNOWN, Call, Word, names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-SHELLS = names("sh bash zsh dash ksh ksh93 mksh fish ash rbash csh tcsh pwsh")
 _CONTAINERS = names("docker podman nerdctl docker-compose lxc incus nomad")
 _CLUSTERS = names("kubectl oc k k3s microk8s minikube")
+_WORST = names("rm dd shred mkfs mkfs.ext4 wipefs chmod chown mv cp sh bash eval reboot shutdown")
 
 
 def unwrap(call: Call) -> Iterator[Call | str]:
@@ -47,6 +49,25 @@ def unwrap(call: Call) -> Iterator[Call | str]:
         yield from _cluster_exec(inner)
     else:
         yield from _texts(call)
+        yield from shell_texts(call)
+        yield from _guessed(call)
+
+
+def _guessed(call: Call) -> Iterator[Call]:
+    """A program that only the running shell knows (``$SUDO rm …``, ``/bin/r?``): what it may be."""
+    program = call.words[0]
+    if program.glob:
+        likely = [name for name in _WORST if fnmatchcase(name, call.program)]
+    elif not program.known and call.program in UNKNOWN:
+        flags = {char for word in call.args if word.text[:1] == "-" for char in word.text}
+        likely = ["rm"] if flags >= {"r", "f"} else []
+        for words in _after_options(call.args, Prefix()):
+            if words:
+                yield replace(call, words=words, guess=True)
+    else:
+        return
+    for name in likely:
+        yield replace(call, words=(Word(name), *call.args), guess=True)
 
 
 def _prefixed(call: Call, row: Prefix) -> Iterator[Call | str]:
