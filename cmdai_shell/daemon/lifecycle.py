@@ -147,4 +147,5 @@ def _remove(listeners: Listeners) -> None:
     """The sockets' files, then the lock: nobody else's are there while we hold it."""
     if not listeners.inherited:
         _unlink(listeners)
+    os.ftruncate(listeners.lock, 0)
     os.close(listeners.lock)

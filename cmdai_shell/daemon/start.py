@@ -21,7 +21,7 @@ from cmdai_shell.daemon import folder
 from cmdai_shell.errors import CmdaiError, DaemonUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from cmdai_shell.core import Backend
 
@@ -88,13 +88,14 @@ def start(program: Program = REAL) -> None:
     if listeners is None:
         os.close(at)
         return
-    if os.fork():
+    if pid := os.fork():
+        folder.sign_lock(listeners.lock, pid)
         for opened in (listeners.hook, listeners.api):
             opened.close()
         os.close(listeners.lock)
         os.close(at)
         return
-    _detach()
+    _detach(keep=(listeners.hook.fileno(), listeners.api.fileno(), listeners.lock, at))
     _live(listeners, program)
     sys.exit()  # the caller's own work is the parent's to go on with
 
@@ -108,16 +109,27 @@ def run(program: Program = REAL) -> None:
     passed = _passed()
     at = folder.open_folder(paths.runtime_dir())
     handed_over = folder.LOCK in passed
-    lock = passed[folder.LOCK] if handed_over else folder.take_lock(at)
-    if lock is None:
-        running = f"a daemon is already running (process {folder.holder(at)})"
-        raise DaemonUnavailable(running, "cmdai-shell daemon stop")
+    lock = passed[folder.LOCK] if handed_over else _lock_of_my_own(at)
     if HOOK in passed and API in passed:
         hook, api = (socket.socket(fileno=passed[name]) for name in (HOOK, API))
         listeners = Listeners(hook, api, lock, at, inherited=not handed_over)
     else:
         listeners = _bind(at, lock)
     _live(listeners, program, foreground=True)
+
+
+def _lock_of_my_own(at: int) -> int:
+    """Raises DaemonUnavailable when another daemon has it; one that only looks has it for a
+    moment."""
+    deadline = time.monotonic() + PATIENCE
+    while (lock := folder.take_lock(at)) is None:
+        if pid := folder.holder(at):
+            running = f"a daemon is already running (process {pid})"
+            raise DaemonUnavailable(running, "cmdai-shell daemon stop")
+        if time.monotonic() > deadline:
+            raise DaemonUnavailable("another daemon is starting", "try again in a moment")
+        time.sleep(0.01)
+    return lock
 
 
 def stop() -> bool:
@@ -148,7 +160,8 @@ def _listen_or_join(at: int) -> Listeners | None:
         if time.monotonic() > deadline:
             pid = folder.holder(at)
             raise DaemonUnavailable(
-                f"the daemon (process {pid}) holds the lock and does not listen", f"kill {pid}"
+                f"the daemon (process {pid or '?'}) holds the lock and does not listen",
+                f"kill {pid}" if pid else "try again in a moment",
             )
         time.sleep(0.01)
     return None
@@ -161,8 +174,8 @@ def _accepts(at: int) -> bool:
         probe.settimeout(1)
         try:
             probe.connect(HOOK)
-        except TimeoutError:
-            return True  # its queue is full, so it exists
+        except (TimeoutError, BlockingIOError):
+            return True  # its queue is full, so it exists; Linux does not even wait (connect(2))
         except OSError:
             return False
     return True
@@ -171,7 +184,6 @@ def _accepts(at: int) -> bool:
 def _bind(at: int, lock: int) -> Listeners:
     """Both sockets, bound by name inside the open folder: no path can be swapped beneath us, and
     none is too long."""
-    folder.sign_lock(lock)
     os.fchdir(at)
     return Listeners(_listener(HOOK, at), _listener(API, at), lock, at, inherited=False)
 
@@ -215,12 +227,17 @@ def _without_the_line(program: Program) -> None:
         os.execve(program.command[0], [*program.command, "start"], clean)  # noqa: S606
 
 
-def _detach() -> None:
+def _detach(keep: Collection[int]) -> None:
+    """Leave the terminal, and everything the shell had open but ``keep``: a lock that a script
+    holds (``exec 9>file``) must end with the script."""
     os.setsid()
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nothing, stream)
-    os.close(nothing)
+    for name in os.listdir("/dev/fd"):  # noqa: PTH208
+        if (fd := int(name)) > 2 and fd not in keep:
+            with suppress(OSError):  # the one that listed them
+                os.close(fd)
 
 
 def _live(listeners: Listeners, program: Program, *, foreground: bool = False) -> None:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import subprocess
 import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import pytest
 
-from cmdai_shell.daemon import start
+from cmdai_shell.daemon import folder, start
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PINNED = {
     "cmdai_shell", "cmdai_shell.config", "cmdai_shell.config.paths", "cmdai_shell.daemon",
@@ -32,6 +39,28 @@ def test_only_light_modules_are_loaded_before_the_sockets_listen() -> None:
     loaded -= set(bare.stdout.decode().split())  # what this installation's site loads anyway
     assert {name for name in loaded if name.startswith("cmdai_shell")} == PINNED
     assert not loaded & HEAVY
+
+
+def test_a_daemon_whose_queue_is_full_is_still_one(runtime_dir: Path) -> None:
+    at = folder.open_folder(runtime_dir)
+    before = os.open(".", os.O_RDONLY)
+    with ExitStack() as opened:
+        listener = opened.enter_context(socket.socket(socket.AF_UNIX))
+        listener.bind(str(runtime_dir / start.HOOK))
+        listener.listen(0)
+        try:
+            while True:
+                waiting = opened.enter_context(socket.socket(socket.AF_UNIX))
+                waiting.settimeout(0.1)
+                try:
+                    waiting.connect(str(runtime_dir / start.HOOK))
+                except OSError:
+                    break
+            assert start._accepts(at)
+        finally:
+            os.fchdir(before)
+            os.close(before)
+            os.close(at)
 
 
 @pytest.mark.parametrize("words", [[], ["dance"], ["start", "now"]])

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from cmdai_shell.daemon import folder
 from tests.daemon.test_wire import record
 from tests.integration.conftest import SCRIPTED, Process, read, until
 
@@ -56,6 +57,35 @@ def test_it_has_left_the_terminal_and_the_folder(daemon: Process) -> None:
     until(lambda: daemon.ask("list files")[-1] == "D")
     assert {str((proc / "fd" / n).readlink()) for n in "012"} == {"/dev/null"}
     assert os.getsid(daemon.pid) == daemon.pid
+
+
+def test_what_the_shell_has_open_does_not_stay_open(daemon: Process, tmp_path: Path) -> None:
+    """``exec 9>lockfile`` in a script that calls us: the lock ends with the script."""
+    with (tmp_path / "lockfile").open("w") as lockfile:
+        os.set_inheritable(lockfile.fileno(), True)
+        subprocess.run([*daemon.command, "start"], close_fds=False, check=True)
+    assert daemon.ask("list files")[-1] == "D"
+    folder = Path("/proc") / str(daemon.pid) / "fd"
+    if not folder.exists():
+        pytest.skip("no /proc")
+    assert str(tmp_path / "lockfile") not in {str(fd.readlink()) for fd in folder.iterdir()}
+
+
+def test_run_is_not_put_off_by_somebody_who_only_looks(daemon: Process) -> None:
+    """Nor does it ever name "process 0"."""
+    at = os.open(daemon.runtime_dir, os.O_RDONLY)
+    lock = folder.take_lock(at)
+    assert lock is not None
+    command = [*daemon.command, "run"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            time.sleep(0.5)  # it has met the lock by now
+            os.close(lock)
+            until(lambda: daemon.pid == process.pid or process.poll() is not None, "the daemon")
+            assert process.poll() is None
+        finally:
+            process.terminate()
+            os.close(at)
 
 
 def test_the_persons_line_is_not_in_its_environment(daemon: Process) -> None:
