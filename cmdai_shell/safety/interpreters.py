@@ -125,9 +125,17 @@ _STARTS = re.compile(
 _QUOTED_COMMAND = re.compile(r"`([^`]*)`|(?:%x|qx)\s*[\[{(/!|]([^\]})/!|]*)|\|\s*\"([^\"]*)\"")
 _CARRIED = re.compile(
     r"(?:--checkpoint-action=exec=|--to-command=|--use-compress-program=|--rsh=|(?:-o)?ProxyCommand="
-    r"|core\.(?:pager|editor|sshCommand|fsmonitor)=|\.(?:shell|system) |\\! ?|[:+]*!)(?P<text>.+)",
+    r"|core\.(?:pager|editor|sshCommand|fsmonitor)=|\.(?:shell|system) |\\! ?)(?P<text>.+)",
     re.DOTALL | re.IGNORECASE,
 )
+
+_EDITORS = frozenset(
+    {"vim", "vi", "nvim", "ex", "view", "less", "more", "man", "ed", "emacs", "gdb", "ftp"}
+)
+_FROM_EDITOR = re.compile(
+    r"[:+]*(?:!|shell |pipe )\s*(.+)|.*(?:shell-command|call-process) \"(.*)\"", re.DOTALL
+)
+_FROM_SED = re.compile(r"(?:^|[;{\n])\s*[\d$,/]*\s*e\s+([^\n]+)")
 
 
 def literals(code: str) -> list[str]:
@@ -152,7 +160,12 @@ def shell_texts(call: Call) -> Iterator[str]:
                 yield next((text for text in groups if text), "")
     for word in call.args:
         carried = _CARRIED.match(word.text)
-        if carried and call.program not in ("[", "test", "echo", "printf", "find", "grep", "git"):
+        if carried and call.program not in _SAY_ONLY:
             yield carried["text"]
-        elif carried and call.program == "git" and word.text.lower().startswith("core."):
-            yield carried["text"]
+        if call.program in _EDITORS and (found := _FROM_EDITOR.match(word.text)):
+            yield found[1] or found[2]
+        if call.program in ("sed", "gsed"):
+            yield from _FROM_SED.findall(word.text)
+
+
+_SAY_ONLY = frozenset({"echo", "printf", "grep", "[", "test"})

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cmdai_shell.core import Risk
 from cmdai_shell.safety.finders import selective, starts
+from cmdai_shell.safety.interpreters import SHELLS
 from cmdai_shell.safety.rules.rule import CAUTION, CRITICAL, DANGEROUS, Finding, Options, line
-from cmdai_shell.safety.script import Word, spoken
+from cmdai_shell.safety.script import Word, names, spoken
 from cmdai_shell.safety.targets import NAMES, Place, device, joined, place, system_file
 
 if TYPE_CHECKING:
@@ -45,10 +47,16 @@ def _remove(call: Call) -> Iterator[Finding]:
         yield Finding(CAUTION, "removes empty folders")
     elif options.has("r", "R", "recursive"):
         yield _loss(where, word, line("ls -la --", [word]))
+        for each in options.operands:
+            if place(each, call) is Place.ORDINARY and _holds_work(each.text):
+                yield Finding(DANGEROUS, f"deletes {spoken(each.text)} with the work in it",
+                              line("ls -la --", [each]))  # fmt: skip
     elif word.glob and where in (Place.ROOT, Place.SYSTEM, Place.HOME):
         yield Finding(DANGEROUS, f"deletes every file in {NAMES[where]} ({spoken(word.text)})")
-    elif where is Place.SYSTEM or any(system_file(w.text) for w in options.operands):
+    elif any(vital(w.text) for w in options.operands):
         yield Finding(CRITICAL, f"deletes a file the system needs ({spoken(word.text)})")
+    elif where is Place.SYSTEM:
+        yield Finding(DANGEROUS, f"deletes a part of the system ({spoken(word.text)})")
     elif where is Place.DEVICE:
         yield Finding(DANGEROUS, f"removes the device file {spoken(word.text)}")
     elif where in (Place.HERE, Place.PRECIOUS) and (word.glob or where is Place.PRECIOUS):
@@ -56,6 +64,17 @@ def _remove(call: Call) -> Iterator[Finding]:
         yield Finding(risk, f"deletes {NAMES[where]}", line("rm -i --", options.operands))
     else:
         yield Finding(CAUTION, "deletes files for good")
+
+
+_WORK = names(
+    "src lib app apps docs doc tests test data db database databases projects project work code "
+    "backup backups photos pictures documents migrations .github uploads repos sources workspace"
+)
+
+
+def _holds_work(path: str) -> bool:
+    """A folder whose name says that people's work is in it, or a glob for all that is in one."""
+    return path.removesuffix("/*").rstrip("/").rpartition("/")[2].lower() in _WORK
 
 
 def _loss(where: Place, word: Word, safer: str = "") -> Finding:
@@ -75,6 +94,8 @@ def _find(call: Call) -> Iterator[Finding]:
         looks = line("find", (w for w in call.args if w.text != "-delete"))
         if not selective(call):
             yield _loss(where, word, looks)
+            if any(_holds_work(start.text) for start in starts(call)):
+                yield Finding(DANGEROUS, f"deletes {spoken(word.text)} with the work in it", looks)
         elif LOSING_ALL[where] is CRITICAL or where in (Place.PRECIOUS, Place.UNKNOWN):
             yield Finding(DANGEROUS, f"deletes what it finds all over {spoken(word.text)}", looks)
         else:
@@ -84,26 +105,45 @@ def _find(call: Call) -> Iterator[Finding]:
             yield from overwrites(call.args[at + 1], call)
 
 
+def vital(path: str) -> bool:
+    """A file that decides who gets in, what runs as root, or whether the machine starts."""
+    return path in _VITAL or path.startswith(("/etc/sudoers.d", "/etc/pam.d", "/boot/"))
+
+
+_VITAL = names(
+    "/etc/passwd /etc/shadow /etc/group /etc/gshadow /etc/sudoers /etc/fstab /etc/ld.so.preload "
+    "/etc/pam.conf /proc/sysrq-trigger /bin/sh /bin/bash /bin/login /bin/su /usr/bin/sudo "
+    "/usr/bin/bash /usr/bin/sh /usr/bin/env /usr/bin/su /usr/bin/login /sbin/init /usr/sbin/sshd "
+    "/lib/systemd/systemd /etc/inittab /etc/crypttab /etc/shells"
+)
+_ADDABLE = names("/etc/fstab /etc/shells /etc/crypttab")
+"""Adding a line to these is common, replacing them is not."""
+
+
 def overwrites(word: Word, call: Call, how: str = "overwrites") -> Iterator[Finding]:
     """Findings for a file that is written to; ``how`` is the verb."""
+    where = place(word, call)
+    name = spoken(word.text)
     for folder in call.cwd:
         path = joined(folder, word.text)
-        where = place(word, call)
-        name = spoken(word.text)
         if device(path):
             yield Finding(CRITICAL, f"writes straight onto the disk {name}, what is on it is lost")
-        elif system_file(path):
+        elif vital(path) and (how == "overwrites" or path not in _ADDABLE):
             yield Finding(CRITICAL, f"{how} {name}, which the system needs")
         elif path.endswith(("/.ssh/authorized_keys", "/.ssh/authorized_keys2")):
             yield Finding(CRITICAL, f"{how} {name}: whoever holds the key in it can log in here")
-        elif path.endswith(
-            (".bashrc", ".zshrc", ".profile", ".bash_profile", ".zshenv", "config.fish")
-        ):
+        elif path.endswith(_AT_NEW_SHELL):
             yield Finding(CAUTION, f"{how} {name}, which runs at every new shell")
-        elif path.startswith(("/etc/", "/sys/", "/proc/", "/usr/", "/boot/")):
+        elif path.startswith(("/dev/", "/proc/self/")):
+            continue
+        elif path.startswith(_CONFIGURATION) or system_file(path):
             yield Finding(DANGEROUS, f"{how} {name}, part of the system's configuration")
         elif where is Place.PRECIOUS:
             yield Finding(DANGEROUS, f"{how} {name}")
+
+
+_AT_NEW_SHELL = (".bashrc", ".zshrc", ".profile", ".bash_profile", ".zshenv", "config.fish")
+_CONFIGURATION = ("/etc/", "/sys/", "/proc/", "/usr/", "/boot/", "/bin/", "/sbin/", "/lib")
 
 
 def redirects(call: Call) -> Iterator[Finding]:
@@ -152,25 +192,49 @@ def _moved(call: Call, options: Options) -> Iterator[Finding]:
         )
 
 
+_SERVED = names(
+    "/var/www /srv /opt /mnt /media /usr/local /usr/local/bin /usr/local/lib /var/log /Users /home"
+)
+"""Parts of the system that people give to a service or to each other."""
+
+
 def _permissions(call: Call) -> Iterator[Finding]:
     options = Options(call)
     recursive = options.has("R", "recursive")
-    subject = options.operands[1:] if not options.has("reference") else options.operands
-    worst = _worst(subject, call)
-    what = "who may do what" if call.program == "chmod" else "who owns it"
-    if worst and LOSING_ALL[worst[0]] is CRITICAL and (recursive or worst[0] is not Place.HOME):
-        deep = recursive or worst[1].glob or worst[0] in (Place.ROOT, Place.DEVICE)
-        risk = CRITICAL if deep or system_file(worst[1].text) else DANGEROUS
-        yield Finding(risk, f"changes {what} for {NAMES[worst[0]]} ({spoken(worst[1].text)})")
-    elif worst and recursive and worst[0] in (Place.PRECIOUS, Place.UNKNOWN):
-        yield Finding(DANGEROUS, f"changes {what} for {spoken(worst[1].text)} and all below")
     mode = options.texts[0] if options.texts else ""
-    if call.program == "chmod" and _opens(mode, call):
-        yield Finding(DANGEROUS if recursive or "s" in mode else CAUTION,
-                      "lets every user of this machine change the files"
-                      if "s" not in mode else "lets everybody run it with its owner's rights")  # fmt: skip
+    opens = call.program == "chmod" and _opens(mode, call)
+    what = "who may do what" if call.program == "chmod" else "who owns it"
+    subject = options.operands if options.has("reference") else options.operands[1:]
+    for word in subject:
+        where = place(word, call)
+        target = f"{NAMES.get(where, 'a part of it')} ({spoken(word.text)})"
+        deep = recursive or word.glob
+        if any(joined(folder, word.text) in _SERVED for folder in call.cwd):
+            continue
+        if where is Place.HOME and deep:
+            yield Finding(DANGEROUS, f"changes {what} in {target}")
+        elif LOSING_ALL[where] is CRITICAL and where is not Place.HOME:
+            risky = deep or where in (Place.ROOT, Place.DEVICE) or vital(word.text)
+            yield Finding(CRITICAL if risky else DANGEROUS, f"changes {what} for {target}")
+        elif deep and (where is Place.UNKNOWN or (where is Place.PRECIOUS and not _handed(word))):
+            yield Finding(DANGEROUS, f"changes {what} for {spoken(word.text)} and all below")
+    if opens and ("s" in mode or (len(mode) == 4 and mode[0] in "4567")):
+        yield Finding(_setuid(subject), "lets everybody run it with its owner's rights")
+    elif opens:
+        yield Finding(DANGEROUS if recursive else CAUTION,
+                      "lets every user of this machine change the files")  # fmt: skip
     else:
         yield Finding(CAUTION, f"changes {what}")
+
+
+def _handed(word: Word) -> bool:
+    return word.text.startswith(("/srv/", "/var/www/", "/opt/", "/mnt/", "/media/", "/usr/local/"))
+
+
+def _setuid(subject: list[Word]) -> Risk:
+    """A shell that runs with its owner's rights makes everybody root."""
+    shells = any(word.text.rpartition("/")[2] in SHELLS | {"python3", "env"} for word in subject)
+    return CRITICAL if shells else DANGEROUS
 
 
 def _opens(mode: str, call: Call) -> bool:
@@ -199,6 +263,9 @@ def _archive(call: Call) -> Iterator[Finding]:
     if "--remove-files" in texts:
         yield Finding(DANGEROUS, "deletes the files after packing them")
     for at, text in enumerate(texts[:-1]):
+        packs = text.lstrip("-")[:1] in ("c", "r", "u") or "c" in text.lstrip("-")
+        if call.program != "unzip" and text.endswith("f") and packs and not text.startswith("--"):
+            yield from overwrites(call.args[at + 1], call)
         if text in ("-C", "-d", "--directory") and place(call.args[at + 1], call) is Place.ROOT:
             yield Finding(DANGEROUS, "unpacks over the whole system")
 
@@ -210,7 +277,7 @@ def _in_place(call: Call) -> Iterator[Finding]:
         yield Finding(CAUTION, "changes files in place")
         for word in options.operands:
             if word.text.startswith("/") and "/" in word.text[1:]:
-                yield from overwrites(word, call)
+                yield from overwrites(word, call, "changes")
 
 
 def _link(call: Call) -> Iterator[Finding]:
