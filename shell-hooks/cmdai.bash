@@ -32,14 +32,15 @@ _cmdai_relay=@RELAY@
 # shellcheck disable=SC2034  # for `cmdai-shell doctor`
 _cmdai_version=@VERSION@
 
-# What is remembered from press to press.
+# What is remembered from press to press. A place is a prompt and a line: what was remembered at
+# one place means nothing at another.
 _cmdai_own=               # the person's own text
 _cmdai_own_cursor=0       # and its cursor
-_cmdai_last=              # the suggestion made from it
+_cmdai_last_place=        # where the suggestion made from it was put
 _cmdai_alternative=0      # and which alternative that is
 _cmdai_armed=             # a critical command that waits for a second press
 _cmdai_armed_alternative=0
-_cmdai_armed_place=       # at this line of this prompt
+_cmdai_armed_place=       # at this place
 _cmdai_said_place=        # where our last message stands directly above the line
 _cmdai_bound=             # the keys are bound
 _cmdai_conflict=          # who else holds our key, for `cmdai-shell doctor`
@@ -62,31 +63,34 @@ _cmdai_explain() {
   local _cmdai_status=$?
   local -
   builtin set -f +aeEuTx
+  local place
+  _cmdai_find_place
   _cmdai_request explain "$_cmdai_status" "$READLINE_LINE" 0
-  _cmdai_say "$HISTCMD:$READLINE_LINE"
+  _cmdai_say "$place"
   return 0
 }
 
 # _cmdai_press STATUS: a state machine whose state is what stands on the line.
 _cmdai_press() {
-  local place=$HISTCMD:$READLINE_LINE wanted=0
+  local place wanted=0
 
+  _cmdai_find_place
   if [[ -n $_cmdai_armed && $place == "$_cmdai_armed_place" ]]; then
     _cmdai_put "$_cmdai_armed" "$_cmdai_armed_alternative"
     return
   fi
   _cmdai_armed=
-  if [[ -n $READLINE_LINE && $READLINE_LINE == "$_cmdai_last" ]]; then
+  if [[ -n $READLINE_LINE && $place == "$_cmdai_last_place" ]]; then
     wanted=$((_cmdai_alternative + 1))
     _cmdai_request next "$1" "$_cmdai_own" "$wanted"
   else
-    _cmdai_own=$READLINE_LINE _cmdai_own_cursor=$READLINE_POINT _cmdai_last=
+    _cmdai_own=$READLINE_LINE _cmdai_own_cursor=$READLINE_POINT _cmdai_last_place=
     _cmdai_request suggest "$1" "$_cmdai_own" "$wanted"
   fi
 
   case $_cmdai_end in
     put) _cmdai_put "$_cmdai_text" "$wanted" ;;
-    own) READLINE_LINE=$_cmdai_own READLINE_POINT=$_cmdai_own_cursor _cmdai_last= ;;
+    own) READLINE_LINE=$_cmdai_own READLINE_POINT=$_cmdai_own_cursor _cmdai_last_place= ;;
     arm)
       _cmdai_armed=$_cmdai_text _cmdai_armed_place=$place _cmdai_armed_alternative=$wanted
       ;;
@@ -96,26 +100,38 @@ _cmdai_press() {
 
 # _cmdai_put TEXT ALTERNATIVE: the text becomes the line.
 _cmdai_put() {
+  local place
   READLINE_LINE=$1 READLINE_POINT=${#1}
-  _cmdai_last=$1 _cmdai_alternative=$2 _cmdai_armed=
+  _cmdai_find_place
+  _cmdai_last_place=$place _cmdai_alternative=$2 _cmdai_armed=
+}
+
+# Sets `place`. What tells prompts apart: the number of the command, and that of the line we are
+# called from, which also moves when a line is dropped or empty. (The number of the history stands
+# still for a command that HISTCONTROL hides.)
+_cmdai_find_place() {
+  local number='\#'
+  place=${number@P}:${BASH_LINENO[-1]}:$READLINE_LINE
 }
 
 # _cmdai_say PLACE: the daemon's last message stays above the line, which readline redraws below.
 # A message that the press at PLACE finds directly above the line is replaced.
 _cmdai_say() {
-  local style=2
+  local style=2 place shown
   [[ -n $_cmdai_message ]] || return
   case $_cmdai_risk in
     caution) style=33 ;;
     dangerous | critical) style=31 ;;
   esac
+  _cmdai_blank_controls shown "$_cmdai_message"
   {
     [[ $1 != "$_cmdai_said_place" ]] || builtin printf '\e[A\e[J'
-    builtin printf '\e[%smcmdai: %s\e[0m\n' "$style" "$_cmdai_message"
+    builtin printf '\e[%smcmdai: %s\e[0m\n' "$style" "$shown"
   } >/dev/tty
   _cmdai_said_place=
   if [[ $_cmdai_message != *$'\n'* ]] && ((${#_cmdai_message} + 8 < ${COLUMNS:-80})); then
-    _cmdai_said_place=$HISTCMD:$READLINE_LINE
+    _cmdai_find_place
+    _cmdai_said_place=$place
   fi
 }
 
@@ -153,8 +169,9 @@ _cmdai_talk() {
   builtin trap 'builtin exit 130' INT
   _cmdai_draw
   _cmdai_find_folder
-  if [[ -e $folder && ! -O $folder ]]; then
-    end=fail message="$folder belongs to somebody else: set CMDAI_RUNTIME_DIR to a folder of yours"
+  if [[ -L $folder || ( -e $folder && ! -O $folder ) ]]; then
+    end=fail
+    message="$folder belongs to somebody else or is a link: set CMDAI_RUNTIME_DIR to a folder of yours"
   else
     _cmdai_write_record "$@"
     _cmdai_ask 5
@@ -186,14 +203,36 @@ _cmdai_socket=/hook.sock
 # _cmdai_write_record OP STATUS LINE ALTERNATIVE: sets `record`.
 _cmdai_write_record() {
   local field last_command='' separators=$'[\x1e\x1f]'
-  [[ -n $3 ]] || last_command=$(_cmdai_last_command)
+  [[ -n $3 ]] || _cmdai_hidden "$2" || last_command=$(_cmdai_last_command)
   record=v=1
   for field in "op=$1" shell=bash "shell_version=$BASH_VERSION" "cursor=$READLINE_POINT" \
     "cwd=$PWD" "path=$PATH" "width=${COLUMNS:-80}" "last_status=$2" "last_command=$last_command" \
-    "alternative=$4" "environment=${CMDAI_ENVIRONMENT-}" "line=$3"; do
+    "alternative=$4" "environment=${CMDAI_ENVIRONMENT-}" \
+    "safety_level=${CMDAI_SAFETY_LEVEL-}" "line=$3"; do
     record+=$'\x1f'${field//$separators/ }
   done
   record+=$'\x1e'
+}
+
+# _cmdai_hidden STATUS: the command that ended with STATUS may be one that the history ignores. One
+# that did not move the history but ended as its newest entry did counts as that, run again.
+_cmdai_hidden() {
+  [[ ! -o history || ${HISTCONTROL-} == *ignore[sb]* || -n ${HISTIGNORE-} ]] &&
+    [[ ${PS0-} == *"$_cmdai_watch"* ]] && ((!_cmdai_moved && !($1 && _cmdai_entry_status == $1)))
+}
+
+# At the end of PS0, which bash expands before it runs a command: notes whether the command moved
+# the history and, if the one before it did, how that ended. No process, no character printed.
+_cmdai_moved=0 _cmdai_entry_status=0 _cmdai_history=0 _cmdai_none=
+# shellcheck disable=SC2016  # bash expands it
+_cmdai_watch='${_cmdai_none:$((_cmdai_moved && (_cmdai_entry_status = $?),
+  _cmdai_moved = HISTCMD != _cmdai_history, _cmdai_history = HISTCMD)):0}'
+
+_cmdai_watch_history() {
+  _cmdai_history=$HISTCMD
+  if [[ ${PS0-} != *"$_cmdai_watch"* && ${PS0@a} != *r* ]] && builtin shopt -q promptvars; then
+    PS0=${PS0-}$_cmdai_watch
+  fi
 }
 
 # The newest entry of the history, without its number.
@@ -257,9 +296,21 @@ _cmdai_start() {
 _cmdai_draw() {
   local row=${text:-$line} width=${COLUMNS:-80} note=${said:-…}
   [[ $width == [1-9]* && $width != *[!0-9]* ]] || width=80
-  row=${row//[$'\n\x1f']/ ⏎ }
   width=$((width > ${#note} + 4 ? width - ${#note} - 4 : 0))
-  builtin printf '\e[?7l\r\e[K\e[2m%s  %s\e[0m\e[?7h' "${row:0:width}" "$note" >/dev/tty
+  row=${row:0:width}
+  row=${row//[$'\n\x1f']/ ⏎ }
+  row=${row:0:width}
+  _cmdai_blank_controls row "${row//[[:cntrl:]]/ }"
+  _cmdai_blank_controls note "$note"
+  builtin printf '\e[?7l\r\e[K\e[2m%s  %s\e[0m\e[?7h' "$row" "$note" >/dev/tty
+}
+
+# _cmdai_blank_controls VARIABLE TEXT: sets it to the text with a blank for what could steer a
+# terminal (the C1 controls are two bytes in UTF-8), newlines kept. The person's line may hold anything.
+_cmdai_blank_controls() {
+  local LC_ALL=C _cmdai_shown=$2
+  _cmdai_shown=${_cmdai_shown//[$'\x01'-$'\x09\x0b'-$'\x1f\x7f']/ }
+  builtin printf -v "$1" %s "${_cmdai_shown//$'\xc2'[$'\x80'-$'\x9f']/ }"
 }
 
 # --- Binding -------------------------------------------------------------------------------------
@@ -277,6 +328,7 @@ _cmdai_bind() {
   if [[ -z $_cmdai_bound ]]; then
     _cmdai_bound=1
     _cmdai_bind_keys
+    _cmdai_watch_history
   fi
   return "$_cmdai_status"
 }

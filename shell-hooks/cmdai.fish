@@ -14,15 +14,16 @@ set -g _cmdai_relay @RELAY@
 set -g _cmdai_preview # not empty while a preview is on the screen
 set -g _cmdai_version @VERSION@ # for `cmdai-shell doctor`
 
-# What is remembered from press to press.
+# What is remembered from press to press, until the next prompt.
 set -g _cmdai_own # the person's own text
 set -g _cmdai_own_cursor 0 # and its cursor
 set -g _cmdai_last # the suggestion made from it
 set -g _cmdai_alternative 0 # and which alternative that is
 set -g _cmdai_armed # a critical command that waits for a second press
 set -g _cmdai_armed_alternative 0
-set -g _cmdai_armed_place # on this line, after this command
-set -g _cmdai_said_place # where our last message stands directly above the prompt
+set -g _cmdai_armed_line # on this line
+set -g _cmdai_said_line # ":" and the line when our last message stands directly above the prompt
+set -g _cmdai_command # what the person ran last, for "fix"
 set -g _cmdai_conflict # who else holds our key, for `cmdai-shell doctor`
 
 # --- The keys ------------------------------------------------------------------------------------
@@ -36,10 +37,9 @@ function _cmdai_key
         return
     end
     set -l line (commandline -b | string collect)
-    set -l place "$history[1] $line"
     set -l wanted 0
 
-    if test -n "$_cmdai_armed" -a "$place" = "$_cmdai_armed_place"
+    if test -n "$_cmdai_armed" -a "$line" = "$_cmdai_armed_line"
         _cmdai_put "$_cmdai_armed" $_cmdai_armed_alternative
         return
     end
@@ -64,9 +64,9 @@ function _cmdai_key
         case arm
             set _cmdai_armed "$_cmdai_text"
             set _cmdai_armed_alternative $wanted
-            set _cmdai_armed_place "$place"
+            set _cmdai_armed_line "$line"
     end
-    _cmdai_say "$place"
+    _cmdai_say "$line"
 end
 
 # Alt-G: explains the line as it stands, changes nothing.
@@ -74,7 +74,20 @@ function _cmdai_explain
     set -l last_status $status
     set -l line (commandline -b | string collect)
     _cmdai_request explain $last_status "$line" 0
-    _cmdai_say "$history[1] $line"
+    _cmdai_say "$line"
+end
+
+# Another line begins: equal words on it are new words.
+function _cmdai_forget --on-event fish_prompt --on-event fish_cancel
+    set _cmdai_own
+    set _cmdai_last
+    set _cmdai_armed
+    set _cmdai_said_line
+end
+
+# A leading blank asks not to be remembered.
+function _cmdai_remember --on-event fish_preexec
+    set _cmdai_command (string match -rv '^ ' -- "$argv[1]" | string collect)
 end
 
 # The text becomes the line, the cursor at its end.
@@ -87,8 +100,8 @@ end
 
 # The daemon's last message stays above the prompt: it is written over the prompt, which fish then
 # draws again below. fish goes up by as many rows as it believes to be above the cursor, so these are
-# given back. A message that the press at `place` finds directly above the prompt is replaced.
-function _cmdai_say -a place
+# given back. A message that the press on `line` found directly above the prompt is replaced.
+function _cmdai_say -a line
     if test $_cmdai_end != cancel -a -n "$_cmdai_message"
         set -l style 2
         switch $_cmdai_risk
@@ -99,15 +112,17 @@ function _cmdai_say -a place
         end
         set -l rows (builtin math (builtin count (fish_prompt)) + $_cmdai_row - 2)
         set -l up $rows
-        test "$place" = "$_cmdai_said_place"; and set up (builtin math $rows + 1)
+        test ":$line" = "$_cmdai_said_line"; and set up (builtin math $rows + 1)
+        set -l shown (string replace -ra '[^\P{Cc}\n]' ' ' -- "$_cmdai_message" | string collect)
         begin
             string repeat -N -n $up \e'[A'
-            builtin printf '\r\e[J\e[%smcmdai: %s\e[0m\n' $style "$_cmdai_message"
+            builtin printf '\r\e[J\e[%smcmdai: %s\e[0m\n' $style "$shown"
             string repeat -N -n $rows \n
         end >/dev/tty
-        set _cmdai_said_place
+        set _cmdai_said_line
         if test (builtin count $_cmdai_message) = 1 -a (builtin math (string length -- "$_cmdai_message") + 8) -lt "$COLUMNS"
-            set _cmdai_said_place "$history[1] "(commandline -b | string collect)
+            set -l now (commandline -b | string collect)
+            set _cmdai_said_line ":$now"
         end
     end
     commandline -f repaint
@@ -124,9 +139,9 @@ function _cmdai_request -a op last_status line alternative
     set -g _cmdai_risk
     set -g _cmdai_row (commandline --line)
     set -l folder (_cmdai_folder)
-    if test -e "$folder" -a ! -O "$folder"
+    if test -L "$folder"; or test -e "$folder" -a ! -O "$folder"
         set _cmdai_end fail
-        set _cmdai_message "$folder belongs to somebody else: set CMDAI_RUNTIME_DIR to a folder of yours"
+        set _cmdai_message "$folder belongs to somebody else or is a link: set CMDAI_RUNTIME_DIR to a folder of yours"
         return
     end
     _cmdai_draw '…'
@@ -157,10 +172,11 @@ end
 
 function _cmdai_record -a op last_status line alternative
     set -l last_command
-    test -n "$line"; or set last_command "$history[1]"
+    test -n "$line"; or set last_command "$_cmdai_command"
     set -l fields v=1 op=$op shell=fish "shell_version=$version" cursor=(commandline -C) "cwd=$PWD" \
         "path=$PATH" "width=$COLUMNS" last_status=$last_status "last_command=$last_command" \
-        alternative=$alternative "environment=$CMDAI_ENVIRONMENT" "line=$line"
+        alternative=$alternative "environment=$CMDAI_ENVIRONMENT" \
+        "safety_level=$CMDAI_SAFETY_LEVEL" "line=$line"
     if string match -qr '[\x1e\x1f]' -- $fields # seldom, and every ( ) costs half a millisecond
         set -l clean
         for field in $fields
@@ -251,7 +267,7 @@ end
 # characters cannot spill into a second row.
 function _cmdai_draw -a text
     set -l width (string match -r '^[1-9]\d{0,3}$' -- "$COLUMNS"; or builtin printf 80)
-    set -l row (string replace -ra '[\x1f\n]' ' ⏎ ' -- "$text" | string sub -l $width)
+    set -l row (string replace -ra '[\x1f\n]' ' ⏎ ' -- "$text" | string replace -ra '\p{Cc}' ' ' | string sub -l $width)
     begin
         set -q _cmdai_preview[1]; or builtin printf '\eD'
         builtin printf '\e[?7l\r\e[K\e[2m%s\e[0m\e[?7h' "$row"
