@@ -189,16 +189,17 @@ def test_escape_sequences_from_a_broken_daemon_do_not_reach_the_terminal(
 
 
 def test_an_answer_is_never_run_nor_expanded(
-    home: ZshHome, play: Callable[..., PlayedDaemon], tmp_path: Path
+    home: ZshHome, play: Callable[..., PlayedDaemon], runtime_dir: Path
 ) -> None:
-    play(f"Mtouch $(touch {tmp_path}/m) %F{{red}} `touch {tmp_path}/n`\n"
-         f"Ttouch {tmp_path}/a\x1ftouch {tmp_path}/b $(touch {tmp_path}/c)\n", "D\n")  # fmt: skip
+    here = runtime_dir  # a short name: the message must fit the row
+    play(f"Mtouch $(touch {here}/m) %F{{red}} `touch {here}/n`\n"
+         f"Ttouch {here}/a\x1ftouch {here}/b $(touch {here}/c)\n", "D\n")  # fmt: skip
     terminal = home.shell(before="setopt prompt_subst glob_subst")
     press(terminal, "words")
     terminal.wait_screen(r"cmdai: touch \$\(touch .*%F\{red\}")
     terminal.press("C-c")
     terminal.wait_line("")
-    assert [path.name for path in tmp_path.iterdir() if len(path.name) == 1] == []
+    assert [path.name for path in here.iterdir() if len(path.name) == 1] == []
 
 
 def test_what_the_daemon_is_sent(home: ZshHome, play: Callable[..., PlayedDaemon]) -> None:

@@ -193,7 +193,7 @@ async def test_the_worker_goes_when_idle_and_comes_back(tmp_path: Path) -> None:
             pid = backend.status().pid
             assert psutil.pid_exists(pid)
             await until(lambda: backend.status().state == "unloaded")
-            assert not psutil.pid_exists(pid)
+            await until(lambda gone=pid: not psutil.pid_exists(gone))
         life.cancel()
 
 
