@@ -89,6 +89,8 @@ class Prompt:
     temperature: float = 0.0
     seed: int = 0
     """With a temperature: which of the possible answers. Same seed, same answer."""
+    fields: tuple[str, ...] = ()
+    """Which fields of the SuggestRequest ``user`` was made from: what ``status`` says was sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

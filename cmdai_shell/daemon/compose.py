@@ -5,22 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from cmdai_shell.backends import load as load_backend
 from cmdai_shell.config import load as load_config
 from cmdai_shell.config import paths
-from cmdai_shell.core import Completion, Shell
+from cmdai_shell.core import Shell
 from cmdai_shell.daemon.host import HostLook
-from cmdai_shell.errors import CmdaiError
+from cmdai_shell.errors import CmdaiError, ModelUnavailable
 from cmdai_shell.routing import Router
 from cmdai_shell.suggest import Suggester
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 
     from cmdai_shell.backends.embedded.engine import EmbeddedBackend
     from cmdai_shell.config import Config
@@ -36,35 +36,55 @@ WARM_AFTER = 0.5
 
 @dataclass(slots=True)
 class Sent:
-    """What went to a backend for one press: whose, how much, and never the words."""
+    """What backends were asked for one press, kept only while it lasts."""
 
-    to: str = ""
-    characters: int = 0
-    user: str = field(default="", repr=False)
-    """The last turn, kept only while the press lasts, to tell which fields were in it."""
+    asked: list[tuple[str, Prompt]] = field(default_factory=list, repr=False)
+    """Backend's name and prompt, in order."""
+
+    def account(self) -> dict[str, Any]:
+        """Who was asked last, how much was sent in all, out of which fields; never the words."""
+        prompts = [prompt for _, prompt in self.asked]
+        return {
+            "to": self.asked[-1][0] if self.asked else "",
+            "characters": sum(map(_characters, prompts)),
+            "fields": list(dict.fromkeys(name for prompt in prompts for name in prompt.fields)),
+        }
+
+
+def _characters(prompt: Prompt) -> int:
+    turns = (len(ask) + len(answer) for ask, answer in prompt.examples)
+    return len(prompt.system) + len(prompt.user) + sum(turns)
 
 
 sent: ContextVar[Sent] = ContextVar("sent")
 """Where the present press notes what it sends."""
 
 
-class _Noting:
-    """``core.Completer`` that notes what passes, for ``status``."""
+class _Noted:
+    """``core.Backend`` of which is noted what it is asked, whether or not it ever answers."""
 
-    def __init__(self, completer: Router) -> None:
-        self._completer = completer
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self.name = backend.name
 
-    async def complete(
-        self, prompt: Prompt, timeout: float
-    ) -> AsyncIterator[str | Notice | Completion]:
-        note = sent.get(Sent())
-        note.user += prompt.user
-        note.characters += len(prompt.system) + len(prompt.user)
-        note.characters += sum(len(ask) + len(answer) for ask, answer in prompt.examples)
-        async for piece in self._completer.complete(prompt, timeout):
-            if isinstance(piece, Completion):
-                note.to = piece.backend
-            yield piece
+    @property
+    def model(self) -> str:
+        return self._backend.model
+
+    async def stream(self, prompt: Prompt, timeout: float) -> AsyncGenerator[str | Notice, None]:
+        asked = sent.get(Sent()).asked
+        asked.append((self.name, prompt))
+        stream = cast("AsyncGenerator[str | Notice, None]", self._backend.stream(prompt, timeout))
+        try:
+            async with aclosing(stream):
+                async for piece in stream:
+                    yield piece
+        except ModelUnavailable:
+            asked.pop()  # there was nobody to ask
+            raise
+
+    async def aclose(self) -> None:
+        await self._backend.aclose()
 
 
 class Chain:
@@ -83,10 +103,8 @@ class Chain:
         kept = former.engine if former and alike else None
         self.engine: EmbeddedBackend | None = None if backends else kept or _engine(config, clock)
         self._backends = tuple(backends or filter(None, [self.engine]))
-        router = Router(self._backends, clock=clock)
-        self.suggester = Suggester(
-            completer=_Noting(router), look=HostLook(), config=config, clock=clock
-        )
+        router = Router([_Noted(backend) for backend in self._backends], clock=clock)
+        self.suggester = Suggester(completer=router, look=HostLook(), config=config, clock=clock)
         self._users = 0
         self._retired = asyncio.Event()
         self._unused = asyncio.Event()
@@ -145,7 +163,7 @@ class Chain:
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT):
                 for backend in self._backends:
-                    await backend.aclose()
+                    await _closed(backend)
         except TimeoutError:
             log.warning("a backend did not close")
 
@@ -161,6 +179,13 @@ class Chain:
             await engine.warm(self.suggester.prefix(_likely_shell(self.config, os.environ)))
         except CmdaiError as error:  # the press that needs the model will say it to the person
             log.warning("not warmed", extra={"fields": {"code": error.code}})
+
+
+async def _closed(backend: Backend) -> None:
+    try:
+        await backend.aclose()
+    except Exception:  # of no consequence to the next chain
+        log.exception("a backend failed to close")
 
 
 def compose(

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+MOST_SHELLS = 32
+"""Kinds of shells remembered, those seen last."""
+LONGEST_VERSION = 80
+"""Characters kept of what a shell says of itself."""
+
 Stamp: TypeAlias = tuple[int, int, int]
 
 
@@ -99,6 +104,8 @@ class Desk:
             self.chain()
         except CmdaiError as error:
             log.error("no chain", extra={"fields": {"code": error.code}})  # noqa: TRY400
+        except Exception:  # each press tries again, and says what it met
+            log.exception("no chain")
         async with asyncio.TaskGroup() as group:
             while True:
                 chain = await self._begun.get()
@@ -144,12 +151,16 @@ class Desk:
     def _see(self, request: SuggestRequest) -> None:
         if not request.shell_version:
             return  # the command line, not a hook
-        seen = self._shells.setdefault(
-            (request.shell, request.shell_version),
-            {"shell": request.shell, "version": request.shell_version, "presses": 0},
-        )
-        seen["presses"] += 1
-        seen["last_seen_s"] = self._clock()
+        key = (request.shell, request.shell_version[:LONGEST_VERSION])
+        presses = self._shells.pop(key, {"presses": 0})["presses"]
+        self._shells[key] = {
+            "shell": key[0],
+            "version": key[1],
+            "presses": presses + 1,
+            "last_seen_s": self._clock(),
+        }
+        if len(self._shells) > MOST_SHELLS:
+            del self._shells[next(iter(self._shells))]
 
     def _record(
         self,
@@ -170,11 +181,7 @@ class Desk:
             "elapsed_ms": round(elapsed * 1000, 1),
             "risk": risk,
             "outcome": _outcome(final),
-            "sent": {
-                "to": note.to,
-                "characters": note.characters,
-                "fields": _fields(request, note),
-            },
+            "sent": note.account(),
         }
         log.info("request", extra={"fields": self._last})
 
@@ -196,16 +203,6 @@ def _outcome(final: Update | CmdaiError | None) -> str:
         case Hint() | Explanation():
             return type(final).__name__.lower()
     return "cancelled"
-
-
-def _fields(request: SuggestRequest, note: Sent) -> list[str]:
-    """Which of the request's own texts were in what was sent."""
-    values = {
-        "line": request.line,
-        "cwd": os.path.basename(request.cwd),  # noqa: PTH119
-        "last_command": request.last_command,
-    }
-    return [name for name, value in values.items() if value and value in note.user]
 
 
 def _model(engine: Any) -> dict[str, Any]:

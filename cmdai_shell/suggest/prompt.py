@@ -52,13 +52,17 @@ def build(
     """
     words, secrets = redact(request.line or request.last_command)
     words = shortened(words, room(context_tokens))
+    fields = ["line"]
     notes = []
     if not request.line:
+        fields = ["last_command", "last_status"]
         words = f"fix: {words}"
         notes.append(f"exit status {request.last_status}")
     if share_cwd and request.cwd:
+        fields.append("cwd")
         notes.append(f"in {shortened(request.cwd, 120)}")
-    return replace(prefix(request.shell, facts), user=_NOTE.join((words, *notes))), secrets
+    user = _NOTE.join((words, *notes))
+    return replace(prefix(request.shell, facts), user=user, fields=tuple(fields)), secrets
 
 
 def room(context_tokens: int) -> int:
@@ -98,6 +102,7 @@ def explaining(line: str, context_tokens: int) -> tuple[Prompt, Mapping[str, str
                 ),
             ),
             user=shortened(words, room(context_tokens)),
+            fields=("line",),
             stop=("\n\n",),
             max_tokens=160,
         ),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cmdai_shell.config import Config
-from cmdai_shell.core import Notice, Prompt, Suggestion, SuggestRequest
+from cmdai_shell.config.schema import Suggest
+from cmdai_shell.core import Notice, Partial, Prompt, Suggestion, SuggestRequest
 from cmdai_shell.daemon import compose
 from cmdai_shell.daemon.compose import Chain
 from cmdai_shell.daemon.desk import Desk
@@ -129,6 +131,93 @@ async def test_every_chain_of_a_flurry_of_reloads_is_closed() -> None:
             desk.reload()
         await until(lambda: [backend.closed for backend in made] == [True, True, True, False])
         life.cancel()
+
+
+async def test_what_fails_beside_the_presses_does_not_end_the_daemon() -> None:
+    """Composing at the start, closing at a reload."""
+
+    class Stubborn(ScriptedBackend):
+        async def aclose(self) -> None:
+            raise RuntimeError("will not close")
+
+    troubles = [ZeroDivisionError()]
+
+    def chain(former: Chain | None) -> Chain:
+        if troubles:
+            raise troubles.pop()
+        return Chain(Config(), time.monotonic, [Stubborn()])
+
+    desk = Desk(chain, clock=time.monotonic)
+    async with asyncio.TaskGroup() as group:
+        life = group.create_task(desk.live())
+        await until(lambda: not troubles)
+        for _ in range(2):
+            desk.reload()
+            await asyncio.sleep(0)
+            assert isinstance(await last(desk, "list files"), Suggestion)
+        assert not life.done()
+        life.cancel()
+
+
+async def test_shells_are_remembered_by_the_dozen_not_by_the_thousand(desk: Desk) -> None:
+    for number in range(100):
+        request = SuggestRequest(op="explain", shell_version=f"{number}" + "x" * 1000)
+        assert [update async for update in desk.answer(request)]
+    seen = desk.status()["hooks_seen"]
+    assert len(seen) == 32
+    assert seen[-1]["version"].startswith("99x")
+    assert max(len(shell["version"]) for shell in seen) < 100
+
+
+class TestWhatWasSent:
+    """The account of the last press says what a backend was given, whatever came of it."""
+
+    async def sent(
+        self, desk: Desk, line: str, leave_at: type = CmdaiError, **fields: Any
+    ) -> dict[str, Any]:
+        found = desk.answer(SuggestRequest(line=line, cwd="/home/me/files", **fields))
+        async with aclosing(found):
+            async for update in found:
+                if isinstance(update, leave_at):
+                    break
+        account: dict[str, Any] = desk.status()["last_request"]["sent"]
+        return account
+
+    async def test_a_press_that_failed(self, desk: Desk) -> None:
+        sent = await self.sent(desk, "fail")
+        assert (sent["to"], sent["fields"]) == ("scripted", ["line"])
+        assert sent["characters"] > 100
+
+    async def test_a_press_that_was_cancelled(self, desk: Desk) -> None:
+        sent = await self.sent(desk, "slowly find", Partial)
+        assert desk.status()["last_request"]["outcome"] == "cancelled"
+        assert (sent["to"], sent["fields"]) == ("scripted", ["line"])
+
+    async def test_an_answer_that_was_known(self, desk: Desk) -> None:
+        await self.sent(desk, "list files")
+        assert await self.sent(desk, "list files") == {"to": "", "characters": 0, "fields": []}
+
+    async def test_no_model_is_asked_nothing(self) -> None:
+        backend = ScriptedBackend({"any": [ModelUnavailable("none is here")]})
+        desk = Desk(lambda _: Chain(Config(), time.monotonic, [backend]), clock=time.monotonic)
+        assert await self.sent(desk, "any") == {"to": "", "characters": 0, "fields": []}
+
+    async def test_the_folder_only_when_it_was_shared(self, desk: Desk) -> None:
+        """Its name may stand in the line, and is then the line's."""
+        assert (await self.sent(desk, "list files"))["fields"] == ["line"]
+        config = Config(suggest=Suggest(share_cwd=True))
+        sharing = Desk(
+            lambda _: Chain(config, time.monotonic, [ScriptedBackend()]), clock=time.monotonic
+        )
+        assert (await self.sent(sharing, "say hello"))["fields"] == ["line", "cwd"]
+
+    async def test_the_failed_command_and_how_it_failed(self, desk: Desk) -> None:
+        sent = await self.sent(desk, "", last_command="gti status", last_status=127)
+        assert sent["fields"] == ["last_command", "last_status"]
+
+    async def test_a_line_with_a_credential_is_still_a_line_that_was_sent(self, desk: Desk) -> None:
+        sent = await self.sent(desk, "say password=hunter2hunter2")
+        assert sent["fields"] == ["line"]
 
 
 class TestAnEditByHand:
