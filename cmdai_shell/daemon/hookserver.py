@@ -79,7 +79,11 @@ class HookServer:
         task.add_done_callback(self._open.discard)
 
     async def _converse(self, client: socket.socket) -> None:
-        reader, writer = await asyncio.open_connection(sock=client, limit=wire.LIMIT)
+        try:
+            reader, writer = await asyncio.open_connection(sock=client, limit=wire.LIMIT)
+        except OSError:
+            client.close()  # it has gone
+            return
         try:
             await _Press(reader, writer, self._desk, self._clock).answer()
         except asyncio.CancelledError:  # the daemon ends: say so, and let the press be repeated

@@ -41,7 +41,7 @@ async def serve(
 ) -> None:
     """Serve until cancelled; closes ``listener``."""
     api = _Api(desk, clock, stop)
-    app = web.Application(middlewares=[_ours_only], client_max_size=wire.LIMIT)
+    app = web.Application(middlewares=[_ours_only, _failed], client_max_size=wire.LIMIT)
     app.add_routes(
         [
             web.post("/v1/suggest", api.suggest),
@@ -75,18 +75,18 @@ class _Api:
         await response.prepare(request)
 
         async def send(update: Update | CmdaiError) -> None:
-            await response.write(json.dumps(to_json(update)).encode() + b"\n")
+            with suppress(ConnectionError):  # the client has gone: we are about to be cancelled
+                await response.write(json.dumps(to_json(update)).encode() + b"\n")
 
         try:
             await pump(self._desk.answer(asked), send, self._clock)
         except asyncio.CancelledError:  # the client has gone, or the daemon ends: then say so
-            with suppress(ConnectionError):
-                await send(DaemonUnavailable("the daemon was stopped", "ask again to start it"))
+            await send(DaemonUnavailable("the daemon was stopped", "ask again to start it"))
             raise
         return response
 
     async def status(self, request: web.Request) -> web.StreamResponse:
-        return web.json_response(self._desk.status())
+        return web.json_response(_clean(self._desk.status()))
 
     async def stop(self, request: web.Request) -> web.StreamResponse:
         asyncio.get_running_loop().call_soon(self._stop)
@@ -108,21 +108,49 @@ async def _ours_only(request: web.Request, handler: Handler) -> web.StreamRespon
     return await handler(request)
 
 
+@web.middleware
+async def _failed(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except web.HTTPException:
+        raise
+    except Exception as error:
+        log.exception("a call failed")
+        what = f"the daemon met an error of its own ({type(error).__name__})"
+        return _refused(CmdaiError(what, "cmdai-shell daemon logs"), status=500)
+
+
 def to_json(update: Update | CmdaiError) -> dict[str, Any]:
     """One line of the stream; texts as clean as those for the hooks."""
+    cleaned: dict[str, Any] = _clean(_to_json(update))
+    return cleaned
+
+
+def _clean(value: Any) -> Any:
+    match value:
+        case str():
+            return wire.clean(value)
+        case list() | tuple():
+            return [_clean(item) for item in value]
+        case dict():
+            return {key: _clean(item) for key, item in value.items()}
+    return value
+
+
+def _to_json(update: Update | CmdaiError) -> dict[str, Any]:
     match update:
         case Partial(text=text):
-            return {"partial": wire.clean(text)}
+            return {"partial": text}
         case Notice(text=text):
-            return {"notice": wire.clean(text)}
+            return {"notice": text}
         case Hint(text=text):
-            return {"hint": wire.clean(text)}
+            return {"hint": text}
         case Explanation():
             return {
                 "explanation": {
-                    "text": wire.clean(update.text),
+                    "text": update.text,
                     "risk": update.verdict.risk.word,
-                    "reasons": list(update.verdict.reasons),
+                    "reasons": update.verdict.reasons,
                     "safer": update.verdict.safer,
                     "elapsed_ms": _milliseconds(update.elapsed),
                 }
@@ -130,26 +158,25 @@ def to_json(update: Update | CmdaiError) -> dict[str, Any]:
         case Suggestion():
             return {"suggestion": _suggestion(update)}
         case CmdaiError(code=code, message=message, hint=hint):
-            return {"error": {"code": code, "message": wire.clean(message), "hint": hint}}
+            return {"error": {"code": code, "message": message, "hint": hint}}
 
 
 def _suggestion(found: Suggestion) -> dict[str, Any]:
     fields = asdict(found)
     verdict = fields.pop("verdict")
     elapsed = fields.pop("elapsed")
-    command = wire.clean(fields.pop("command"))
     return {
-        "command": command,
+        "command": fields.pop("command"),
         "risk": found.verdict.risk.word,
-        "reasons": list(verdict["reasons"]),
+        "reasons": verdict["reasons"],
         "safer": verdict["safer"],
         "elapsed_ms": _milliseconds(elapsed),
         **fields,
     }
 
 
-def _refused(error: CmdaiError) -> web.Response:
-    return web.json_response({"error": to_json(error)["error"]}, status=400)
+def _refused(error: CmdaiError, status: int = 400) -> web.Response:
+    return web.json_response(to_json(error), status=status)
 
 
 def _milliseconds(seconds: float) -> float:

@@ -19,6 +19,8 @@ from cmdai_shell.errors import CmdaiError
 from cmdai_shell.observe import logs
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from cmdai_shell.daemon.desk import Desk
     from cmdai_shell.daemon.start import Listeners, Program
 
@@ -68,8 +70,8 @@ class Daemon:
         )
         door = ApiDoor(desk, clock=clock, stop=self.stop)
         async with asyncio.TaskGroup() as group:
-            life = group.create_task(desk.live())
-            api = group.create_task(door.serve(self._listeners.api))
+            life = group.create_task(_beside_the_hooks(desk.live()))
+            api = group.create_task(_beside_the_hooks(door.serve(self._listeners.api)))
             await hooks.serve(self._listeners.hook, self._stopping)
             api.cancel()
             life.cancel()
@@ -113,11 +115,21 @@ class Installed:
         return None
 
 
+async def _beside_the_hooks(work: Coroutine[Any, Any, None]) -> None:
+    """Should it fail, presses go on being answered."""
+    try:
+        await work
+    except Exception:
+        log.exception("a part of the daemon failed")
+
+
 def _reload(desk: Desk) -> None:
     try:
         desk.reload()
     except CmdaiError as error:
         log.warning("not reloaded", extra={"fields": {"code": error.code}})
+    except Exception:
+        log.exception("not reloaded")
 
 
 def _note(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

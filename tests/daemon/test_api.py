@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import os
 import time
@@ -14,8 +15,10 @@ import pytest
 from aiohttp import ClientSession, UnixConnector
 
 from cmdai_shell import __version__
-from cmdai_shell.daemon import peer, pump
+from cmdai_shell.core import Explanation, Hint, Notice, Partial, Risk, Suggestion, Verdict
+from cmdai_shell.daemon import http, peer, pump
 from cmdai_shell.daemon.api import ApiDoor
+from cmdai_shell.errors import CmdaiError
 from tests.daemon.conftest import until
 
 if TYPE_CHECKING:
@@ -145,6 +148,62 @@ async def test_reload_reads_the_configuration_again(talking: Talking, tmp_path: 
             assert "nonsense" in (await response.json())["error"]["message"]
         last = (await suggest(session, line="wipe the root"))[-1]
         assert last["error"]["code"] == "bad-configuration"
+
+
+async def test_what_cannot_be_loaded_is_said_and_its_repair_is_enough(
+    talking: Talking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """aiohttp is half installed: the API says so, and nothing else of the daemon minds."""
+
+    def broken(name: str) -> None:
+        raise ImportError("no module named 'aiohttp'")
+
+    async with talking() as session:
+        with monkeypatch.context() as patch:
+            patch.setattr(importlib, "import_module", broken)
+            for _ in range(2):
+                async with session.post("/v1/suggest", json={"line": "x"}) as response:
+                    assert response.status == 500
+                    error = (await response.json())["error"]
+                    assert "aiohttp" in error["message"]
+                    assert error["code"]
+                    assert error["hint"]
+        async with session.get("/v1/status") as response:
+            assert response.status == 200
+
+
+async def test_an_error_of_our_own_is_said_in_json(
+    talking: Talking, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk, "status", lambda: 1 / 0)
+    async with talking() as session, session.get("/v1/status") as response:
+        assert response.status == 500
+        assert "ZeroDivisionError" in (await response.json())["error"]["message"]
+
+
+def test_no_text_of_a_model_reaches_a_client_unclean() -> None:
+    hostile = "a\x1b[31mb\x1b]0;title\x07c\x9b2Jd\u202ee"
+    verdict = Verdict(risk=Risk.DANGEROUS, reasons=(hostile,), safer=hostile)
+    updates = [
+        Partial(text=hostile),
+        Notice(text=hostile),
+        Hint(text=hostile),
+        Explanation(text=hostile, verdict=verdict),
+        CmdaiError(hostile, hostile),
+        Suggestion(
+            command=hostile,
+            verdict=verdict,
+            explanation=hostile,
+            alternatives=(hostile,),
+            backend=hostile,
+            attempts=(hostile,),
+        ),
+    ]
+    for update in updates:
+        sent = json.dumps(http.to_json(update), ensure_ascii=False)
+        assert "abcde" in sent
+        assert not set(sent) & set("\x1b\x07\x9b\u202e")
+        assert "\\u00" not in sent
 
 
 async def test_another_user_is_forbidden(talking: Talking, monkeypatch: pytest.MonkeyPatch) -> None:
