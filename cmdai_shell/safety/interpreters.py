@@ -122,7 +122,9 @@ _STARTS = re.compile(
     r"|getstatusoutput|shell_exec|passthru|Popen|capture[23e]*|do shell script)\b\s*)"
     rf"\(?\s*\[?\s*((?:(?:{_TEXT})\s*,?\s*\[?\s*){{1,40}})"
 )
-_QUOTED_COMMAND = re.compile(r"`([^`]*)`|(?:%x|qx)\s*[\[{(/!|]([^\]})/!|]*)|\|\s*\"([^\"]*)\"")
+_QUOTED_COMMAND = re.compile(
+    r"`([^`]*)`|(?:%x|qx)\s*[\[{(/!|]([^\]})/!|]*)|\|\s*\"([^\"]*)\"|\"([^\"]*)\"\s*\|&?\s*getline"
+)
 _CARRIED = re.compile(
     r"(?:--checkpoint-action=exec=|--to-command=|--use-compress-program=|--rsh=|(?:-o)?ProxyCommand="
     r"|core\.(?:pager|editor|sshCommand|fsmonitor)=|\.(?:shell|system) |\\! ?)(?P<text>.+)",
@@ -155,7 +157,7 @@ def shell_texts(call: Call) -> Iterator[str]:
         for found in _STARTS.finditer(code):
             parts = literals(found.group(1))
             yield " ".join(parts)
-        if language(call.program) in ("perl", "ruby", "php", "") and "`" in code + "`":
+        if language(call.program) in _BACKTICKS:
             for groups in _QUOTED_COMMAND.findall(code):
                 yield next((text for text in groups if text), "")
     for word in call.args:
@@ -168,4 +170,6 @@ def shell_texts(call: Call) -> Iterator[str]:
             yield from _FROM_SED.findall(word.text)
 
 
+_BACKTICKS = frozenset({"perl", "ruby", "php", ""})
+"""Languages with commands between backticks; awk, which is none here, has its pipes."""
 _SAY_ONLY = frozenset({"echo", "printf", "grep", "[", "test"})

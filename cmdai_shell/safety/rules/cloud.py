@@ -32,7 +32,8 @@ _ROWS = from_rows(
     Row("apply", CAUTION, "changes infrastructure", safer="terraform plan"),
     Row("state rm|push|replace-provider", DANGEROUS, "forgets what has been set up", safer="terraform state list"),
     Row("workspace delete", DANGEROUS, "forgets what has been set up", safer="terraform workspace list"),
-    Row("taint|untaint|import|force-unlock|state", CAUTION, "changes what is known to be set up"),
+    Row("state mv", CAUTION, "changes what is known to be set up"),
+    Row("taint|untaint|import|force-unlock", CAUTION, "changes what is known to be set up"),
 )  # fmt: skip
 
 _AWS_VITAL = (

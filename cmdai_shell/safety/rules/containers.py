@@ -149,7 +149,7 @@ def _deleted(call: Call, options: Options) -> Iterator[Finding]:
     named = options.operands[1:]
     kinds = _kinds(named)
     everything = options.has("all") or "xargs" in call.wrappers
-    everywhere = options.has("all-namespaces", "A")
+    everywhere = "all-namespaces" in options.long or options.has("A")
     what = spoken(" ".join(word.text for word in named)) or "what a file describes"
     risk: Risk = DANGEROUS
     if kinds & _VITAL_KINDS or (everything and (everywhere or kinds & _HOLDS_DATA)):

@@ -50,7 +50,8 @@ _COMPILED = tuple(
 
 def _sql(call: Call) -> Iterator[Finding]:
     """Every argument is looked through: which option the text follows differs from client to client."""
-    for text in [*(word.text for word in call.args), stdin_of(call) or ""]:
+    given = [re.sub(r"^-[ceq](?=\w)", "", word.text) for word in call.args]
+    for text in [*given, stdin_of(call) or ""]:
         for statement in _NOISE.sub(" ", text[:8192]).split(";"):
             for pattern, risk, reason in _COMPILED:
                 if pattern.search(statement):
