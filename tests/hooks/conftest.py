@@ -18,6 +18,7 @@ import pytest
 
 from cmdai_shell.hooks.render import Relay, find_relay, render
 from tests.hooks.terminal import PROMPT, Terminal, require
+from tests.hooks.zsh import PlayedDaemon
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -170,6 +171,13 @@ def lab(daemon: Daemon, tmp_path: Path) -> Iterator[Lab]:
 
 
 @pytest.fixture
+def answering(runtime_dir: Path) -> Iterator[PlayedDaemon]:
+    played = PlayedDaemon(runtime_dir, "Tls -la\n", "A1/2\n", "Mone of two\n", "D\n")
+    yield played
+    played.close()
+
+
+@pytest.fixture
 def terminal(lab: Lab, shell: Shell) -> Terminal:
     """The shell the test is parametrised with, as a person has it."""
     return lab.open(shell)
@@ -180,3 +188,17 @@ def eventually(condition: Callable[[], bool], what: str, seconds: float = 15) ->
     while not condition():
         assert time.monotonic() < until, f"waited {seconds} s for {what}"
         time.sleep(0.02)
+
+
+def last_command(terminal: Terminal, daemon: PlayedDaemon, *commands: str) -> str:
+    """Run the commands, press on the empty line: what the daemon hears of the last one."""
+    for number, command in enumerate(commands):
+        terminal.type(command)
+        terminal.press("Enter")
+        terminal.wait(
+            lambda n=number: terminal.screen().count("READY>") == n + 2 and terminal.line() == "",
+            "the next prompt",
+        )
+    terminal.press("C-g")
+    terminal.wait(lambda: daemon.records != [], "the request")
+    return daemon.records[0]["last_command"].decode()

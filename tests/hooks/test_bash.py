@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cmdai_shell.config import paths
-from tests.hooks.conftest import FOLDERS, Daemon, Lab
+from tests.hooks.conftest import FOLDERS, Daemon, Lab, last_command
 
 if TYPE_CHECKING:
     from tests.hooks.terminal import Terminal
+    from tests.hooks.zsh import PlayedDaemon
 
 pytestmark = pytest.mark.hooks
 
@@ -249,3 +250,58 @@ def test_keys_as_a_person_writes_them(lab: Lab, written: str, readline: str) -> 
         timeout=20,
     )
     assert done.stdout == readline
+
+
+HIDING = {
+    "ignorespace": "HISTCONTROL=ignorespace",
+    "ignoreboth": "HISTCONTROL=ignoreboth:erasedups",
+    "HISTIGNORE": "HISTIGNORE='*secret*'",
+    "no history": "set +o history",
+}
+
+
+@pytest.mark.parametrize("setting", HIDING)
+def test_a_hidden_command_is_not_mistaken_for_the_newest_of_the_history(
+    lab: Lab, answering: PlayedDaemon, setting: str
+) -> None:
+    terminal = lab.open("bash", after=HIDING[setting])
+    assert last_command(terminal, answering, "cd /", " false secret") == ""
+
+
+@pytest.mark.parametrize("setting", ["ignorespace", "ignoreboth", "HISTIGNORE"])
+def test_a_failing_command_run_again_is_the_one_to_fix(
+    lab: Lab, answering: PlayedDaemon, setting: str
+) -> None:
+    terminal = lab.open("bash", after=HIDING[setting])
+    assert last_command(terminal, answering, "cd /", "false it", "false it") == "false it"
+
+
+def test_the_first_command_of_a_shell_may_be_hidden_too(lab: Lab, answering: PlayedDaemon) -> None:
+    history = lab.folder / "history"
+    history.write_text("what another shell ran\n")
+    terminal = lab.open("bash", after=f"HISTFILE={history} HISTCONTROL=ignoreboth")
+    assert last_command(terminal, answering, " false secret") == ""
+
+
+def test_a_shell_in_which_nothing_was_run_has_nothing_to_fix(
+    lab: Lab, answering: PlayedDaemon
+) -> None:
+    history = lab.folder / "history"
+    history.write_text("what another shell ran\n")
+    terminal = lab.open("bash", after=f"HISTFILE={history} HISTCONTROL=ignoreboth; false")
+    assert last_command(terminal, answering) == ""
+
+
+def test_the_persons_ps0_is_still_shown_and_may_be_replaced(
+    lab: Lab, answering: PlayedDaemon
+) -> None:
+    terminal = lab.open("bash", before="PS0='run \\#\\n'", after="HISTCONTROL=ignoreboth")
+    run(terminal, "echo one")
+    terminal.wait_screen("^run 1\\none$")
+    run(terminal, "PS0=")
+    terminal.wait_line("")
+    run(terminal, "false it")
+    terminal.wait_line("")
+    terminal.press("C-g")
+    terminal.wait(lambda: answering.records != [], "the request")
+    assert answering.records[0]["last_command"] == b"false it"

@@ -9,23 +9,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.hooks.conftest import SHELLS, Lab
+from tests.hooks.conftest import SHELLS, Lab, last_command
 from tests.hooks.zsh import PlayedDaemon
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from cmdai_shell.core import Shell
     from tests.hooks.terminal import Terminal
 
 pytestmark = [pytest.mark.hooks, pytest.mark.parametrize("shell", SHELLS)]
-
-@pytest.fixture
-def answering(runtime_dir: Path) -> Iterator[PlayedDaemon]:
-    played = PlayedDaemon(runtime_dir, "Tls -la\n", "A1/2\n", "Mone of two\n", "D\n")
-    yield played
-    played.close()
 
 
 def asked(daemon: PlayedDaemon, number: int) -> tuple[str, str]:
@@ -109,9 +102,7 @@ def test_a_cancelled_press_for_another_alternative_forgets_nothing(
 
 
 @pytest.mark.parametrize("key", ["Enter", "C-c"])
-def test_an_armed_command_does_not_wait_at_another_prompt(
-    lab: Lab, shell: Shell, key: str
-) -> None:
+def test_an_armed_command_does_not_wait_at_another_prompt(lab: Lab, shell: Shell, key: str) -> None:
     """The words begin with a blank: a history that ignores them does not move."""
     hiding = {"bash": "HISTCONTROL=ignoreboth", "zsh": "setopt hist_ignore_space", "fish": ""}
     terminal = lab.open(shell, before=hiding[shell])
@@ -123,3 +114,35 @@ def test_an_armed_command_does_not_wait_at_another_prompt(
         terminal.wait_screen(r"^cmdai: .*press again.*rm -rf /")
         terminal.wait_line(" : wipe the root")
         new_prompt(terminal, key)
+
+
+# --- What "fix" is about -------------------------------------------------------------------------
+
+
+def test_a_command_the_history_ignores_is_not_mistaken_for_the_one_before(
+    lab: Lab, shell: Shell, answering: PlayedDaemon
+) -> None:
+    terminal = lab.open(shell, before="HISTCONTROL=ignoreboth" if shell == "bash" else "")
+    assert last_command(terminal, answering, "cd /", " false secret") == ""
+    assert answering.records[0]["last_status"] == b"1"
+
+
+def test_with_nothing_to_name_the_daemon_gives_its_hint(lab: Lab, shell: Shell) -> None:
+    terminal = lab.open(shell, before="HISTCONTROL=ignoreboth" if shell == "bash" else "")
+    terminal.type("cd /")
+    terminal.press("Enter")
+    terminal.wait_line("")
+    terminal.type(" false secret")
+    terminal.press("Enter")
+    terminal.wait_line("")
+    terminal.press("C-g")
+    terminal.wait_screen("^cmdai: .+")
+    terminal.wait_line("")
+    assert "cd /" not in terminal.screen().partition("cmdai: ")[2]
+
+
+def test_a_command_run_twice_is_still_the_one_to_fix(
+    lab: Lab, shell: Shell, answering: PlayedDaemon
+) -> None:
+    terminal = lab.open(shell, before="HISTCONTROL=ignoreboth" if shell == "bash" else "")
+    assert last_command(terminal, answering, "cd /", "false it", "false it") == "false it"
