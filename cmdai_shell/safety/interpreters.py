@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from cmdai_shell.safety.folding import stdin_of
+from cmdai_shell.safety.script import names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cmdai_shell.safety.script import Call, Word
 
-SHELLS = frozenset(
-    ["sh", "bash", "zsh", "dash", "ksh", "ksh93", "mksh", "fish", "ash", "rbash", "csh", "tcsh", "pwsh"]
-)  # fmt: skip
+SHELLS = names("sh bash zsh dash ksh ksh93 mksh fish ash rbash csh tcsh pwsh")
 
 _CODE_OPTIONS: dict[str, str] = {
-    "python": "c", "pypy": "c", "perl": "eE", "ruby": "e", "node": "ep", "nodejs": "ep", "php": "rBR",
-    "lua": "e", "luajit": "e", "Rscript": "e", "osascript": "e", "tclsh": "", "deno": "", "bun": "e",
-    "elixir": "e", "groovy": "e", "julia": "eE", "guile": "c", "racket": "e",
+    "python": "c", "pypy": "c", "perl": "eE", "ruby": "e", "node": "ep", "nodejs": "ep",
+    "php": "rBR", "lua": "e", "luajit": "e", "Rscript": "e", "osascript": "e", "tclsh": "",
+    "deno": "", "bun": "e", "elixir": "e", "groovy": "e", "julia": "eE", "guile": "c",
+    "racket": "e",
 }  # fmt: skip
 """Language to the letters of the option that a program text follows."""
 
@@ -109,7 +110,7 @@ def code_of(call: Call) -> str:
     if not language(call.program):
         return ""
     words = list(call.args)
-    codes = [b.text for a, b in zip(words, words[1:], strict=False) if _code_option(call, a.text)]
+    codes = [b.text for a, b in pairwise(words) if _code_option(call, a.text)]
     if not codes and reads_program(call):
         codes = [stdin_of(call) or ""]
     return "\n".join(codes)
@@ -164,8 +165,9 @@ def shell_texts(call: Call) -> Iterator[str]:
         carried = _CARRIED.match(word.text)
         if carried and call.program not in _SAY_ONLY:
             yield carried["text"]
-        if call.program in _EDITORS and (found := _FROM_EDITOR.match(word.text)):
-            yield found[1] or found[2]
+        typed = _FROM_EDITOR.match(word.text) if call.program in _EDITORS else None
+        if typed:
+            yield typed[1] or typed[2]
         if call.program in ("sed", "gsed"):
             yield from _FROM_SED.findall(word.text)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from cmdai_shell.safety.rules.rule import (
@@ -13,7 +14,7 @@ from cmdai_shell.safety.rules.rule import (
     Row,
     from_rows,
 )
-from cmdai_shell.safety.script import spoken
+from cmdai_shell.safety.script import names, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,9 +22,7 @@ if TYPE_CHECKING:
     from cmdai_shell.safety.rules.rule import Check
     from cmdai_shell.safety.script import Call
 
-_POWERFUL = frozenset(
-    ["sudo", "wheel", "root", "admin", "docker", "lxd", "disk", "shadow", "adm", "kmem"]
-)
+_POWERFUL = names("sudo wheel root admin docker lxd disk shadow adm kmem")
 
 
 def _delete_user(call: Call) -> Iterator[Finding]:
@@ -56,6 +55,11 @@ def _password(call: Call) -> Iterator[Finding]:
         yield Finding(CAUTION, "changes a password")
 
 
+def _becomes_root(texts: list[str]) -> bool:
+    """``-u 0``: that number is root, whatever the name."""
+    return any(a in ("-u", "--uid") and b == "0" for a, b in pairwise(texts)) or "-u0" in texts
+
+
 def _modify_user(call: Call) -> Iterator[Finding]:
     options = Options(call)
     texts = [word.text for word in call.args]
@@ -63,9 +67,7 @@ def _modify_user(call: Call) -> Iterator[Finding]:
     target = texts[-1] if texts else ""
     if options.has("p", "password"):
         yield Finding(CRITICAL, f"sets the password of {spoken(target)} to one on this line")
-    elif target == "root" or any(
-        a == "-u" and b == "0" for a, b in zip(texts, texts[1:], strict=False)
-    ):
+    elif target == "root" or _becomes_root(texts):
         yield Finding(CRITICAL, "changes root, or makes another root")
     elif options.has("L", "lock", "e", "expiredate"):
         yield Finding(DANGEROUS, f"locks {spoken(target)} out")
@@ -79,33 +81,30 @@ def _modify_user(call: Call) -> Iterator[Finding]:
 
 def _add_user(call: Call) -> Iterator[Finding]:
     texts = [word.text for word in call.args]
-    if any(a in ("-u", "--uid") and b == "0" for a, b in zip(texts, texts[1:], strict=False)):
+    groups = {name for text in texts[1:] for name in text.split(",")}
+    if _becomes_root(texts):
         yield Finding(CRITICAL, "makes another root")
-    elif _POWERFUL & {name for text in texts[1:] for name in text.split(",")} and texts[-1:] != [
-        "docker"
-    ]:
+    elif groups & (_POWERFUL - {"docker"}):
         yield Finding(DANGEROUS, "gives a user the rights of an administrator")
     elif texts:
         yield Finding(CAUTION, "adds a user")
 
 
 def _history(call: Call) -> Iterator[Finding]:
-    if Options(call).has("c", "clear"):
-        yield Finding(DANGEROUS, "deletes the history of what was typed")
-    elif call.args and call.args[0].text in ("clear", "clear-session", "delete"):
+    verb = call.args[0].text if call.args else ""
+    if Options(call).has("c", "clear") or verb in ("clear", "clear-session", "delete"):
         yield Finding(DANGEROUS, "deletes the history of what was typed")
 
 
 def _forgets(call: Call) -> Iterator[Finding]:
     """``export HISTFILE=/dev/null``, ``unset HISTFILE``."""
-    names = {word.text.partition("=")[0] for word in call.args}
-    if call.program == "unset" and names & {"HISTFILE", "HISTSIZE"}:
-        yield Finding(DANGEROUS, "stops recording what is typed")
-    elif any(
-        w.text.startswith(("HISTFILE=/dev/null", "HISTSIZE=0", "HISTFILESIZE=0")) for w in call.args
+    variables = {word.text.partition("=")[0] for word in call.args}
+    stops = ("HISTFILE=/dev/null", "HISTSIZE=0", "HISTFILESIZE=0")
+    if (call.program == "unset" and variables & {"HISTFILE", "HISTSIZE"}) or any(
+        word.text.startswith(stops) for word in call.args
     ):
         yield Finding(DANGEROUS, "stops recording what is typed")
-    elif "LD_PRELOAD" in names:
+    elif "LD_PRELOAD" in variables:
         yield Finding(DANGEROUS, "loads foreign code into every program that is started")
 
 
@@ -118,36 +117,65 @@ def _visudo(call: Call) -> Iterator[Finding]:
 
 _OFF = "switches off what protects this machine"
 CHECKS: dict[str, Check] = {
-    "userdel": _delete_user, "deluser": _delete_user, "usermod": _modify_user, "useradd": _add_user,
-    "adduser": _add_user, "passwd": _password, "visudo": _visudo, "history": _history,
-    "export": _forgets, "unset": _forgets, "declare": _forgets,
+    "userdel": _delete_user,
+    "deluser": _delete_user,
+    "usermod": _modify_user,
+    "useradd": _add_user,
+    "adduser": _add_user,
+    "passwd": _password,
+    "visudo": _visudo,
+    "history": _history,
+    "export": _forgets,
+    "unset": _forgets,
+    "declare": _forgets,
     "chpasswd": from_rows(Row("", CRITICAL, "sets passwords to those on this line")),
     "newusers": from_rows(Row("", CRITICAL, "adds users with passwords from a file")),
-    "groupdel": from_rows(Row("root|sudo|wheel", CRITICAL, "deletes the group of the administrators"),
-                          Row("*", DANGEROUS, "deletes a group")),
+    "groupdel": from_rows(
+        Row("root|sudo|wheel", CRITICAL, "deletes the group of the administrators"),
+        Row("*", DANGEROUS, "deletes a group"),
+    ),
     "delgroup": from_rows(Row("*", DANGEROUS, "deletes a group")),
-    "gpasswd": from_rows(Row("", DANGEROUS, "takes users out of a group", "d|delete|M|members"),
-                         Row("", CAUTION, "changes a group")),
-    "chage": from_rows(Row("", DANGEROUS, "locks a user out", "E|expiredate"),
-                       Row("*", CAUTION, "changes when a password expires", "M|maxdays")),
-    "setenforce": from_rows(Row("0|permissive|Permissive", DANGEROUS, _OFF, safer="getenforce"),
-                            Row("1|enforcing|Enforcing", CAUTION, "changes what protects this machine")),
+    "gpasswd": from_rows(
+        Row("", DANGEROUS, "takes users out of a group", "d|delete|M|members"),
+        Row("", CAUTION, "changes a group"),
+    ),
+    "chage": from_rows(
+        Row("", DANGEROUS, "locks a user out", "E|expiredate"),
+        Row("*", CAUTION, "changes when a password expires", "M|maxdays"),
+    ),
+    "setenforce": from_rows(
+        Row("0|permissive|Permissive", DANGEROUS, _OFF, safer="getenforce"),
+        Row("1|enforcing|Enforcing", CAUTION, "changes what protects this machine"),
+    ),
     "setsebool": from_rows(Row("", CAUTION, "changes what protects this machine")),
     "aa-teardown": from_rows(Row("", DANGEROUS, _OFF)),
     "aa-disable": from_rows(Row("*", DANGEROUS, _OFF)),
     "aa-complain": from_rows(Row("*", CAUTION, "changes what protects this machine")),
     "apparmor_parser": from_rows(Row("", DANGEROUS, _OFF, "R|remove")),
-    "auditctl": from_rows(Row("", DANGEROUS, "stops recording what happens on this machine", "e|D")),
+    "auditctl": from_rows(
+        Row("", DANGEROUS, "stops recording what happens on this machine", "e|D")
+    ),
     "csrutil": from_rows(Row("disable|clear", DANGEROUS, _OFF, safer="csrutil status")),
     "spctl": from_rows(Row("", DANGEROUS, _OFF, "master-disable|global-disable")),
     "tpm2_clear": from_rows(Row("", CRITICAL, "erases the keys of this machine")),
     "ssh-add": from_rows(Row("", CAUTION, "forgets keys", "D|d")),
     "ssh-keygen": from_rows(Row("", CAUTION, "removes a known host", "R")),
-    "gpg": from_rows(Row("", DANGEROUS, "deletes a private key", "delete-secret-keys|delete-secret-and-public-key"),
-                     Row("", CAUTION, "deletes a key", "delete-keys")),
+    "gpg": from_rows(
+        Row(
+            "",
+            DANGEROUS,
+            "deletes a private key",
+            "delete-secret-keys|delete-secret-and-public-key",
+        ),
+        Row("", CAUTION, "deletes a key", "delete-keys"),
+    ),
     "setcap": from_rows(Row("*", DANGEROUS, "gives a program rights of root")),
-    "journalctl": from_rows(Row("", CAUTION, "deletes old logs", "vacuum-size|vacuum-time|vacuum-files|rotate")),
+    "journalctl": from_rows(
+        Row("", CAUTION, "deletes old logs", "vacuum-size|vacuum-time|vacuum-files|rotate")
+    ),
     "tmutil": from_rows(Row("delete|deletelocalsnapshots|disable", DANGEROUS, "deletes backups")),
-    "restic": from_rows(Row("forget|prune", DANGEROUS, "deletes backups", safer="restic snapshots")),
+    "restic": from_rows(
+        Row("forget|prune", DANGEROUS, "deletes backups", safer="restic snapshots")
+    ),
     "borg": from_rows(Row("delete|prune", DANGEROUS, "deletes backups")),
-}  # fmt: skip
+}

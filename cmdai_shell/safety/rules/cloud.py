@@ -14,6 +14,7 @@ from cmdai_shell.safety.rules.rule import (
     from_rows,
     line,
 )
+from cmdai_shell.safety.script import names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,19 +28,52 @@ _ROWS = from_rows(
     Row("destroy", CRITICAL, _ALL, safer="terraform plan -destroy"),
     Row("run-all|run destroy", CRITICAL, _ALL, safer="terragrunt run-all plan -destroy"),
     Row("apply", CRITICAL, _ALL, "destroy", "terraform plan -destroy"),
-    Row("apply", DANGEROUS, "changes infrastructure without asking", "auto-approve", "terraform plan"),
+    Row(
+        "apply",
+        DANGEROUS,
+        "changes infrastructure without asking",
+        "auto-approve",
+        "terraform plan",
+    ),
     Row("run-all apply", DANGEROUS, "changes infrastructure in many places at once"),
     Row("apply", CAUTION, "changes infrastructure", safer="terraform plan"),
-    Row("state rm|push|replace-provider", DANGEROUS, "forgets what has been set up", safer="terraform state list"),
-    Row("workspace delete", DANGEROUS, "forgets what has been set up", safer="terraform workspace list"),
+    Row(
+        "state rm|push|replace-provider",
+        DANGEROUS,
+        "forgets what has been set up",
+        safer="terraform state list",
+    ),
+    Row(
+        "workspace delete",
+        DANGEROUS,
+        "forgets what has been set up",
+        safer="terraform workspace list",
+    ),
     Row("state mv", CAUTION, "changes what is known to be set up"),
     Row("taint|untaint|import|force-unlock", CAUTION, "changes what is known to be set up"),
-)  # fmt: skip
+)
 
 _AWS_VITAL = (
-    "db-", "table", "bucket", "stack", "cluster", "volume", "snapshot", "file-system", "vpc", "user", "role",
-    "hosted-zone", "key", "repository", "user-pool", "domain", "vault", "global-cluster", "replication-group",
-)  # fmt: skip
+    "db-",
+    "table",
+    "bucket",
+    "stack",
+    "cluster",
+    "volume",
+    "snapshot",
+    "file-system",
+    "vpc",
+    "user",
+    "role",
+    "hosted-zone",
+    "key",
+    "repository",
+    "user-pool",
+    "domain",
+    "vault",
+    "global-cluster",
+    "replication-group",
+)
 
 
 def _aws(call: Call) -> Iterator[Finding]:
@@ -57,12 +91,29 @@ def _aws(call: Call) -> Iterator[Finding]:
         yield Finding(
             CRITICAL if vital else DANGEROUS, f"deletes something in the cloud ({service} {thing})"
         )
-    elif verb.startswith(("stop-", "reboot-", "modify-", "update-", "put-", "create-", "run-", "start-",
-                          "attach-", "detach-", "authorize-", "revoke-", "associate-")):  # fmt: skip
+    elif verb.startswith(
+        (
+            "stop-",
+            "reboot-",
+            "modify-",
+            "update-",
+            "put-",
+            "create-",
+            "run-",
+            "start-",
+            "attach-",
+            "detach-",
+            "authorize-",
+            "revoke-",
+            "associate-",
+        )
+    ):
         texts = " ".join(word.text for word in call.args)
         opens = any(part in texts for part in ("0.0.0.0/0", "public-read", "AdministratorAccess"))
-        yield Finding(DANGEROUS if opens else CAUTION,
-                      "opens it to everybody" if opens else "changes something in the cloud")  # fmt: skip
+        yield Finding(
+            DANGEROUS if opens else CAUTION,
+            "opens it to everybody" if opens else "changes something in the cloud",
+        )
 
 
 def _s3(options: Options, verb: str) -> Iterator[Finding]:
@@ -85,12 +136,12 @@ def _s3(options: Options, verb: str) -> Iterator[Finding]:
         yield Finding(CAUTION, "copies files to or from a bucket")
 
 
-_VITAL = frozenset(
-    ["projects", "instances", "clusters", "databases", "disks", "buckets", "group", "vm", "aks", "sql",
-     "server", "db", "cosmosdb", "keyvault", "storage", "disk", "account", "droplet", "cluster",
-     "kubernetes", "database", "volume", "project", "app", "apps", "folders", "organizations", "vmss", "webapp"]
-)  # fmt: skip
-_DELETES = frozenset(["delete", "destroy", "purge", "rm", "remove", "terminate", "del", "rmi"])
+_VITAL = names(
+    "projects instances clusters databases disks buckets group vm aks sql server db "
+    "cosmosdb keyvault storage disk account droplet cluster kubernetes database volume "
+    "project app apps folders organizations vmss webapp"
+)
+_DELETES = names("delete destroy purge rm remove terminate del rmi")
 
 
 def _cloud(call: Call) -> Iterator[Finding]:
@@ -132,32 +183,73 @@ def _rclone(call: Call) -> Iterator[Finding]:
 
 
 _CLOUDS = (
-    "gcloud", "az", "doctl", "heroku", "fly", "flyctl", "vercel", "netlify", "hcloud", "linode-cli", "oci",
-    "scw", "ibmcloud", "firebase", "railway", "wrangler", "openstack", "exo", "vultr-cli", "civo", "supabase",
-    "aliyun", "bq", "databricks", "nomad", "consul", "vault", "cf", "eb", "copilot", "amplify",
-)  # fmt: skip
+    "gcloud",
+    "az",
+    "doctl",
+    "heroku",
+    "fly",
+    "flyctl",
+    "vercel",
+    "netlify",
+    "hcloud",
+    "linode-cli",
+    "oci",
+    "scw",
+    "ibmcloud",
+    "firebase",
+    "railway",
+    "wrangler",
+    "openstack",
+    "exo",
+    "vultr-cli",
+    "civo",
+    "supabase",
+    "aliyun",
+    "bq",
+    "databricks",
+    "nomad",
+    "consul",
+    "vault",
+    "cf",
+    "eb",
+    "copilot",
+    "amplify",
+)
 
 CHECKS: dict[str, Check] = {
     **dict.fromkeys(("terraform", "tofu", "terragrunt", "opentofu"), _ROWS),
     **dict.fromkeys(_CLOUDS, _cloud),
-    "aws": _aws, "rclone": _rclone,
+    "aws": _aws,
+    "rclone": _rclone,
     "gsutil": from_rows(
-        Row("rm", CRITICAL, _BUCKET, "r|R|a", "gsutil ls"), Row("rb", CRITICAL, "deletes a bucket", safer="gsutil ls"),
-        Row("rm", CAUTION, "deletes a file in a bucket"), Row("rsync", DANGEROUS, "deletes what is only at the goal", "d"),
+        Row("rm", CRITICAL, _BUCKET, "r|R|a", "gsutil ls"),
+        Row("rb", CRITICAL, "deletes a bucket", safer="gsutil ls"),
+        Row("rm", CAUTION, "deletes a file in a bucket"),
+        Row("rsync", DANGEROUS, "deletes what is only at the goal", "d"),
     ),
     "s3cmd": from_rows(
-        Row("del|rm", CRITICAL, _BUCKET, "r|recursive", "s3cmd ls"), Row("rb", CRITICAL, "deletes a bucket"),
-        Row("del|rm", CAUTION, "deletes a file in a bucket"), Row("sync", DANGEROUS, "deletes what is only at the goal", "delete-removed"),
+        Row("del|rm", CRITICAL, _BUCKET, "r|recursive", "s3cmd ls"),
+        Row("rb", CRITICAL, "deletes a bucket"),
+        Row("del|rm", CAUTION, "deletes a file in a bucket"),
+        Row("sync", DANGEROUS, "deletes what is only at the goal", "delete-removed"),
     ),
-    "mc": from_rows(Row("rm", CRITICAL, _BUCKET, "r|recursive"), Row("rb", CRITICAL, "deletes a bucket")),
+    "mc": from_rows(
+        Row("rm", CRITICAL, _BUCKET, "r|recursive"), Row("rb", CRITICAL, "deletes a bucket")
+    ),
     "pulumi": from_rows(
-        Row("destroy|down", CRITICAL, _ALL, safer="pulumi preview"), Row("stack rm", CRITICAL, _ALL, "f|force"),
-        Row("stack rm", DANGEROUS, "forgets what has been set up"), Row("up|update", DANGEROUS, "changes infrastructure without asking", "y|yes"),
+        Row("destroy|down", CRITICAL, _ALL, safer="pulumi preview"),
+        Row("stack rm", CRITICAL, _ALL, "f|force"),
+        Row("stack rm", DANGEROUS, "forgets what has been set up"),
+        Row("up|update", DANGEROUS, "changes infrastructure without asking", "y|yes"),
         Row("up|update", CAUTION, "changes infrastructure", safer="pulumi preview"),
     ),
-    "cdk": from_rows(Row("destroy", CRITICAL, _ALL, safer="cdk diff"), Row("deploy", CAUTION, "changes infrastructure")),
+    "cdk": from_rows(
+        Row("destroy", CRITICAL, _ALL, safer="cdk diff"),
+        Row("deploy", CAUTION, "changes infrastructure"),
+    ),
     "sam": from_rows(Row("delete", CRITICAL, _ALL)),
-    "serverless": from_rows(Row("remove", CRITICAL, _ALL)), "sls": from_rows(Row("remove", CRITICAL, _ALL)),
+    "serverless": from_rows(Row("remove", CRITICAL, _ALL)),
+    "sls": from_rows(Row("remove", CRITICAL, _ALL)),
     "ansible-playbook": from_rows(Row("*", CAUTION, "changes other machines")),
     "cloudflared": from_rows(Row("tunnel delete", DANGEROUS, "deletes a tunnel")),
-}  # fmt: skip
+}

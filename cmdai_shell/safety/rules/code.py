@@ -70,9 +70,10 @@ def _code(call: Call) -> Iterator[Finding]:
     risk = max((r for text in literals(code) if (r := secret(text)) is not None), default=None)
     if risk is not None:
         sends = _SENDS.search(code) is not None
-        yield Finding(risk if sends else CAUTION,
-                      "sends keys or passwords to another machine" if sends
-                      else "reads keys or passwords")  # fmt: skip
+        yield Finding(
+            risk if sends else CAUTION,
+            "sends keys or passwords to another machine" if sends else "reads keys or passwords",
+        )
 
 
 def _paths(argument: str) -> list[Word]:
@@ -113,9 +114,29 @@ def _writings(code: str, call: Call) -> Iterator[Finding]:
 
 
 _PROGRAMS = (
-    "python", "python2", "python3", "pypy", "pypy3", "perl", "ruby", "node", "nodejs", "php", "lua",
-    "luajit", "deno", "bun", "awk", "gawk", "mawk", "osascript", "Rscript", "elixir", "groovy", "julia",
+    "python",
+    "python2",
+    "python3",
+    "pypy",
+    "pypy3",
+    "perl",
+    "ruby",
+    "node",
+    "nodejs",
+    "php",
+    "lua",
+    "luajit",
+    "deno",
+    "bun",
+    "awk",
+    "gawk",
+    "mawk",
+    "osascript",
+    "Rscript",
+    "elixir",
+    "groovy",
+    "julia",
     *(f"python3.{minor}" for minor in range(6, 20)),
-)  # fmt: skip
+)
 
 CHECKS: dict[str, Check] = dict.fromkeys(_PROGRAMS, _code)

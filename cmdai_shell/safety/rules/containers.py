@@ -15,7 +15,7 @@ from cmdai_shell.safety.rules.rule import (
     from_rows,
     line,
 )
-from cmdai_shell.safety.script import Word, spoken
+from cmdai_shell.safety.script import Word, names, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,25 +27,49 @@ if TYPE_CHECKING:
 _COMPOSE = Word("compose")
 _DATA = "deletes volumes with the data in them"
 _ROWS = (
-    Row("system prune", DANGEROUS, "deletes every image and container that is not running", "a|all",
-        "docker system df"),
+    Row(
+        "system prune",
+        DANGEROUS,
+        "deletes every image and container that is not running",
+        "a|all",
+        "docker system df",
+    ),
     Row("system prune", DANGEROUS, _DATA, "volumes", "docker system df"),
-    Row("system|builder|buildx|container|network|image prune", CAUTION, "deletes what is not in use"),
-    Row("system reset", DANGEROUS, "deletes every container, image and volume", safer="podman system df"),
-    Row("image prune", DANGEROUS, "deletes every image that no container uses", "a|all", "docker image ls"),
+    Row(
+        "system|builder|buildx|container|network|image prune", CAUTION, "deletes what is not in use"
+    ),
+    Row(
+        "system reset",
+        DANGEROUS,
+        "deletes every container, image and volume",
+        safer="podman system df",
+    ),
+    Row(
+        "image prune",
+        DANGEROUS,
+        "deletes every image that no container uses",
+        "a|all",
+        "docker image ls",
+    ),
     Row("volume prune", DANGEROUS, _DATA, safer="docker volume ls"),
     Row("volume rm|remove", DANGEROUS, _DATA, safer="docker volume ls"),
     Row("compose down|rm", DANGEROUS, _DATA, "v|volumes", "docker compose down"),
     Row("compose down", CAUTION, "deletes its images too", "rmi"),
     Row("compose down|stop|kill|rm|restart", CAUTION, "stops the services of this project"),
     Row("swarm leave", DANGEROUS, "takes this machine out of its cluster", "f|force"),
-    Row("stack|service|secret|config|node rm|remove|down", DANGEROUS, "removes it from the cluster"),
+    Row(
+        "stack|service|secret|config|node rm|remove|down", DANGEROUS, "removes it from the cluster"
+    ),
     Row("context|plugin|manifest rm|remove", CAUTION, "removes settings"),
     Row("machine rm|reset", DANGEROUS, "deletes a machine with all its containers"),
     Row("rm|rmi|stop|kill|restart|pause", CAUTION, "stops or removes containers or images"),
-    Row("container|image|pod|network rm|remove|stop|kill|restart", CAUTION, "stops or removes containers or images"),
+    Row(
+        "container|image|pod|network rm|remove|stop|kill|restart",
+        CAUTION,
+        "stops or removes containers or images",
+    ),
     Row("push", CAUTION, "publishes an image"),
-)  # fmt: skip
+)
 
 
 def _docker(call: Call) -> Iterator[Finding]:
@@ -55,8 +79,13 @@ def _docker(call: Call) -> Iterator[Finding]:
     for row in _ROWS:
         if row.matches(options):
             safer = row.safer
-            yield Finding(row.risk, row.reason, safer.replace("docker", call.program, 1)
-                          if call.program in ("podman", "nerdctl") else safer)  # fmt: skip
+            yield Finding(
+                row.risk,
+                row.reason,
+                safer.replace("docker", call.program, 1)
+                if call.program in ("podman", "nerdctl")
+                else safer,
+            )
     verbs = options.texts[:2]
     if {"rm", "rmi", "kill"} & set(verbs) and (
         options.has("a", "all") or any(w.sources for w in call.args) or "xargs" in call.wrappers
@@ -81,9 +110,12 @@ def _started(call: Call, options: Options) -> Iterator[Finding]:
             harms = re.search(
                 rf"\b(?:rm|chroot|dd|mkfs\S*|chmod|chown|tee|shred)\b.*{re.escape(goal)}", inside
             )
-            yield Finding(CRITICAL if harms else DANGEROUS,
-                          "changes the whole system from inside a container" if harms
-                          else "lets the container change the whole system")  # fmt: skip
+            yield Finding(
+                CRITICAL if harms else DANGEROUS,
+                "changes the whole system from inside a container"
+                if harms
+                else "lets the container change the whole system",
+            )
         elif source in ("/etc", "/root", "/boot", "/usr", "/dev", "/var", "/home"):
             yield Finding(DANGEROUS, f"lets the container change {source}")
         elif source.endswith("docker.sock"):
@@ -108,16 +140,13 @@ def _mounts(texts: list[str]) -> Iterator[tuple[str, str]]:
             yield parts[0].rstrip("/") or "/", parts[1]
 
 
-_VITAL_KINDS = frozenset(
-    ["ns", "namespace", "namespaces", "node", "nodes", "no", "pv", "persistentvolume", "persistentvolumes",
-     "crd", "crds", "customresourcedefinition", "customresourcedefinitions", "project", "projects",
-     "storageclass", "sc", "cluster", "clusters"]
-)  # fmt: skip
-_HOLDS_DATA = frozenset(["pvc", "persistentvolumeclaim", "persistentvolumeclaims", "statefulset", "sts",
-                         "statefulsets"])  # fmt: skip
-_COMES_BACK = frozenset(
-    ["pod", "pods", "po", "job", "jobs", "event", "events", "ev", "lease", "replicaset", "rs"]
+_VITAL_KINDS = names(
+    "ns namespace namespaces node nodes no pv persistentvolume persistentvolumes crd crds "
+    "customresourcedefinition customresourcedefinitions project projects storageclass sc "
+    "cluster clusters"
 )
+_HOLDS_DATA = names("pvc persistentvolumeclaim persistentvolumeclaims statefulset sts statefulsets")
+_COMES_BACK = names("pod pods po job jobs event events ev lease replicaset rs")
 
 
 def _kubectl(call: Call) -> Iterator[Finding]:
@@ -129,8 +158,11 @@ def _kubectl(call: Call) -> Iterator[Finding]:
     if verb == "delete":
         yield from _deleted(call, options)
     elif verb == "drain":
-        yield Finding(DANGEROUS, "moves everything off a machine of the cluster",
-                      line("kubectl drain --dry-run=client", options.operands[1:]))  # fmt: skip
+        yield Finding(
+            DANGEROUS,
+            "moves everything off a machine of the cluster",
+            line("kubectl drain --dry-run=client", options.operands[1:]),
+        )
     elif verb == "scale" and any(w.text in ("--replicas=0", "0") for w in call.args):
         yield Finding(DANGEROUS, "stops a service by taking all its copies away")
     elif verb in ("replace", "apply") and options.has("force", "prune"):
@@ -139,10 +171,10 @@ def _kubectl(call: Call) -> Iterator[Finding]:
         yield Finding(CAUTION, "changes what runs in the cluster")
 
 
-_CHANGING = frozenset(
-    ["apply", "create", "patch", "edit", "replace", "scale", "set", "label", "annotate", "cordon", "uncordon",
-     "taint", "autoscale", "expose", "run", "rollout", "cp", "adm"]
-)  # fmt: skip
+_CHANGING = names(
+    "apply create patch edit replace scale set label annotate cordon uncordon taint "
+    "autoscale expose run rollout cp adm"
+)
 
 
 def _deleted(call: Call, options: Options) -> Iterator[Finding]:
@@ -175,28 +207,51 @@ CHECKS: dict[str, Check] = {
     **dict.fromkeys(("docker", "podman", "nerdctl", "docker-compose", "podman-compose"), _docker),
     **dict.fromkeys(("kubectl", "oc", "k", "microk8s.kubectl"), _kubectl),
     "helm": from_rows(
-        Row("uninstall|delete|del|un", DANGEROUS, "removes a release and what it runs", safer="helm list"),
+        Row(
+            "uninstall|delete|del|un",
+            DANGEROUS,
+            "removes a release and what it runs",
+            safer="helm list",
+        ),
         Row("install|upgrade|rollback", CAUTION, "changes what runs in the cluster"),
     ),
-    "minikube": from_rows(Row("delete", DANGEROUS, _CLUSTER), Row("stop", CAUTION, "stops the cluster")),
+    "minikube": from_rows(
+        Row("delete", DANGEROUS, _CLUSTER), Row("stop", CAUTION, "stops the cluster")
+    ),
     "kind": from_rows(Row("delete", DANGEROUS, _CLUSTER, safer="kind get clusters")),
     "k3d": from_rows(Row("cluster delete", DANGEROUS, _CLUSTER, safer="k3d cluster list")),
-    "kubeadm": from_rows(Row("reset", CRITICAL, "takes this machine out of its cluster and deletes its data")),
-    "eksctl": from_rows(Row("delete cluster", CRITICAL, _CLUSTER), Row("delete", DANGEROUS, "deletes a part of the cluster")),
+    "kubeadm": from_rows(
+        Row("reset", CRITICAL, "takes this machine out of its cluster and deletes its data")
+    ),
+    "eksctl": from_rows(
+        Row("delete cluster", CRITICAL, _CLUSTER),
+        Row("delete", DANGEROUS, "deletes a part of the cluster"),
+    ),
     "k3s-uninstall.sh": from_rows(Row("", CRITICAL, _CLUSTER)),
-    "etcdctl": from_rows(Row("del", CRITICAL, "deletes the cluster's own data", "prefix|from-key"),
-                         Row("del", DANGEROUS, "deletes the cluster's own data"),
-                         Row("member remove", DANGEROUS, "removes a member of the store")),
+    "etcdctl": from_rows(
+        Row("del", CRITICAL, "deletes the cluster's own data", "prefix|from-key"),
+        Row("del", DANGEROUS, "deletes the cluster's own data"),
+        Row("member remove", DANGEROUS, "removes a member of the store"),
+    ),
     "argocd": from_rows(Row("app delete", DANGEROUS, "removes an application and what it runs")),
-    "vagrant": from_rows(Row("destroy", DANGEROUS, _MACHINE, safer="vagrant status"),
-                         Row("halt|reload|suspend", CAUTION, "stops a virtual machine")),
-    "virsh": from_rows(Row("undefine|vol-delete|pool-delete|pool-destroy", DANGEROUS, _MACHINE, safer="virsh list --all"),
-                       Row("destroy", DANGEROUS, "switches a virtual machine off at once"),
-                       Row("shutdown|reboot|suspend", CAUTION, "stops a virtual machine")),
+    "vagrant": from_rows(
+        Row("destroy", DANGEROUS, _MACHINE, safer="vagrant status"),
+        Row("halt|reload|suspend", CAUTION, "stops a virtual machine"),
+    ),
+    "virsh": from_rows(
+        Row(
+            "undefine|vol-delete|pool-delete|pool-destroy",
+            DANGEROUS,
+            _MACHINE,
+            safer="virsh list --all",
+        ),
+        Row("destroy", DANGEROUS, "switches a virtual machine off at once"),
+        Row("shutdown|reboot|suspend", CAUTION, "stops a virtual machine"),
+    ),
     "multipass": from_rows(Row("delete|purge", DANGEROUS, _MACHINE, safer="multipass list")),
     "lxc": from_rows(Row("delete|rm", DANGEROUS, _MACHINE, safer="lxc list")),
     "incus": from_rows(Row("delete|rm", DANGEROUS, _MACHINE, safer="incus list")),
     "VBoxManage": from_rows(Row("unregistervm", DANGEROUS, _MACHINE, "delete")),
     "qm": from_rows(Row("destroy", DANGEROUS, _MACHINE, safer="qm list")),
     "pct": from_rows(Row("destroy", DANGEROUS, _MACHINE, safer="pct list")),
-}  # fmt: skip
+}

@@ -25,43 +25,69 @@ if TYPE_CHECKING:
 
 _NOISE = re.compile(r"/\*.*?\*/|--[^\n]*|'(?:[^']|'')*'", re.DOTALL)
 _DROPS_TABLE = "deletes a table with all its rows"
+_ROWS = "deletes every row of a table"
 _STATEMENTS: tuple[tuple[str, Risk, str], ...] = (
-    (r"\bdrop\s+(?:database|schema|keyspace|owned|catalog)\b", CRITICAL, "deletes a whole database"),
+    (
+        r"\bdrop\s+(?:database|schema|keyspace|owned|catalog)\b",
+        CRITICAL,
+        "deletes a whole database",
+    ),
     (r"\bdrop\s+(?:table|materialized|collection|measurement)\b", DANGEROUS, _DROPS_TABLE),
-    (r"\bdrop\s+(?:user|role|login|tablespace|column|extension|view|function|type|sequence|trigger|index"
-     r"|partition|constraint)\b", DANGEROUS, "removes a part of a database"),
-    (r"\btruncate\b(?!\s*\()", DANGEROUS, "deletes every row of a table"),
-    (r"\bdelete\s+from\b(?!.*\bwhere\b)", DANGEROUS, "deletes every row of a table"),
-    (r"\bdelete\s+from\b.*\bwhere\s+(?:true|1\s*=\s*1|1\b(?!\s*[=<>]))", DANGEROUS, "deletes every row of a table"),
-    (r"\bdelete\s+from\b.*\bwhere\b", CAUTION, "deletes rows of a table"),
-    (r"\bupdate\b.+\bset\b(?!.*\bwhere\b)", DANGEROUS, "changes every row of a table"),
-    (r"\bupdate\b.+\bset\b.*\bwhere\b", CAUTION, "changes rows of a table"),
-    (r"\bto\s+program\b|\bxp_cmdshell\b|\bsys_exec\b", CRITICAL, "runs a program with the database's rights"),
-    (r"\b(?:alter|create)\s+(?:user|role)\b.*\b(?:superuser|createrole)\b|\bgrant\s+all\b", DANGEROUS,
-     "gives somebody all rights over the database"),
+    (
+        r"\bdrop\s+(?:user|role|login|tablespace|column|extension|view|function|type|sequence"
+        r"|trigger|index|partition|constraint)\b",
+        DANGEROUS,
+        "removes a part of a database",
+    ),
+    (r"\btruncate\b(?!\s*\()", DANGEROUS, _ROWS),
+    (
+        r"\bto\s+program\b|\bxp_cmdshell\b|\bsys_exec\b",
+        CRITICAL,
+        "runs a program with the database's rights",
+    ),
+    (
+        r"\b(?:superuser|createrole)\b|\bgrant\s+all\b",
+        DANGEROUS,
+        "gives somebody all rights over the database",
+    ),
     (r"^\s*shutdown\b", DANGEROUS, "stops the database"),
-    (r"^\s*(?:insert|create|alter|grant|revoke|replace|merge|copy|load|rename)\b", CAUTION, "changes the database"),
-)  # fmt: skip
-_COMPILED = tuple(
-    (re.compile(pattern, re.IGNORECASE | re.DOTALL), risk, reason)
-    for pattern, risk, reason in _STATEMENTS
+    (
+        r"^\s*(?:insert|create|alter|grant|revoke|replace|merge|copy|load|rename)\b",
+        CAUTION,
+        "changes the database",
+    ),
 )
+_COMPILED = tuple(
+    (re.compile(text, re.IGNORECASE), risk, reason) for text, risk, reason in _STATEMENTS
+)
+_DELETE = re.compile(r"\bdelete\s+from\b", re.IGNORECASE)
+_UPDATE = re.compile(r"\bupdate\s+[\w.\"`\[\]]+(?:\s+\w+)?\s+set\b", re.IGNORECASE)
+_WHERE = re.compile(r"\bwhere\b(?!\s+(?:true\b|1\s*=\s*1|1\s*$))", re.IGNORECASE)
+"""A condition that leaves rows out."""
 
 
 def _sql(call: Call) -> Iterator[Finding]:
-    """Every argument is looked through: which option the text follows differs from client to client."""
+    """Every argument is looked through: each client has another option for statements."""
     given = [re.sub(r"^-[ceq](?=\w)", "", word.text) for word in call.args]
     for text in [*given, stdin_of(call) or ""]:
         for statement in _NOISE.sub(" ", text[:8192]).split(";"):
-            for pattern, risk, reason in _COMPILED:
-                if pattern.search(statement):
-                    yield Finding(risk, reason)
+            yield from _statement(statement)
     if any(fed.program in ("curl", "wget") for fed in call.fed_by):
         yield Finding(DANGEROUS, "runs statements from the network that nobody has looked at")
-    if any(redirect.operator == "<" for redirect in call.redirects) or Options(call).has(
-        "f", "file"
-    ):
+    if any(r.operator == "<" for r in call.redirects) or Options(call).has("f", "file"):
         yield Finding(CAUTION, "runs the statements in a file")
+
+
+def _statement(text: str) -> Iterator[Finding]:
+    for pattern, risk, reason in _COMPILED:
+        if pattern.search(text):
+            yield Finding(risk, reason)
+    some = _WHERE.search(text) is not None
+    if _DELETE.search(text):
+        yield Finding(CAUTION if some else DANGEROUS, "deletes rows of a table" if some else _ROWS)
+    if _UPDATE.search(text):
+        what = "changes rows of a table" if some else "changes every row of a table"
+        yield Finding(CAUTION if some else DANGEROUS, what)
 
 
 def _redis(call: Call) -> Iterator[Finding]:
@@ -101,8 +127,20 @@ def _mongo(call: Call) -> Iterator[Finding]:
 def _tasks(call: Call) -> Iterator[Finding]:
     """Tasks of web frameworks that empty the project's database."""
     texts = [word.text for word in call.args]
-    tasks = {"db:drop", "db:reset", "db:schema:load", "db:purge", "db:drop:all", "migrate:fresh", "migrate:reset",
-             "db:wipe", "migrate:refresh", "ecto.drop", "ecto.reset", "db:migrate:reset"}  # fmt: skip
+    tasks = {
+        "db:drop",
+        "db:reset",
+        "db:schema:load",
+        "db:purge",
+        "db:drop:all",
+        "migrate:fresh",
+        "migrate:reset",
+        "db:wipe",
+        "migrate:refresh",
+        "ecto.drop",
+        "ecto.reset",
+        "db:migrate:reset",
+    }
     manage = any(text.endswith("manage.py") for text in (call.words[0].text, *texts[:1]))
     if tasks & set(texts) or (manage and {"flush", "reset_db", "sqlflush"} & set(texts)):
         yield Finding(DANGEROUS, "deletes all data of this project's database")
@@ -113,34 +151,103 @@ def _tasks(call: Call) -> Iterator[Finding]:
 
 
 _CLIENTS = (
-    "psql", "mysql", "mariadb", "sqlite3", "sqlite", "duckdb", "clickhouse-client", "clickhouse", "cockroach",
-    "sqlcmd", "sqlplus", "bq", "mycli", "pgcli", "litecli", "usql", "isql", "db2", "snowsql", "hive", "beeline",
-    "trino", "presto", "impala-shell", "cqlsh", "spark-sql", "influx", "surreal", "osql", "tsql", "wp", "mclient",
-)  # fmt: skip
+    "psql",
+    "mysql",
+    "mariadb",
+    "sqlite3",
+    "sqlite",
+    "duckdb",
+    "clickhouse-client",
+    "clickhouse",
+    "cockroach",
+    "sqlcmd",
+    "sqlplus",
+    "bq",
+    "mycli",
+    "pgcli",
+    "litecli",
+    "usql",
+    "isql",
+    "db2",
+    "snowsql",
+    "hive",
+    "beeline",
+    "trino",
+    "presto",
+    "impala-shell",
+    "cqlsh",
+    "spark-sql",
+    "influx",
+    "surreal",
+    "osql",
+    "tsql",
+    "wp",
+    "mclient",
+)
 _WHOLE = "deletes a whole database"
 
 CHECKS: dict[str, Check] = {
     **dict.fromkeys(_CLIENTS, _sql),
     **dict.fromkeys(("redis-cli", "valkey-cli", "keydb-cli"), _redis),
     **dict.fromkeys(("mongo", "mongosh"), _mongo),
-    **dict.fromkeys(("rails", "rake", "php", "artisan", "mix", "python", "python3", "manage.py", "npx", "prisma",
-                     "bin/rails", "yarn", "pnpm", "sail"), _tasks),
+    **dict.fromkeys(
+        (
+            "rails",
+            "rake",
+            "php",
+            "artisan",
+            "mix",
+            "python",
+            "python3",
+            "manage.py",
+            "npx",
+            "prisma",
+            "bin/rails",
+            "yarn",
+            "pnpm",
+            "sail",
+        ),
+        _tasks,
+    ),
     "dropdb": from_rows(Row("", CRITICAL, _WHOLE, safer="psql -l")),
     "dropuser": from_rows(Row("", DANGEROUS, "removes a user of the database")),
-    "mysqladmin": from_rows(Row("drop", CRITICAL, _WHOLE), Row("shutdown", DANGEROUS, "stops the database"),
-                            Row("kill|flush-privileges|password", CAUTION, "changes how the database runs")),
-    "pg_dropcluster": from_rows(Row("", CRITICAL, "deletes a database server with all its data", safer="pg_lsclusters")),
-    "pg_resetwal": from_rows(Row("", CRITICAL, "throws away the database's log, data may be lost", safer="pg_controldata")),
-    "pg_restore": from_rows(Row("", DANGEROUS, "replaces what is in the database", "c|clean"),
-                            Row("", CAUTION, "changes the database", "d|dbname")),
-    "mongorestore": from_rows(Row("", DANGEROUS, "replaces what is in the database", "drop"),
-                              Row("", CAUTION, "changes the database")),
+    "mysqladmin": from_rows(
+        Row("drop", CRITICAL, _WHOLE),
+        Row("shutdown", DANGEROUS, "stops the database"),
+        Row("kill|flush-privileges|password", CAUTION, "changes how the database runs"),
+    ),
+    "pg_dropcluster": from_rows(
+        Row("", CRITICAL, "deletes a database server with all its data", safer="pg_lsclusters")
+    ),
+    "pg_resetwal": from_rows(
+        Row(
+            "", CRITICAL, "throws away the database's log, data may be lost", safer="pg_controldata"
+        )
+    ),
+    "pg_restore": from_rows(
+        Row("", DANGEROUS, "replaces what is in the database", "c|clean"),
+        Row("", CAUTION, "changes the database", "d|dbname"),
+    ),
+    "mongorestore": from_rows(
+        Row("", DANGEROUS, "replaces what is in the database", "drop"),
+        Row("", CAUTION, "changes the database"),
+    ),
     "pg_ctl": from_rows(Row("stop|kill", DANGEROUS, "stops the database")),
-    "alembic": from_rows(Row("downgrade base", DANGEROUS, "deletes all tables of this project"),
-                         Row("upgrade|downgrade|stamp", CAUTION, "changes the database")),
-    "kafka-topics": from_rows(Row("", DANGEROUS, "deletes a topic with all its messages", "delete")),
-    "kafka-topics.sh": from_rows(Row("", DANGEROUS, "deletes a topic with all its messages", "delete")),
+    "alembic": from_rows(
+        Row("downgrade base", DANGEROUS, "deletes all tables of this project"),
+        Row("upgrade|downgrade|stamp", CAUTION, "changes the database"),
+    ),
+    "kafka-topics": from_rows(
+        Row("", DANGEROUS, "deletes a topic with all its messages", "delete")
+    ),
+    "kafka-topics.sh": from_rows(
+        Row("", DANGEROUS, "deletes a topic with all its messages", "delete")
+    ),
     "rabbitmqctl": from_rows(
-        Row("reset|force_reset|delete_vhost|purge_queue|delete_queue|stop_app|stop|shutdown", DANGEROUS,
-            "deletes queues, or stops what serves them")),
-}  # fmt: skip
+        Row(
+            "reset|force_reset|delete_vhost|purge_queue|delete_queue|stop_app|stop|shutdown",
+            DANGEROUS,
+            "deletes queues, or stops what serves them",
+        )
+    ),
+}

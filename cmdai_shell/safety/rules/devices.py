@@ -14,7 +14,7 @@ from cmdai_shell.safety.rules.rule import (
     Row,
     from_rows,
 )
-from cmdai_shell.safety.script import MAYBE, SOME, Word, spoken
+from cmdai_shell.safety.script import MAYBE, SOME, Word, names, spoken
 from cmdai_shell.safety.targets import Place, place
 
 if TYPE_CHECKING:
@@ -72,9 +72,11 @@ _LOOKING = {
     "fdisk": ("l", "list", "s", "x", "help", "version"),
     "sfdisk": ("l", "list", "d", "dump", "J", "json", "s", "F", "V", "verify", "n", "no-act"),
     "sgdisk": ("p", "print", "i", "info", "v", "verify", "b", "backup", "P", "pretend"),
-    "gdisk": ("l", "list"), "cfdisk": ("help", "version"), "parted": ("l", "list", "help"),
-}  # fmt: skip
-_PARTED_EDITS = frozenset(["mklabel", "mktable", "rm", "mkpart", "resizepart", "rescue"])
+    "gdisk": ("l", "list"),
+    "cfdisk": ("help", "version"),
+    "parted": ("l", "list", "help"),
+}
+_PARTED_EDITS = names("mklabel mktable rm mkpart resizepart rescue")
 
 
 def _partitions(call: Call) -> Iterator[Finding]:
@@ -138,42 +140,96 @@ _RAID = from_rows(
     Row("", DANGEROUS, "takes a disk out of its array", "fail|f|remove|r"),
 )
 _EVERY_DISK = from_rows(
-    Row("eraseDisk|eraseVolume|zeroDisk|secureErase|reformat|randomDisk|eraseall", CRITICAL,
-        "erases a disk, what is on it is lost", safer="diskutil list"),
+    Row(
+        "eraseDisk|eraseVolume|zeroDisk|secureErase|reformat|randomDisk|eraseall",
+        CRITICAL,
+        "erases a disk, what is on it is lost",
+        safer="diskutil list",
+    ),
     Row("partitionDisk", CRITICAL, "removes the partitions of a disk", safer="diskutil list"),
     Row("apfs deleteVolume|deleteContainer", CRITICAL, _LOST, safer="diskutil list"),
     Row("unmount|unmountDisk|eject", CAUTION, "unmounts a disk"),
-)  # fmt: skip
+)
 
 _MAKERS = (
-    "mkfs", "mkfs.ext2", "mkfs.ext3", "mkfs.ext4", "mkfs.xfs", "mkfs.btrfs", "mkfs.vfat", "mkfs.fat",
-    "mkfs.msdos", "mkfs.exfat", "mkfs.ntfs", "mkfs.f2fs", "mkfs.minix", "mkfs.cramfs", "mkfs.bfs",
-    "mke2fs", "mkntfs", "mkdosfs", "mkswap", "newfs", "newfs_apfs", "newfs_hfs", "newfs_msdos",
-    "mkfs.jfs", "mkfs.reiserfs", "mkfs.nilfs2", "mkfs.udf", "mkreiserfs", "mkexfatfs", "pvcreate",
-)  # fmt: skip
+    "mkfs",
+    "mkfs.ext2",
+    "mkfs.ext3",
+    "mkfs.ext4",
+    "mkfs.xfs",
+    "mkfs.btrfs",
+    "mkfs.vfat",
+    "mkfs.fat",
+    "mkfs.msdos",
+    "mkfs.exfat",
+    "mkfs.ntfs",
+    "mkfs.f2fs",
+    "mkfs.minix",
+    "mkfs.cramfs",
+    "mkfs.bfs",
+    "mke2fs",
+    "mkntfs",
+    "mkdosfs",
+    "mkswap",
+    "newfs",
+    "newfs_apfs",
+    "newfs_hfs",
+    "newfs_msdos",
+    "mkfs.jfs",
+    "mkfs.reiserfs",
+    "mkfs.nilfs2",
+    "mkfs.udf",
+    "mkreiserfs",
+    "mkexfatfs",
+    "pvcreate",
+)
 
 CHECKS: dict[str, Check] = {
-    "dd": _dd, "dcfldd": _dd, "gdd": _dd, "dc3dd": _dd,
+    "dd": _dd,
+    "dcfldd": _dd,
+    "gdd": _dd,
+    "dc3dd": _dd,
     **dict.fromkeys(_MAKERS, _format),
     **dict.fromkeys(("wipefs", "blkdiscard", "nwipe", "scrub", "badblocks"), _wipe),
     **dict.fromkeys(("fdisk", "sfdisk", "gdisk", "sgdisk", "cfdisk", "parted"), _partitions),
     **dict.fromkeys(("lvremove", "vgremove", "pvremove"), _VOLUMES),
-    "mdadm": _RAID, "diskutil": _EVERY_DISK, "umount": _umount, "mount": _mount,
-    "xattr": _attributes, "chattr": _attributes, "setfacl": _attributes,
+    "mdadm": _RAID,
+    "diskutil": _EVERY_DISK,
+    "umount": _umount,
+    "mount": _mount,
+    "xattr": _attributes,
+    "chattr": _attributes,
+    "setfacl": _attributes,
     "hdparm": from_rows(
-        Row("", CRITICAL, "erases the disk, what is on it is lost",
-            "security-erase|security-erase-enhanced|trim-sector-ranges|make-bad-sector|write-sector"),
+        Row(
+            "",
+            CRITICAL,
+            "erases the disk, what is on it is lost",
+            "security-erase|security-erase-enhanced|trim-sector-ranges|make-bad-sector|write-sector",
+        ),
     ),
-    "nvme": from_rows(Row("format|sanitize|write-zeroes|delete-ns", CRITICAL,
-                          "erases the disk, what is on it is lost", safer="nvme list")),
+    "nvme": from_rows(
+        Row(
+            "format|sanitize|write-zeroes|delete-ns",
+            CRITICAL,
+            "erases the disk, what is on it is lost",
+            safer="nvme list",
+        )
+    ),
     "cryptsetup": from_rows(
-        Row("luksFormat|reencrypt|erase|luksErase", CRITICAL,
-            "makes everything on an encrypted disk unreadable", safer="lsblk -f"),
+        Row(
+            "luksFormat|reencrypt|erase|luksErase",
+            CRITICAL,
+            "makes everything on an encrypted disk unreadable",
+            safer="lsblk -f",
+        ),
         Row("luksKillSlot|luksRemoveKey", DANGEROUS, "removes a key of an encrypted disk"),
     ),
     "zpool": from_rows(
         Row("destroy|labelclear", CRITICAL, _LOST, safer="zpool list"),
-        Row("remove|detach|offline", DANGEROUS, "takes a disk out of its pool", safer="zpool status"),
+        Row(
+            "remove|detach|offline", DANGEROUS, "takes a disk out of its pool", safer="zpool status"
+        ),
     ),
     "zfs": from_rows(
         Row("destroy", CRITICAL, _LOST, safer="zfs destroy -nv {rest}"),
@@ -193,6 +249,12 @@ CHECKS: dict[str, Check] = {
     "e2fsck": from_rows(Row("*", CAUTION, "repairs a file system, which may remove damaged files")),
     "resize2fs": from_rows(Row("*", DANGEROUS, "changes the size of a file system")),
     "grub-install": from_rows(Row("*", DANGEROUS, "replaces what starts this machine")),
-    "efibootmgr": from_rows(Row("", DANGEROUS, "changes what starts this machine", "B|delete-bootnum|O|delete-bootorder")),
-    "flashrom": from_rows(Row("", CRITICAL, "overwrites the firmware of this machine", "w|write|E|erase")),
-}  # fmt: skip
+    "efibootmgr": from_rows(
+        Row(
+            "", DANGEROUS, "changes what starts this machine", "B|delete-bootnum|O|delete-bootorder"
+        )
+    ),
+    "flashrom": from_rows(
+        Row("", CRITICAL, "overwrites the firmware of this machine", "w|write|E|erase")
+    ),
+}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cmdai_shell.core import Risk
 from cmdai_shell.safety.finders import selective, starts
 from cmdai_shell.safety.interpreters import SHELLS
 from cmdai_shell.safety.rules.rule import CAUTION, CRITICAL, DANGEROUS, Finding, Options, line
@@ -14,6 +13,7 @@ from cmdai_shell.safety.targets import NAMES, Place, device, joined, place, syst
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from cmdai_shell.core import Risk
     from cmdai_shell.safety.rules.rule import Check
     from cmdai_shell.safety.script import Call
 
@@ -49,8 +49,11 @@ def _remove(call: Call) -> Iterator[Finding]:
         yield _loss(where, word, line("ls -la --", [word]))
         for each in options.operands:
             if place(each, call) is Place.ORDINARY and _holds_work(each.text):
-                yield Finding(DANGEROUS, f"deletes {spoken(each.text)} with the work in it",
-                              line("ls -la --", [each]))  # fmt: skip
+                yield Finding(
+                    DANGEROUS,
+                    f"deletes {spoken(each.text)} with the work in it",
+                    line("ls -la --", [each]),
+                )
     elif word.glob and where in (Place.ROOT, Place.SYSTEM, Place.HOME):
         yield Finding(DANGEROUS, f"deletes every file in {NAMES[where]} ({spoken(word.text)})")
     elif any(vital(w.text) for w in options.operands):
@@ -173,8 +176,11 @@ def _copy(call: Call) -> Iterator[Finding]:
         ):
             where = place(goal, call)
             risk = CRITICAL if LOSING_ALL[where] is CRITICAL else DANGEROUS
-            yield Finding(risk, f"deletes what is only in {spoken(goal.text)}",
-                          line("rsync --dry-run", call.args))  # fmt: skip
+            yield Finding(
+                risk,
+                f"deletes what is only in {spoken(goal.text)}",
+                line("rsync --dry-run", call.args),
+            )
     if call.program == "mv" and options.operands:
         yield from _moved(call, options)
 
@@ -221,8 +227,9 @@ def _permissions(call: Call) -> Iterator[Finding]:
     if opens and ("s" in mode or (len(mode) == 4 and mode[0] in "4567")):
         yield Finding(_setuid(subject), "lets everybody run it with its owner's rights")
     elif opens:
-        yield Finding(DANGEROUS if recursive else CAUTION,
-                      "lets every user of this machine change the files")  # fmt: skip
+        yield Finding(
+            DANGEROUS if recursive else CAUTION, "lets every user of this machine change the files"
+        )
     else:
         yield Finding(CAUTION, f"changes {what}")
 
@@ -287,11 +294,31 @@ def _link(call: Call) -> Iterator[Finding]:
 
 
 CHECKS: dict[str, Check] = {
-    "rm": _remove, "unlink": _remove, "rmdir": _remove, "grm": _remove, "srm": _shred,
-    "shred": _shred, "wipe": _shred, "find": _find, "gfind": _find,
-    "tee": _written, "truncate": _written, "sponge": _written,
-    "cp": _copy, "mv": _copy, "install": _copy, "rsync": _copy, "scp": _copy, "gcp": _copy,
-    "chmod": _permissions, "chown": _permissions, "chgrp": _permissions,
-    "tar": _archive, "unzip": _archive, "bsdtar": _archive,
-    "sed": _in_place, "gsed": _in_place, "ln": _link,
-}  # fmt: skip
+    "rm": _remove,
+    "unlink": _remove,
+    "rmdir": _remove,
+    "grm": _remove,
+    "srm": _shred,
+    "shred": _shred,
+    "wipe": _shred,
+    "find": _find,
+    "gfind": _find,
+    "tee": _written,
+    "truncate": _written,
+    "sponge": _written,
+    "cp": _copy,
+    "mv": _copy,
+    "install": _copy,
+    "rsync": _copy,
+    "scp": _copy,
+    "gcp": _copy,
+    "chmod": _permissions,
+    "chown": _permissions,
+    "chgrp": _permissions,
+    "tar": _archive,
+    "unzip": _archive,
+    "bsdtar": _archive,
+    "sed": _in_place,
+    "gsed": _in_place,
+    "ln": _link,
+}

@@ -14,7 +14,7 @@ from cmdai_shell.safety.rules.rule import (
     from_rows,
     line,
 )
-from cmdai_shell.safety.script import Word, spoken
+from cmdai_shell.safety.script import Word, names, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cmdai_shell.safety.rules.rule import Check
     from cmdai_shell.safety.script import Call
 
-_EVERYTHING = frozenset({".", "./", ":/", "*", "..", "-A", ":"})
+_EVERYTHING = names(".. :/ . * : ./ -A")
 
 
 def _git(call: Call) -> Iterator[Finding]:
@@ -43,8 +43,11 @@ def _git(call: Call) -> Iterator[Finding]:
 def _push(options: Options, rest: list[Word]) -> Iterator[Finding]:
     targets = [word.text for word in rest[1:]]
     if options.has("mirror", "prune"):
-        yield Finding(CRITICAL, "makes the server a copy of this folder, what is only there is lost",
-                      line("git push --dry-run --mirror", rest))  # fmt: skip
+        yield Finding(
+            CRITICAL,
+            "makes the server a copy of this folder, what is only there is lost",
+            line("git push --dry-run --mirror", rest),
+        )
     if options.has("d", "delete") or any(text.startswith(":") and text[1:] for text in targets):
         yield Finding(CRITICAL, "deletes branches or tags on the server")
     if options.has("force-with-lease") and not options.has("f", "force"):
@@ -98,8 +101,11 @@ def _restore(options: Options, rest: list[Word]) -> Iterator[Finding]:
 def _branch(options: Options, rest: list[Word]) -> Iterator[Finding]:
     forced = options.has("force", "f")
     if options.has("D") or (options.has("d", "delete") and forced):
-        yield Finding(DANGEROUS, "deletes a branch although its commits are nowhere else",
-                      line("git branch -d", rest))  # fmt: skip
+        yield Finding(
+            DANGEROUS,
+            "deletes a branch although its commits are nowhere else",
+            line("git branch -d", rest),
+        )
     elif options.has("d", "delete"):
         yield Finding(CAUTION, "deletes a branch that is merged")
     elif forced or options.has("M", "C"):
@@ -133,9 +139,17 @@ def _tag(options: Options, rest: list[Word]) -> Iterator[Finding]:
 
 
 _VERBS: dict[str, Callable[[Options, list[Word]], Iterator[Finding]]] = {
-    "push": _push, "reset": _reset, "clean": _clean, "checkout": _checkout, "switch": _checkout,
-    "restore": _restore, "branch": _branch, "stash": _stash, "rm": _remove, "tag": _tag,
-}  # fmt: skip
+    "push": _push,
+    "reset": _reset,
+    "clean": _clean,
+    "checkout": _checkout,
+    "switch": _checkout,
+    "restore": _restore,
+    "branch": _branch,
+    "stash": _stash,
+    "rm": _remove,
+    "tag": _tag,
+}
 
 _REWRITES = "rewrites the history of the whole repository"
 _ABORTS = "throws away what was done to resolve conflicts"
@@ -143,13 +157,25 @@ _ROWS = (
     Row("filter-branch|filter-repo", DANGEROUS, _REWRITES),
     Row("reflog expire|delete", DANGEROUS, "forgets where lost commits could be found again"),
     Row("gc", DANGEROUS, "deletes commits that nothing points to, for good", "prune"),
-    Row("prune", DANGEROUS, "deletes commits that nothing points to, for good", safer="git prune -n"),
+    Row(
+        "prune", DANGEROUS, "deletes commits that nothing points to, for good", safer="git prune -n"
+    ),
     Row("update-ref", DANGEROUS, "deletes a branch or tag", "d"),
     Row("update-ref", CAUTION, "moves a branch or tag"),
-    Row("worktree remove", DANGEROUS, "deletes a folder with changes that are not committed", "f|force",
-        "git worktree list"),
+    Row(
+        "worktree remove",
+        DANGEROUS,
+        "deletes a folder with changes that are not committed",
+        "f|force",
+        "git worktree list",
+    ),
     Row("worktree remove|prune", CAUTION, "removes a working folder"),
-    Row("submodule deinit", DANGEROUS, "deletes a submodule's folder with its changes", "f|force|all"),
+    Row(
+        "submodule deinit",
+        DANGEROUS,
+        "deletes a submodule's folder with its changes",
+        "f|force|all",
+    ),
     Row("submodule foreach|update", CAUTION, "changes the submodules"),
     Row("rebase|merge|cherry-pick|am|revert", CAUTION, _ABORTS, "abort|quit|skip"),
     Row("rebase", CAUTION, "rewrites commits of this branch"),
@@ -160,18 +186,27 @@ _ROWS = (
     Row("remote remove|rm|prune|set-url", CAUTION, "changes where this repository is kept"),
     Row("notes|replace remove|prune|delete", CAUTION, "removes notes"),
     Row("mv", CAUTION, "moves files"),
-    Row("config", CAUTION, "changes git's settings for every repository", "global|system unset|unset-all|remove-section"),
+    Row(
+        "config",
+        CAUTION,
+        "changes git's settings for every repository",
+        "global|system unset|unset-all|remove-section",
+    ),
     Row("lfs prune", CAUTION, "removes old large files from this machine"),
-)  # fmt: skip
+)
 
 _REPO = "deletes a repository with all that is in it"
 CHECKS: dict[str, Check] = {
-    "git": _git, "hub": _git,
+    "git": _git,
+    "hub": _git,
     "gh": from_rows(
         Row("repo delete", CRITICAL, _REPO, safer="gh repo view {rest}"),
         Row("repo archive|rename", DANGEROUS, "changes a repository for everybody"),
-        Row("release|secret|variable|ssh-key|gpg-key|cache|run|label|codespace delete", DANGEROUS,
-            "deletes it on the server"),
+        Row(
+            "release|secret|variable|ssh-key|gpg-key|cache|run|label|codespace delete",
+            DANGEROUS,
+            "deletes it on the server",
+        ),
         Row("repo edit", DANGEROUS, "shows the repository to everybody", "visibility"),
         Row("gist|issue delete", DANGEROUS, "deletes it on the server"),
         Row("api", CAUTION, "may change something on the server", "X|method"),
@@ -181,13 +216,24 @@ CHECKS: dict[str, Check] = {
     "svn": from_rows(
         Row("revert", DANGEROUS, "throws away changes that are not committed", "R|recursive|depth"),
         Row("revert", CAUTION, "throws away changes in files"),
-        Row("cleanup", DANGEROUS, "deletes files that are not tracked", "remove-unversioned|remove-ignored"),
+        Row(
+            "cleanup",
+            DANGEROUS,
+            "deletes files that are not tracked",
+            "remove-unversioned|remove-ignored",
+        ),
         Row("delete|rm|remove", CAUTION, "deletes files"),
     ),
     "hg": from_rows(
-        Row("update|up|checkout|co", DANGEROUS, "throws away changes that are not committed", "C|clean"),
+        Row(
+            "update|up|checkout|co",
+            DANGEROUS,
+            "throws away changes that are not committed",
+            "C|clean",
+        ),
         Row("revert", DANGEROUS, "throws away all changes", "a|all"),
-        Row("strip", DANGEROUS, "removes commits"), Row("purge", DANGEROUS, "deletes untracked files"),
+        Row("strip", DANGEROUS, "removes commits"),
+        Row("purge", DANGEROUS, "deletes untracked files"),
         Row("push", CRITICAL, "overwrites a branch on the server", "f|force"),
     ),
-}  # fmt: skip
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from cmdai_shell.safety.interpreters import program_words, reads_program, runs_text
@@ -15,6 +16,7 @@ from cmdai_shell.safety.rules.rule import (
     Row,
     from_rows,
 )
+from cmdai_shell.safety.script import names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,12 +24,12 @@ if TYPE_CHECKING:
     from cmdai_shell.safety.rules.rule import Check
     from cmdai_shell.safety.script import Call, Word
 
-_LOADERS = frozenset(
-    ["curl", "wget", "wget2", "fetch", "http", "https", "xh", "lynx", "links", "w3m", "aria2c", "axel",
-     "nc", "ncat", "netcat", "socat", "telnet", "ftp", "GET", "lwp-request", "lwp-download", "dig", "tftp"]
-)  # fmt: skip
+_LOADERS = names(
+    "curl wget wget2 fetch http https xh lynx links w3m aria2c axel nc ncat netcat socat "
+    "telnet ftp GET lwp-request lwp-download dig tftp"
+)
 _SOCKETS = ("/dev/tcp/", "/dev/udp/")
-_DECODERS = frozenset(["base64", "base32", "openssl", "xxd", "uudecode", "gbase64", "basenc"])
+_DECODERS = names("base64 base32 openssl xxd uudecode gbase64 basenc")
 
 
 def _loads(call: Call) -> bool:
@@ -127,9 +129,9 @@ def _download(call: Call) -> Iterator[Finding]:
         if saves or (text[:1] == "-" and text[:2] != "--" and text[-1:] == "o"):
             yield from overwrites(args[at + 1], call)
     if call.program == "curl":
-        request = {b.text.upper() for a, b in zip(args, args[1:], strict=False)
-                   if a.text in ("-X", "--request")} | {w.text[2:].upper() for w in args
-                                                        if w.text.startswith("-X")}  # fmt: skip
+        request = {b.text.upper() for a, b in pairwise(args) if a.text in ("-X", "--request")} | {
+            w.text[2:].upper() for w in args if w.text.startswith("-X")
+        }
         if "DELETE" in request:
             yield Finding(CAUTION, "asks a server to delete something")
 
@@ -139,8 +141,11 @@ def _iptables(call: Call) -> Iterator[Finding]:
     if options.has("F", "flush"):
         yield Finding(DANGEROUS, "removes every rule of the firewall", f"{call.program} -S")
     elif options.has("P", "policy"):
-        yield Finding(DANGEROUS, "changes what the firewall does with everything it has no rule for",
-                      f"{call.program} -S")  # fmt: skip
+        yield Finding(
+            DANGEROUS,
+            "changes what the firewall does with everything it has no rule for",
+            f"{call.program} -S",
+        )
     elif options.has(
         "X", "delete-chain", "D", "delete", "A", "append", "I", "insert", "R", "replace"
     ):
@@ -184,17 +189,33 @@ _OFF = "switches the network off"
 CHECKS: dict[str, Check] = {
     **dict.fromkeys(_NETCATS, _remote_shell),
     **dict.fromkeys(("curl", "wget", "wget2", "aria2c"), _download),
-    "iptables": _iptables, "ip6tables": _iptables, "iptables-legacy": _iptables, "ebtables": _iptables,
+    "iptables": _iptables,
+    "ip6tables": _iptables,
+    "iptables-legacy": _iptables,
+    "ebtables": _iptables,
     "iptables-restore": from_rows(Row("", DANGEROUS, "replaces every rule of the firewall")),
     "nft": from_rows(
-        Row("flush|delete|destroy", DANGEROUS, "removes rules of the firewall", safer="nft list ruleset"),
+        Row(
+            "flush|delete|destroy",
+            DANGEROUS,
+            "removes rules of the firewall",
+            safer="nft list ruleset",
+        ),
         Row("add|insert|replace", CAUTION, "changes the firewall"),
     ),
-    "ufw": _ufw, "ip": _ip, "ifconfig": _ifconfig, "ifdown": _ifconfig,
+    "ufw": _ufw,
+    "ip": _ip,
+    "ifconfig": _ifconfig,
+    "ifdown": _ifconfig,
     "firewall-cmd": from_rows(
         Row("", DANGEROUS, "cuts every connection of this machine", "panic-on"),
         Row("", DANGEROUS, "changes the firewall as a whole", "set-default-zone|complete-reload"),
-        Row("", CAUTION, "changes the firewall", "add-port|add-service|remove-port|remove-service|reload"),
+        Row(
+            "",
+            CAUTION,
+            "changes the firewall",
+            "add-port|add-service|remove-port|remove-service|reload",
+        ),
     ),
     "pfctl": from_rows(Row("", DANGEROUS, "opens the firewall", "d|F", safer="pfctl -s rules")),
     "nmcli": from_rows(
@@ -204,12 +225,16 @@ CHECKS: dict[str, Check] = {
         Row("connection|con|c delete|del", DANGEROUS, "removes a connection with its passwords"),
         Row("connection|con|c down|modify|up|add", CAUTION, "changes the network"),
     ),
-    "route": from_rows(Row("del|delete|flush", DANGEROUS, "removes routes of this machine"),
-                       Row("add", CAUTION, "changes the network")),
+    "route": from_rows(
+        Row("del|delete|flush", DANGEROUS, "removes routes of this machine"),
+        Row("add", CAUTION, "changes the network"),
+    ),
     "rfkill": from_rows(Row("block", DANGEROUS, _OFF)),
-    "networksetup": from_rows(Row("", CAUTION, "changes the network", "setairportpower|setnetworkserviceenabled")),
+    "networksetup": from_rows(
+        Row("", CAUTION, "changes the network", "setairportpower|setnetworkserviceenabled")
+    ),
     "tailscale": from_rows(Row("down|logout", CAUTION, "leaves the private network")),
     "wg-quick": from_rows(Row("down", CAUTION, "leaves the private network")),
-}  # fmt: skip
+}
 
 GENERAL: tuple[Check, ...] = (runs_unseen, sockets)

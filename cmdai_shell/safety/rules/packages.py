@@ -13,7 +13,7 @@ from cmdai_shell.safety.rules.rule import (
     Row,
     from_rows,
 )
-from cmdai_shell.safety.script import spoken
+from cmdai_shell.safety.script import names, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,24 +21,50 @@ if TYPE_CHECKING:
     from cmdai_shell.safety.rules.rule import Check
     from cmdai_shell.safety.script import Call
 
-_BASE = frozenset(
-    ["libc6", "libc-bin", "glibc", "musl", "systemd", "init", "coreutils", "bash", "dash", "util-linux", "base",
-     "base-files", "filesystem", "dpkg", "apt", "rpm", "dnf", "pacman", "login", "passwd", "sysvinit",
-     "linux", "kernel", "kernel-core", "sudo", "essential", "alpine-base", "busybox", "libgcc", "gcc-libs"]
-)  # fmt: skip
-"""Without these nothing runs any more."""
-_NEEDED = ("linux-image", "linux-generic", "grub", "openssh-server", "network-manager", "NetworkManager",
-           "netplan", "python3", "shim-signed", "initramfs", "cryptsetup", "lvm2", "openssl", "libssl", "udev",
-           "linux-lts", "ubuntu-desktop", "gnome-shell", "dbus")  # fmt: skip
-
-_REMOVES = frozenset(
-    ["remove", "purge", "autoremove", "erase", "uninstall", "rm", "del", "delete", "autopurge"]
+_BASE = names(
+    "libc6 libc-bin glibc musl systemd init coreutils bash dash util-linux base base-files "
+    "filesystem dpkg apt rpm dnf pacman login passwd sysvinit linux kernel kernel-core sudo "
+    "essential alpine-base busybox libgcc gcc-libs"
 )
-_INSTALLS = frozenset(["install", "add", "upgrade", "update", "full-upgrade", "dist-upgrade", "reinstall",
-                       "downgrade", "in", "up", "dup", "localinstall", "refresh", "swap", "i"])  # fmt: skip
+"""Without these nothing runs any more."""
+_NEEDED = (
+    "linux-image",
+    "linux-generic",
+    "grub",
+    "openssh-server",
+    "network-manager",
+    "NetworkManager",
+    "netplan",
+    "python3",
+    "shim-signed",
+    "initramfs",
+    "cryptsetup",
+    "lvm2",
+    "openssl",
+    "libssl",
+    "udev",
+    "linux-lts",
+    "ubuntu-desktop",
+    "gnome-shell",
+    "dbus",
+)
+
+_REMOVES = names("remove purge autoremove erase uninstall rm del delete autopurge")
+_INSTALLS = names(
+    "install add upgrade update full-upgrade dist-upgrade reinstall downgrade in up dup "
+    "localinstall refresh swap i"
+)
 _YES = ("y", "yes", "assume-yes", "noconfirm", "non-interactive", "assumeyes")
-_UNCHECKED = ("allow-unauthenticated", "force-yes", "nogpgcheck", "no-gpg-checks", "allow-untrusted",
-              "allow-remove-essential", "nodeps", "no-gpg-check")  # fmt: skip
+_UNCHECKED = (
+    "allow-unauthenticated",
+    "force-yes",
+    "nogpgcheck",
+    "no-gpg-checks",
+    "allow-untrusted",
+    "allow-remove-essential",
+    "nodeps",
+    "no-gpg-check",
+)
 
 
 def _taken(names: list[str]) -> Iterator[Finding]:
@@ -69,9 +95,10 @@ def _system(call: Call) -> Iterator[Finding]:
         if options.has("all") or any(w.sources for w in call.args) or "xargs" in call.wrappers:
             yield Finding(DANGEROUS, "removes all of it at once")
         yield Finding(CAUTION, "removes software")
-    elif verb in _INSTALLS:
-        if verb not in ("update", "refresh") or call.program in ("brew", "dnf", "yum", "zypper"):
-            yield Finding(CAUTION, "installs or replaces software")
+    elif verb in _INSTALLS and (
+        verb not in ("update", "refresh") or call.program in ("brew", "dnf", "yum", "zypper")
+    ):
+        yield Finding(CAUTION, "installs or replaces software")
 
 
 def _pacman(call: Call) -> Iterator[Finding]:
@@ -82,9 +109,7 @@ def _pacman(call: Call) -> Iterator[Finding]:
         if flags.count("d") > 1 or options.has("nodeps"):
             yield Finding(DANGEROUS, "removes software that other programs need")
         yield Finding(CAUTION, "removes software")
-    elif "S" in flags and not set(flags) & set("sigl"):
-        yield Finding(CAUTION, "installs or replaces software")
-    elif "U" in flags:
+    elif "U" in flags or ("S" in flags and not set(flags) & set("sigl")):
         yield Finding(CAUTION, "installs or replaces software")
 
 
@@ -97,12 +122,9 @@ def _low_level(call: Call) -> Iterator[Finding]:
         removes = options.has("r", "remove", "P", "purge")
         installs = options.has("i", "install", "unpack", "configure")
     else:
-        removes, installs = (
-            options.has("e", "erase"),
-            options.has("i", "U", "F", "install", "upgrade"),
-        )
-        removes = removes and not options.has("q", "query")
-        installs = installs and not options.has("q", "query", "V")
+        asks = options.has("q", "query", "V", "verify")
+        removes = options.has("e", "erase") and not asks
+        installs = options.has("i", "U", "F", "install", "upgrade") and not asks
     if removes:
         yield from _taken(options.texts)
         yield Finding(CAUTION, "removes software")
@@ -113,9 +135,9 @@ def _low_level(call: Call) -> Iterator[Finding]:
 def _pip(call: Call) -> Iterator[Finding]:
     options = Options(call)
     texts = options.texts
-    words = texts[2:] if call.program.startswith("python") else texts
+    words = texts
     if call.program.startswith("python"):
-        if [w.text for w in call.args[:2]] != ["-m", "pip"]:
+        if [word.text for word in call.args[:2]] != ["-m", "pip"]:
             return
         words = texts[1:]
     verb = words[0] if words else ""
@@ -139,32 +161,81 @@ _LOCAL = (
     Row("unpublish", DANGEROUS, "takes a package away from everybody who uses it"),
     Row("deprecate|owner|access|dist-tag", CAUTION, "changes a package for everybody"),
     Row("publish", CAUTION, "publishes a package, which cannot be taken back"),
-    Row("install|i|add|ci|update|upgrade|uninstall|remove|rm|un|link|audit", CAUTION, "installs or replaces software"),
+    Row(
+        "install|i|add|ci|update|upgrade|uninstall|remove|rm|un|link|audit",
+        CAUTION,
+        "installs or replaces software",
+    ),
     Row("cache clean", CAUTION, "deletes the cache"),
-)  # fmt: skip
+)
 
-_MANAGERS = ("apt", "apt-get", "aptitude", "dnf", "dnf5", "yum", "microdnf", "zypper", "apk", "brew", "snap",
-             "flatpak", "port", "pkg", "xbps-remove", "opkg", "guix", "nala", "yay", "paru", "conda", "mamba", "gem",
-             "winget", "choco", "scoop")  # fmt: skip
+_MANAGERS = (
+    "apt",
+    "apt-get",
+    "aptitude",
+    "dnf",
+    "dnf5",
+    "yum",
+    "microdnf",
+    "zypper",
+    "apk",
+    "brew",
+    "snap",
+    "flatpak",
+    "port",
+    "pkg",
+    "xbps-remove",
+    "opkg",
+    "guix",
+    "nala",
+    "yay",
+    "paru",
+    "conda",
+    "mamba",
+    "gem",
+    "winget",
+    "choco",
+    "scoop",
+)
 
 CHECKS: dict[str, Check] = {
     **dict.fromkeys(_MANAGERS, _system),
-    "pacman": _pacman, "yay": _pacman, "paru": _pacman, "dpkg": _low_level, "rpm": _low_level,
+    "pacman": _pacman,
+    "yay": _pacman,
+    "paru": _pacman,
+    "dpkg": _low_level,
+    "rpm": _low_level,
     **dict.fromkeys(("pip", "pip3", "pipx", "uv", "python", "python3"), _pip),
     **dict.fromkeys(("npm", "pnpm", "yarn", "bun"), from_rows(*_LOCAL)),
-    "cargo": from_rows(Row("yank", DANGEROUS, "takes a package away from everybody who uses it"),
-                       Row("publish", CAUTION, "publishes a package, which cannot be taken back"),
-                       Row("install|uninstall", CAUTION, "installs or replaces software"),
-                       Row("clean", CAUTION, "deletes what was built")),
-    "gem": from_rows(Row("yank", DANGEROUS, "takes a package away from everybody who uses it"),
-                     Row("uninstall", DANGEROUS, "removes every Ruby package at once", "a|all"),
-                     Row("install|uninstall|update|push", CAUTION, "installs or replaces software")),
+    "cargo": from_rows(
+        Row("yank", DANGEROUS, "takes a package away from everybody who uses it"),
+        Row("publish", CAUTION, "publishes a package, which cannot be taken back"),
+        Row("install|uninstall", CAUTION, "installs or replaces software"),
+        Row("clean", CAUTION, "deletes what was built"),
+    ),
+    "gem": from_rows(
+        Row("yank", DANGEROUS, "takes a package away from everybody who uses it"),
+        Row("uninstall", DANGEROUS, "removes every Ruby package at once", "a|all"),
+        Row("install|uninstall|update|push", CAUTION, "installs or replaces software"),
+    ),
     "twine": from_rows(Row("upload", CAUTION, "publishes a package, which cannot be taken back")),
     "do-release-upgrade": from_rows(Row("", DANGEROUS, "replaces the whole system by a newer one")),
-    "emerge": from_rows(Row("", DANGEROUS, "removes software that other programs may need", "C|unmerge"),
-                        Row("*", CAUTION, "installs or replaces software")),
-    "nix-collect-garbage": from_rows(Row("", CAUTION, "deletes all older versions of the system", "d|delete-old")),
-    "update-alternatives": from_rows(Row("", CAUTION, "changes which program runs", "set|config|remove|install")),
-    "make": from_rows(Row("install|uninstall|distclean|clean|mrproper", CAUTION, "installs, or deletes what was built")),
+    "emerge": from_rows(
+        Row("", DANGEROUS, "removes software that other programs may need", "C|unmerge"),
+        Row("*", CAUTION, "installs or replaces software"),
+    ),
+    "nix-collect-garbage": from_rows(
+        Row("", CAUTION, "deletes all older versions of the system", "d|delete-old")
+    ),
+    "update-alternatives": from_rows(
+        Row("", CAUTION, "changes which program runs", "set|config|remove|install")
+    ),
+    "make": from_rows(
+        Row(
+            "install|uninstall|distclean|clean|mrproper",
+            CAUTION,
+            "installs, or deletes what was built",
+        )
+    ),
     "ninja": from_rows(Row("install|clean", CAUTION, "installs, or deletes what was built")),
-}  # fmt: skip
+}

@@ -13,7 +13,7 @@ from cmdai_shell.safety.rules.rule import (
     Row,
     from_rows,
 )
-from cmdai_shell.safety.script import MAYBE, spoken
+from cmdai_shell.safety.script import MAYBE, names, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from cmdai_shell.safety.rules.rule import Check
     from cmdai_shell.safety.script import Call
 
-_VITAL = frozenset(
-    ["ssh", "sshd", "dbus", "networking", "network", "networkmanager", "firewalld", "ufw", "nftables",
-     "iptables", "auditd", "apparmor", "fail2ban", "cron", "crond", "rsyslog", "polkit", "display-manager",
-     "gdm", "gdm3", "lightdm", "sddm", "wpa_supplicant", "dhcpcd", "chronyd", "getty.target", "init",
-     "multi-user.target", "graphical.target", "docker", "containerd", "kubelet", "wickd"]
-)  # fmt: skip
+_VITAL = names(
+    "ssh sshd dbus networking network networkmanager firewalld ufw nftables iptables auditd "
+    "apparmor fail2ban cron crond rsyslog polkit display-manager gdm gdm3 lightdm sddm "
+    "wpa_supplicant dhcpcd chronyd getty.target init multi-user.target graphical.target "
+    "docker containerd kubelet wickd"
+)
 """Without these a machine cannot be reached, watched or protected any more."""
 
 
@@ -69,21 +69,21 @@ def _kill_by_name(call: Call) -> Iterator[Finding]:
     yield Finding(CAUTION, "ends every process of that name")
 
 
-_DATABASES = frozenset(
-    ["postgre", "postgres", "mysqld", "mysql", "mariadbd", "mariadb", "mongod", "redis-server", "etcd",
-     "java", "elasticsearch", "cassandra", "influxd", "dockerd"]
-)  # fmt: skip
+_DATABASES = names(
+    "postgre postgres mysqld mysql mariadbd mariadb mongod redis-server etcd java "
+    "elasticsearch cassandra influxd dockerd"
+)
 
-_POWER = frozenset(
-    ["poweroff", "reboot", "halt", "rescue", "emergency", "kexec", "soft-reboot", "isolate", "exit",
-     "suspend", "hibernate", "hybrid-sleep", "default"]
-)  # fmt: skip
+_POWER = names(
+    "poweroff reboot halt rescue emergency kexec soft-reboot isolate exit suspend hibernate "
+    "hybrid-sleep default"
+)
 _SLEEP = frozenset(["suspend", "hibernate", "hybrid-sleep"])
 _ENDING = frozenset(["stop", "disable", "mask", "kill"])
-_CHANGING = frozenset(
-    ["start", "restart", "reload", "enable", "unmask", "try-restart", "reload-or-restart", "edit",
-     "daemon-reload", "daemon-reexec", "set-default", "revert", "reset-failed", "preset", "condrestart"]
-)  # fmt: skip
+_CHANGING = names(
+    "start restart reload enable unmask try-restart reload-or-restart edit daemon-reload "
+    "daemon-reexec set-default revert reset-failed preset condrestart"
+)
 
 
 def _systemctl(call: Call) -> Iterator[Finding]:
@@ -154,41 +154,78 @@ def _renice(call: Call) -> Iterator[Finding]:
 def _sysctl(call: Call) -> Iterator[Finding]:
     options = Options(call)
     settings = [word.text for word in call.args if "=" in word.text]
-    if any(s.startswith(("kernel.randomize_va_space", "kernel.panic", "kernel.yama")) or s.endswith(
-        "rp_filter=0") for s in settings):  # fmt: skip
+    if any(
+        s.startswith(("kernel.randomize_va_space", "kernel.panic", "kernel.yama"))
+        or s.endswith("rp_filter=0")
+        for s in settings
+    ):
         yield Finding(DANGEROUS, "weakens the kernel's own protection")
     elif settings or options.has("w", "write", "p", "load", "system"):
         yield Finding(CAUTION, "changes settings of the kernel")
 
 
 CHECKS: dict[str, Check] = {
-    "kill": _kill, "killall": _kill_by_name, "pkill": _kill_by_name, "skill": _kill_by_name,
+    "kill": _kill,
+    "killall": _kill_by_name,
+    "pkill": _kill_by_name,
+    "skill": _kill_by_name,
     "killall5": from_rows(Row("", CRITICAL, "ends every process of this machine")),
-    "systemctl": _systemctl, "service": _service, "rc-service": _service,
-    "rc-update": _service, "shutdown": _shutdown, "reboot": _shutdown, "halt": _shutdown,
-    "poweroff": _shutdown, "init": _init, "telinit": _init, "crontab": _crontab, "renice": _renice,
+    "systemctl": _systemctl,
+    "service": _service,
+    "rc-service": _service,
+    "rc-update": _service,
+    "shutdown": _shutdown,
+    "reboot": _shutdown,
+    "halt": _shutdown,
+    "poweroff": _shutdown,
+    "init": _init,
+    "telinit": _init,
+    "crontab": _crontab,
+    "renice": _renice,
     "sysctl": _sysctl,
     "kexec": from_rows(Row("", DANGEROUS, _STOPS, "e|exec|f|force")),
-    "pm2": from_rows(Row("delete|kill", DANGEROUS, "stops and forgets the services it runs"),
-                     Row("stop|restart|reload", CAUTION, "stops or restarts a service")),
-    "supervisorctl": from_rows(Row("shutdown|stop all", DANGEROUS, "stops the services it runs"),
-                               Row("stop|restart|reload", CAUTION, "stops or restarts a service")),
-    "launchctl": from_rows(Row("reboot", DANGEROUS, _STOPS),
-                           Row("bootout|unload|remove|disable|kill", CAUTION, "stops a service")),
+    "pm2": from_rows(
+        Row("delete|kill", DANGEROUS, "stops and forgets the services it runs"),
+        Row("stop|restart|reload", CAUTION, "stops or restarts a service"),
+    ),
+    "supervisorctl": from_rows(
+        Row("shutdown|stop all", DANGEROUS, "stops the services it runs"),
+        Row("stop|restart|reload", CAUTION, "stops or restarts a service"),
+    ),
+    "launchctl": from_rows(
+        Row("reboot", DANGEROUS, _STOPS),
+        Row("bootout|unload|remove|disable|kill", CAUTION, "stops a service"),
+    ),
     "loginctl": from_rows(
-        Row("terminate-user|kill-user|terminate-session|kill-session|terminate-seat", DANGEROUS,
-            "ends a person's session and all that runs in it"),
-        Row("poweroff|reboot|halt", DANGEROUS, _STOPS)),
+        Row(
+            "terminate-user|kill-user|terminate-session|kill-session|terminate-seat",
+            DANGEROUS,
+            "ends a person's session and all that runs in it",
+        ),
+        Row("poweroff|reboot|halt", DANGEROUS, _STOPS),
+    ),
     "rmmod": from_rows(Row("*", DANGEROUS, "takes a driver out of the running kernel")),
-    "modprobe": from_rows(Row("", DANGEROUS, "takes a driver out of the running kernel", "r|remove"),
-                          Row("*", CAUTION, "loads a driver into the kernel")),
+    "modprobe": from_rows(
+        Row("", DANGEROUS, "takes a driver out of the running kernel", "r|remove"),
+        Row("*", CAUTION, "loads a driver into the kernel"),
+    ),
     "insmod": from_rows(Row("*", DANGEROUS, "loads foreign code into the kernel")),
-    "ipcrm": from_rows(Row("", DANGEROUS, "removes memory that programs share", "a|all"),
-                       Row("", CAUTION, "removes memory that programs share")),
+    "ipcrm": from_rows(
+        Row("", DANGEROUS, "removes memory that programs share", "a|all"),
+        Row("", CAUTION, "removes memory that programs share"),
+    ),
     "atrm": from_rows(Row("*", CAUTION, "removes a planned command")),
-    "at": from_rows(Row("", DANGEROUS, "removes a planned command", "r|d"),
-                    Row("*", CAUTION, "runs a command later")),
-    "tmux": from_rows(Row("kill-server", DANGEROUS, "ends every session and all that runs in them",
-                          safer="tmux list-sessions"),
-                      Row("kill-session", CAUTION, "ends a session and all that runs in it")),
-}  # fmt: skip
+    "at": from_rows(
+        Row("", DANGEROUS, "removes a planned command", "r|d"),
+        Row("*", CAUTION, "runs a command later"),
+    ),
+    "tmux": from_rows(
+        Row(
+            "kill-server",
+            DANGEROUS,
+            "ends every session and all that runs in them",
+            safer="tmux list-sessions",
+        ),
+        Row("kill-session", CAUTION, "ends a session and all that runs in it"),
+    ),
+}

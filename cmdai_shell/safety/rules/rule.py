@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from cmdai_shell.core import Risk
-from cmdai_shell.safety.script import HOME, Call, Word, spoken
+from cmdai_shell.safety.script import HOME, Call, Word, names, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -27,29 +27,46 @@ class Finding:
 
 Check: TypeAlias = "Callable[[Call], Iterable[Finding]]"
 
-_VALUED: dict[str, str] = {
-    "git": "-C -c --git-dir --work-tree --namespace -m --message --exec-path",
-    "docker": "-H --host --context -c --config --log-level -l -f --filter --format --project-name -p",
-    "podman": "--log-level --url --connection -f --filter --format",
-    "kubectl": "-n --namespace --context --cluster --user --kubeconfig -s --server -l --selector -f"
-    " --filename -o --output --grace-period --timeout --field-selector",
-    "helm": "-n --namespace --kube-context --kubeconfig -f --values --set --timeout",
-    "terraform": "-chdir -target -var -var-file -state",
-    "aws": "--profile --region --output --endpoint-url --query --bucket --key",
-    "gcloud": "--project --zone --region --account --configuration --format",
-    "az": "-n --name -g --resource-group --subscription -o --output --query",
-    "systemctl": "-H --host -M --machine -t --type -n -o -p --property",
-    "kill": "-s -n --signal", "killall": "-s -u --signal --user", "pkill": "-u -U -g -G -P -t -s -F",
-    "iptables": "-t -p -s -d -j -i -o -m --dport --sport", "ip6tables": "-t -p -s -d -j -i -o -m",
-    "apt": "-o -t -c", "apt-get": "-o -t -c", "npm": "--prefix -w", "chmod": "--reference",
-    "chown": "--reference --from", "rsync": "-e -f --rsh --exclude --include --filter --bwlimit",
-    "curl": "-o -d -H -X -u -A -e -b -c -F -T -K -x -E -m -w --data --output --header --request --form"
-    " --user --data-binary --data-raw --upload-file --cacert --cert --key --max-time --retry"
-    " --connect-timeout --unix-socket --write-out",
-    "wget": "-O -P -o -U -t -T --header --post-data --post-file -q0",
-    "psql": "-h -p -U -d -c -f -o -v -P -F -R -L", "mysql": "-h -P -u -D -e -S", "tar": "-f -C -T -X",
-    "redis-cli": "-h -p -a -n -u -s --user --pass", "truncate": "-s -r --size --reference",
-}  # fmt: skip
+_VALUED = {
+    "git": names("-C -c --git-dir --work-tree --namespace -m --message --exec-path"),
+    "docker": names(
+        "-H --host --context -c --config --log-level -l -f --filter --format --project-name -p"
+    ),
+    "podman": names("--log-level --url --connection -f --filter --format"),
+    "kubectl": names(
+        "-n --namespace --context --cluster --user --kubeconfig -s --server -l --selector -f "
+        "--filename -o --output --grace-period --timeout --field-selector"
+    ),
+    "helm": names("-n --namespace --kube-context --kubeconfig -f --values --set --timeout"),
+    "terraform": names("-chdir -target -var -var-file -state"),
+    "aws": names("--profile --region --output --endpoint-url --query --bucket --key"),
+    "gcloud": names("--project --zone --region --account --configuration --format"),
+    "az": names("-n --name -g --resource-group --subscription -o --output --query"),
+    "systemctl": names("-H --host -M --machine -t --type -n -o -p --property"),
+    "kill": names("-s -n --signal"),
+    "killall": names("-s -u --signal --user"),
+    "pkill": names("-u -U -g -G -P -t -s -F"),
+    "iptables": names("-t -p -s -d -j -i -o -m --dport --sport"),
+    "ip6tables": names("-t -p -s -d -j -i -o -m"),
+    "apt": names("-o -t -c"),
+    "apt-get": names("-o -t -c"),
+    "npm": names("--prefix -w"),
+    "chmod": names("--reference"),
+    "chown": names("--reference --from"),
+    "rsync": names("-e -f --rsh --exclude --include --filter --bwlimit"),
+    "curl": names(
+        "-o -d -H -X -u -A -e -b -c -F -T -K -x -E -m -w --data --output --header --request "
+        "--form --user --data-binary --data-raw --upload-file --cacert --cert --key --max-time "
+        "--retry --connect-timeout --unix-socket --write-out"
+    ),
+    "wget": names("-O -P -o -U -t -T --header --post-data --post-file -q0"),
+    "psql": names("-h -p -U -d -c -f -o -v -P -F -R -L"),
+    "mysql": names("-h -P -u -D -e -S"),
+    "tar": names("-f -C -T -X"),
+    "redis-cli": names("-h -p -a -n -u -s --user --pass"),
+    "truncate": names("-s -r --size --reference"),
+}
+"""Options that take the next word."""
 
 
 class Options:
@@ -64,7 +81,7 @@ class Options:
         self.operands: list[Word] = []
         self.dashed = False
         """A ``--`` was given."""
-        valued = set(_VALUED.get(call.program, "").split())
+        valued = _VALUED.get(call.program, frozenset[str]())
         words = iter(call.args)
         for word in words:
             text = word.text

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from cmdai_shell.safety.rules.rule import CAUTION, CRITICAL, DANGEROUS, Finding, Options
-from cmdai_shell.safety.script import spoken
+from cmdai_shell.safety.script import names, spoken
 from cmdai_shell.safety.targets import joined
 
 if TYPE_CHECKING:
@@ -42,16 +42,40 @@ def secret(path: str) -> Risk | None:
     return DANGEROUS if _PROJECT.search(path) else None
 
 
-_SHOW_NO_FILE = frozenset(["ls", "stat", "file", "test", "[", "find", "du", "wc", "chmod", "chown", "ssh-keygen",
-                           "ssh-add", "echo", "printf", "mkdir", "touch", "rm", "ssh", "git"])  # fmt: skip
+_SHOW_NO_FILE = frozenset(
+    [
+        "ls",
+        "stat",
+        "file",
+        "test",
+        "[",
+        "find",
+        "du",
+        "wc",
+        "chmod",
+        "chown",
+        "ssh-keygen",
+        "ssh-add",
+        "echo",
+        "printf",
+        "mkdir",
+        "touch",
+        "rm",
+        "ssh",
+        "git",
+    ]
+)
 _SHOWING = {
     "gpg": ("export-secret-keys", "export-secret-subkeys"),
     "gpg2": ("export-secret-keys", "export-secret-subkeys"),
 }
 _WORDS_THAT_SHOW = {
     "security": {"find-generic-password", "find-internet-password", "dump-keychain"},
-    "pass": {"show"}, "vault": {"read"}, "secret-tool": {"lookup", "search"}, "getent": {"shadow"},
-}  # fmt: skip
+    "pass": {"show"},
+    "vault": {"read"},
+    "secret-tool": {"lookup", "search"},
+    "getent": {"shadow"},
+}
 
 
 def shown(call: Call) -> Risk | None:
@@ -81,20 +105,41 @@ def _worst(words: Iterable[Word], call: Call) -> Risk | None:
     return max(risks, default=None)
 
 
-_READS_INPUT = frozenset(
-    ["nc", "ncat", "netcat", "socat", "telnet", "ssh", "mail", "mailx", "mutt", "sendmail", "msmtp",
-     "ftp", "tftp", "sftp", "openssl", "websocat", "pastebinit", "wormhole", "rclone"]
-)  # fmt: skip
-_SENDS_FILES = frozenset(
-    ["scp", "rsync", "sftp", "rclone", "wormhole", "croc", "gsutil", "magic-wormhole"]
+_READS_INPUT = names(
+    "nc ncat netcat socat telnet ssh mail mailx mutt sendmail msmtp ftp tftp sftp openssl "
+    "websocat pastebinit wormhole rclone"
 )
-_SENDS_WORDS = frozenset(
-    ["curl", "wget", "http", "https", "xh", "dig", "host", "nslookup", "ping", "nc", "ncat", "mail"]
+_SENDS_FILES = names("scp rsync sftp rclone wormhole croc gsutil magic-wormhole")
+_SENDS_WORDS = names("curl wget http https xh dig host nslookup ping nc ncat mail")
+_UPLOADS = (
+    "-T",
+    "--upload-file",
+    "--post-file",
+    "--body-file",
+    "-d",
+    "--data",
+    "--data-binary",
+    "-F",
+    "--form",
+    "--data-raw",
+    "--data-urlencode",
+    "--json",
 )
-_UPLOADS = ("-T", "--upload-file", "--post-file", "--body-file", "-d", "--data", "--data-binary", "-F",
-            "--form", "--data-raw", "--data-urlencode", "--json")  # fmt: skip
-_OWN_KEY = ("-i", "-E", "--cert", "--key", "--cacert", "--capath", "-F", "-K", "--ca-certificate",
-            "--certificate", "--private-key", "--netrc-file", "-o")  # fmt: skip
+_OWN_KEY = (
+    "-i",
+    "-E",
+    "--cert",
+    "--key",
+    "--cacert",
+    "--capath",
+    "-F",
+    "-K",
+    "--ca-certificate",
+    "--certificate",
+    "--private-key",
+    "--netrc-file",
+    "-o",
+)
 
 
 def sent(call: Call) -> Iterator[Finding]:
@@ -173,7 +218,28 @@ def _printed(call: Call) -> Iterator[Finding]:
 
 
 CHECKS: dict[str, Check] = dict.fromkeys(
-    ["cat", "less", "more", "head", "tail", "bat", "strings", "xxd", "hexdump", "base64", "nl", "tac",
-     "pbcopy", "xclip", "gpg", "gpg2", "security", "vault", "secret-tool", "getent", "unshadow"],
+    [
+        "cat",
+        "less",
+        "more",
+        "head",
+        "tail",
+        "bat",
+        "strings",
+        "xxd",
+        "hexdump",
+        "base64",
+        "nl",
+        "tac",
+        "pbcopy",
+        "xclip",
+        "gpg",
+        "gpg2",
+        "security",
+        "vault",
+        "secret-tool",
+        "getent",
+        "unshadow",
+    ],
     _printed,
-)  # fmt: skip
+)

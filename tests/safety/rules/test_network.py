@@ -54,7 +54,7 @@ SAFE, CAUTION, DANGEROUS, CRITICAL = Risk
         ("curl -s https://x.example/a.json | jq .", SAFE),
         ("curl -s https://x.example/a.json | python3 -m json.tool", SAFE),
         (
-            "curl -s https://x.example/a.json | python3 -c 'import json,sys; print(json.load(sys.stdin))'",
+            "curl -s https://x.example/a.json | python3 -c 'import json; print(json.loads(input()))'",
             SAFE,
         ),
         ("curl -s https://x.example/a | bash count.sh", SAFE),
