@@ -41,7 +41,7 @@ def kill_worker(lab: Lab) -> bool:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("shell", SHELLS)
-def test_a_worker_killed_at_any_moment(real: Lab, shell: Shell) -> None:  # noqa: F811
+def test_a_worker_killed_at_any_moment(real: Lab, shell: Shell) -> None:
     chance = random.Random(f"{shell} worker")
     settings = Path(os.environ["CMDAI_CONFIG_DIR"]) / "config.toml"
     settings.write_text(settings.read_text() + "[caching]\nenabled = false\n")
