@@ -22,6 +22,8 @@ _LAST_WORDS = 2000
 """Bytes of stderr kept for the report of a crash."""
 HUNG_S = 6.0
 """Seconds without a sign of life, though asked for one, after which a worker counts as hung."""
+_END_BY_ITSELF_S = 0.5
+"""Seconds a worker has to clean up behind itself before it is killed."""
 _END_WITHIN_S = 5.0
 
 
@@ -164,11 +166,20 @@ class Child(asyncio.SubprocessProtocol):
     # --- the end
 
     async def stop(self) -> None:
-        """End it at once: it has nothing to save. May be called again."""
+        """Close its pipe, which ends it in mid-calculation too; kill it if that does not. May be
+        called again."""
         self._stopping = True
-        self._transport.close()  # kills, if it is still there
+        if stdin := self._transport.get_pipe_transport(0):
+            stdin.close()
+        try:
+            await self._ended(within=_END_BY_ITSELF_S)
+        finally:
+            self._transport.close()  # kills, if it is still there
+        await self._ended(within=_END_WITHIN_S)
+
+    async def _ended(self, within: float) -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_END_WITHIN_S):
+            async with asyncio.timeout(within):
                 await self._exited.wait()
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import http.client
 import json
 import os
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 PROGRAM = "llama-server"
 _PROMPT_CACHE_MIB = 128
 _LOOK_S = 0.05
+_FOLDER = "cmdai-llama-"
+_STALE_S = 60.0
+"""Age from which a folder that no process holds is taken for a dead one's."""
 _ENDINGS: dict[str, pipe.Ending] = {"eos": "done", "word": "stop", "limit": "length"}
 
 
@@ -63,7 +67,7 @@ class ServerAnswerer:
         if program is None:
             raise FileNotFoundError(f"there is no {PROGRAM} on PATH")
         self._context = load.context_tokens
-        self._folder = tempfile.mkdtemp(prefix="cmdai-llama-")  # mode 0700
+        self._folder, self._hold = _make_folder()
         self._socket = Path(self._folder) / "server.sock"
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the server
         self._server = subprocess.Popen(
@@ -188,6 +192,30 @@ class ServerAnswerer:
             finally:
                 over.set()
                 watcher.join()
+
+
+def _make_folder() -> tuple[str, int]:
+    """A 0700 folder and the descriptor that marks it as in use, for as long as this process lives.
+    Those that killed workers left behind are removed."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
+        with contextlib.suppress(OSError):
+            found = left.lstat()
+            if found.st_uid == os.getuid() and time.time() - found.st_mtime > _STALE_S:
+                os.close(_hold(left))
+                shutil.rmtree(left)
+    folder = tempfile.mkdtemp(prefix=_FOLDER)
+    return folder, _hold(folder)
+
+
+def _hold(folder: str | Path) -> int:
+    """Raises OSError for a folder that another process holds, and for what is no folder."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
 
 
 def _server_sent(connection: http.client.HTTPConnection) -> Iterator[dict[str, Any]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import resource
 import signal
 import sys
 import threading
@@ -139,6 +140,7 @@ def _end_with_parent() -> None:
 def main(make: Callable[[pipe.Load], Model] = Answerer) -> None:
     _end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the daemon
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # it would hold what the person typed
     with contextlib.suppress(OSError):  # no /proc, or a container that forbids it
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
     sink = os.dup(1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
+import textwrap
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -106,6 +108,75 @@ async def test_no_server_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         with pytest.raises(BackendUnavailable, match="no llama-server on PATH") as error:
             await collect(backend, PROMPT)
     assert "install llama.cpp" in error.value.hint
+
+
+class TestFolder:
+    """Where the server's socket is. The server is one that is healthy, and good for nothing."""
+
+    SERVER = """\
+        #!{python}
+        import http.server, socketserver, sys
+
+        class Answer(http.server.BaseHTTPRequestHandler):
+            def reply(self):
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                self.send_response(200 if self.path == "/health" else 404)
+                self.end_headers()
+                self.wfile.write(b"{{}}")
+
+            do_GET = do_POST = reply
+
+            def log_message(self, *words): pass
+            def address_string(self): return ""
+
+        path = sys.argv[sys.argv.index("--host") + 1]
+        socketserver.UnixStreamServer(path, Answer).serve_forever()
+        """
+
+    @pytest.fixture
+    def temporary(self, runtime_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        program = tmp_path / "llama-server"
+        program.write_text(textwrap.dedent(self.SERVER).format(python=sys.executable))
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+        monkeypatch.setenv("TMPDIR", str(runtime_dir))
+        return runtime_dir
+
+    async def load(self, backend: LlamaServerBackend) -> int:
+        """The worker's process id."""
+        with pytest.raises(ModelUnavailable, match="404"):
+            await collect(backend, PROMPT)
+        return backend.status().pid
+
+    async def test_it_goes_with_the_worker(self, temporary: Path, tmp_path: Path) -> None:
+        async with closing(server(tmp_path, model_file)) as backend:
+            await self.load(backend)
+            assert len(folders(temporary)) == 1
+        assert folders(temporary) == []
+
+    async def test_that_of_a_killed_worker_goes_when_the_next_one_starts(
+        self, temporary: Path, tmp_path: Path
+    ) -> None:
+        """And that of a living one stays."""
+        async with (
+            closing(server(tmp_path, model_file)) as living,
+            closing(server(tmp_path, model_file)) as killed,
+            closing(server(tmp_path, model_file)) as later,
+        ):
+            await self.load(living)
+            (kept,) = folders(temporary)
+            os.kill(await self.load(killed), signal.SIGKILL)
+            await until(lambda: killed.status().pid == 0)
+            (left,) = set(folders(temporary)) - {kept}
+            for folder in (kept, left):
+                os.utime(folder, (0, 0))
+            await self.load(later)
+            assert kept in folders(temporary)
+            assert left not in folders(temporary)
+
+
+def folders(temporary: Path) -> list[Path]:
+    return list(temporary.glob("cmdai-llama-*"))
 
 
 def _runs(process: psutil.Process) -> bool:
