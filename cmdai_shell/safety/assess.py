@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 Level = Literal["strict", "moderate", "permissive"]
 
-_LONGEST = 65536
+_LONGEST = 16384
 _MOST_CALLS = 400
+_MOST_WORDS = 4000
 _MOST_SCRIPTS = 24
 _DEEPEST = 6
 """``sh -c`` inside ``sh -c`` …"""
@@ -74,6 +75,8 @@ def assess(
     from cmdai_shell.safety.rules.table import across, findings
 
     found = _Analysis(command, shell)
+    if found.gave_up():
+        return _verdict(found.findings)
     calls = [call for call in found.calls if not _allowed(call, allow)]
     all_findings = [*found.findings, *across(calls)]
     for call in calls:
@@ -91,6 +94,7 @@ class _Analysis:
         self.findings: list[Finding] = []
         self.broken = False
         self._scripts = 0
+        self._words = 0
         self._variables: dict[str, list[Word]] = {}
         text = lexical.cleaned(command[:_LONGEST])
         self._take(text, shell)
@@ -102,7 +106,7 @@ class _Analysis:
         from cmdai_shell.safety import syntax
 
         self._scripts += 1
-        if depth > _DEEPEST or self._scripts > _MOST_SCRIPTS:
+        if self.gave_up() or depth > _DEEPEST or self._scripts > _MOST_SCRIPTS:
             self._give_up()
             return
         prepared = lexical.prepared(text, shell) if len(text) <= syntax.LONGEST else None
@@ -111,13 +115,17 @@ class _Analysis:
             reader = syntax.read(prepared, shell, outer, self._variables)
             for call in reader.calls:
                 self._add(_within(call, outer), shell, depth)
+                if self.gave_up():
+                    return
             if reader.bombs:
                 self.findings.append(lexical.BOMB)
         if reader is None or reader.broken:
             self._look_through(text, shell, outer, depth)
 
     def _add(self, call: Call, shell: str, depth: int) -> None:
-        if len(self.calls) >= _MOST_CALLS or depth > _DEEPEST * 4:
+        self._words += len(call.words)
+        too_many = self._words > _MOST_WORDS or len(self.calls) >= _MOST_CALLS
+        if self.gave_up() or too_many or depth > _DEEPEST * 4:
             self._give_up()
             return
         self.calls.append(call)
@@ -128,6 +136,8 @@ class _Analysis:
                 self._take(inner, _language(call, shell), call, depth + 1)
             else:
                 self._add(inner, shell, depth + 1)
+            if self.gave_up():
+                return
 
     def _look_through(self, text: str, shell: str, outer: Call | None, depth: int) -> None:
         """A syntax error must not hide anything: look at every piece that could be a command."""
@@ -136,18 +146,17 @@ class _Analysis:
             self.findings.append(Finding(Risk.CAUTION, "cannot be understood completely"))
         for call in lexical.calls(text):
             self._add(_within(call, outer), shell, depth)
-            if self._gave_up:
+            if self.gave_up():
                 return
         if lexical.is_bomb(text):
             self.findings.append(lexical.BOMB)
 
     def _give_up(self) -> None:
         self.broken = True
-        if not self._gave_up:
+        if not self.gave_up():
             self.findings.append(_TOO_MUCH)
 
-    @property
-    def _gave_up(self) -> bool:
+    def gave_up(self) -> bool:
         return _TOO_MUCH in self.findings
 
 

@@ -14,8 +14,12 @@ from cmdai_shell.safety.script import HOME, MAYBE, Call, Redirect, Word
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
-_INVISIBLE = frozenset("\u200b\u200c\u200d\u2060\ufeff\u00ad")
+_BIDI = re.compile(r"[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]")
+_HIDDEN = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c"
+    r"\u200b-\u200d\u2060\ufeff\u00ad\ud800-\udfff]"
+)
+_OUR_MARKS = re.compile("[\ue000-\ue1ff]")
 BOMB = Finding(Risk.CRITICAL, "starts copies of itself without end (a fork bomb)")
 _BOMB = re.compile(r"(\S{1,40}?)\s*\(\)\s*\{[^}]{0,200}\1\s*[|&]")
 _SEPARATORS = re.compile(r"[;&|\n()`{}]+|<\(|\$\(")
@@ -25,23 +29,14 @@ _TOKEN = re.compile(r"[<>]+&?|[^\s<>]+")
 def cleaned(text: str) -> str:
     """Without what a terminal line cannot hold: control characters, and our own private marks."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return "".join(
-        char
-        for char in text
-        if char in "\t\n"
-        or not (_control(char) or "\ue000" <= char < "\ue200" or char in _INVISIBLE)
-    )
-
-
-def _control(char: str) -> bool:
-    return char < " " or "\x7f" <= char < "\xa0" or char in _BIDI or "\ud800" <= char <= "\udfff"
+    return _OUR_MARKS.sub("", _HIDDEN.sub("", text))
 
 
 def suspicious(text: str) -> Iterator[Finding]:
     """What a person cannot see in the line."""
-    if any(char in _BIDI for char in text):
+    if _BIDI.search(text):
         yield Finding(Risk.DANGEROUS, "holds invisible characters that change how it reads")
-    elif any(c not in "\t\n\r" and (_control(c) or c in _INVISIBLE) for c in text):
+    elif _HIDDEN.search(text):
         yield Finding(Risk.CAUTION, "holds invisible control characters")
 
 

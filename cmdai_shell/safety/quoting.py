@@ -13,6 +13,7 @@ _GLOBS = "*?["
 _MATCHED = {ord(char): 0xE010 + at for at, char in enumerate(_GLOBS)}
 _SPECIAL = "*?[]{},~="
 _INERT = {ord(char): 0xE100 + ord(char) for char in _SPECIAL}
+_NO_GLOBS = {ord(char): _INERT[ord(char)] for char in _SPECIAL if char not in _GLOBS + "]"}
 _PLAIN = {moved: char for table in (_INERT, _MATCHED) for char, moved in table.items()}
 _ESCAPES = {
     "a": "\a", "b": "\b", "e": "\x1b", "E": "\x1b", "f": "\f", "n": "\n", "r": "\r",
@@ -29,7 +30,7 @@ def inert(text: str, split: str = "") -> str:
 
 def active(text: str) -> str:
     """The result of an unquoted expansion: globs act in it, braces and tilde do not."""
-    return text.translate({ord(char): _INERT[ord(char)] for char in "{},~="})
+    return text.translate(_NO_GLOBS)
 
 
 def plain(text: str) -> str:

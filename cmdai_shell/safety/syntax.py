@@ -25,7 +25,7 @@ time grows with the square of the length for some inputs (measured: 160 ms for 2
 DEEPEST = 60
 """Nesting of the syntax tree that is followed; deeper counts as broken."""
 
-_MOST_OF = {"|": 200, "(": 200, "<<": 40, "{": 400}
+_MOST_OF = {"|": 200, "(": 200, "<<": 40, "{": 400, ";": 400, "\n": 400, "=": 200, "$": 400}
 
 _SKIPPED = frozenset({"comment", "heredoc_start", "heredoc_end", "variable_name", "word", "number"})
 _LITERAL = frozenset({"string", "concatenation", "raw_string", "ansi_c_string", "array"})

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 Option: TypeAlias = "tuple[str, tuple[Call, ...]]"
 """One possible text of a piece of a word, and the calls it comes from."""
 
+_MOST_VALUES = 24
+_LONGEST = 512
+"""Characters of a value; a longer one counts as unknown."""
+
 MOST = 64
 """Possible values of one word that are looked at; beyond them it counts as unknown."""
 
@@ -74,7 +78,11 @@ class Evaluator:
         for value in values:
             if expanded and value.glob:
                 value = replace(value, text=matched(value.text))
-            if value not in known and len(known) < MOST:
+            if len(value.text) > _LONGEST:
+                value = replace(value, text=MAYBE)
+            if len(known) == _MOST_VALUES:
+                value = Word(MAYBE)
+            if value not in known and len(known) <= _MOST_VALUES:
                 known.append(value)
 
     def words(self, node: Node) -> list[Word]:

@@ -121,18 +121,18 @@ def _mark(call: Call) -> str:
     return ""
 
 
-def _after_options(args: tuple[Word, ...], row: Prefix) -> list[tuple[Word, ...]]:
+def _after_options(args: tuple[Word, ...], row: Prefix) -> Iterator[tuple[Word, ...]]:
     """What follows the options: every reading, when an option is unknown."""
     valued, flags = set(row.valued.split()), set(row.flags.split())
-    reached, ends = {0}, []
+    reached = {0}
     for at in range(len(args) + 2):
         if at not in reached:
             continue
         text = args[at].text if at < len(args) else ""
         if text == "--":
-            ends.append(at + 1)
+            yield args[at + 1 :]
         elif not text.startswith("-") or (text == "-" and "-" not in flags):
-            ends.append(at)
+            yield args[at:]
         elif text in valued:
             reached.add(at + 2)
         elif (
@@ -144,7 +144,6 @@ def _after_options(args: tuple[Word, ...], row: Prefix) -> list[tuple[Word, ...]
             reached.add(at + 1)
         else:
             reached |= {at + 1, at + 2}
-    return list(dict.fromkeys(args[end:] for end in ends))
 
 
 def _cluster(text: str, flags: set[str]) -> bool:
