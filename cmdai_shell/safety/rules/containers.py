@@ -87,9 +87,9 @@ def _docker(call: Call) -> Iterator[Finding]:
                 else safer,
             )
     verbs = options.texts[:2]
-    if {"rm", "rmi", "kill"} & set(verbs) and (
-        options.has("a", "all") or any(w.sources for w in call.args) or "xargs" in call.wrappers
-    ):
+    many = any(word.sources for word in call.args) or "xargs" in call.wrappers
+    forced = options.has("f", "force") or "kill" in verbs
+    if {"rm", "rmi", "kill"} & set(verbs) and (options.has("a", "all") or (many and forced)):
         yield Finding(
             DANGEROUS, "removes all containers or images at once", f"{call.program} ps -a"
         )

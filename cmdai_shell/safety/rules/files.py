@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from cmdai_shell.safety.finders import selective, starts
@@ -133,18 +134,28 @@ def overwrites(word: Word, call: Call, how: str = "overwrites") -> Iterator[Find
             yield Finding(CRITICAL, f"writes straight onto the disk {name}, what is on it is lost")
         elif vital(path) and (how == "overwrites" or path not in _ADDABLE):
             yield Finding(CRITICAL, f"{how} {name}, which the system needs")
-        elif path.endswith(("/.ssh/authorized_keys", "/.ssh/authorized_keys2")):
+        elif path.endswith(_LETS_IN) and "ssh" in call.wrappers and _public_key(call):
+            yield Finding(CAUTION, "lets your key log in on the other machine")
+        elif path.endswith(_LETS_IN):
             yield Finding(CRITICAL, f"{how} {name}: whoever holds the key in it can log in here")
         elif path.endswith(_AT_NEW_SHELL):
             yield Finding(CAUTION, f"{how} {name}, which runs at every new shell")
         elif path.startswith(("/dev/", "/proc/self/")):
             continue
+        elif path.startswith(("/proc/sys/vm/", "/proc/sys/net/", "/sys/class/", "/sys/devices/")):
+            yield Finding(CAUTION, f"changes the setting {name} of the running system")
         elif path.startswith(_CONFIGURATION) or system_file(path):
             yield Finding(DANGEROUS, f"{how} {name}, part of the system's configuration")
         elif where is Place.PRECIOUS:
             yield Finding(DANGEROUS, f"{how} {name}")
 
 
+def _public_key(call: Call) -> bool:
+    """``cat key.pub | ssh host 'cat >> …'``: what ``ssh-copy-id`` does."""
+    return any(word.text.endswith(".pub") for fed in call.fed_by for word in fed.args)
+
+
+_LETS_IN = ("/.ssh/authorized_keys", "/.ssh/authorized_keys2")
 _AT_NEW_SHELL = (".bashrc", ".zshrc", ".profile", ".bash_profile", ".zshenv", "config.fish")
 _CONFIGURATION = ("/etc/", "/sys/", "/proc/", "/usr/", "/boot/", "/bin/", "/sbin/", "/lib")
 
@@ -180,6 +191,12 @@ def _copy(call: Call) -> Iterator[Finding]:
                 risk,
                 f"deletes what is only in {spoken(goal.text)}",
                 line("rsync --dry-run", call.args),
+            )
+    if call.program == "install":
+        modes = [b.text for a, b in pairwise(call.args) if a.text in ("-m", "--mode")]
+        if any(_sets_owner(mode) for mode in modes):
+            yield Finding(
+                _setuid(options.operands), "lets everybody run it with its owner's rights"
             )
     if call.program == "mv" and options.operands:
         yield from _moved(call, options)
@@ -224,7 +241,7 @@ def _permissions(call: Call) -> Iterator[Finding]:
             yield Finding(CRITICAL if risky else DANGEROUS, f"changes {what} for {target}")
         elif deep and (where is Place.UNKNOWN or (where is Place.PRECIOUS and not _handed(word))):
             yield Finding(DANGEROUS, f"changes {what} for {spoken(word.text)} and all below")
-    if opens and ("s" in mode or (len(mode) == 4 and mode[0] in "4567")):
+    if opens and _sets_owner(mode):
         yield Finding(_setuid(subject), "lets everybody run it with its owner's rights")
     elif opens:
         yield Finding(
@@ -232,6 +249,10 @@ def _permissions(call: Call) -> Iterator[Finding]:
         )
     else:
         yield Finding(CAUTION, f"changes {what}")
+
+
+def _sets_owner(mode: str) -> bool:
+    return "s" in mode or (len(mode) == 4 and mode[0] in "4567")
 
 
 def _handed(word: Word) -> bool:

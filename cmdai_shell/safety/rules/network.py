@@ -56,7 +56,9 @@ def runs_unseen(call: Call) -> Iterator[Finding]:
     """A shell or interpreter whose program comes from the network, or out of an encoding."""
     origins = list(_origins(program_words(call)))
     if reads_program(call) or (runs_text(call) and "xargs" in call.wrappers):
-        origins += call.fed_by
+        origins += [*call.fed_by, *_origins(redirect.target for redirect in call.redirects)]
+    if any(reads_program(target) and not target.fed_by for target in _origins(call.args)):
+        origins += call.fed_by  # curl … | tee >(sh)
     if any(_loads(origin) for origin in origins):
         who = " as root" if call.as_root else ""
         yield Finding(CRITICAL, f"runs code from the network{who} that nobody has looked at")

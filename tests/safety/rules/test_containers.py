@@ -68,6 +68,8 @@ SAFE, CAUTION, DANGEROUS, CRITICAL = Risk
         ("helm list", SAFE),
         ("vagrant destroy -f", DANGEROUS),
         ("vagrant up", SAFE),
+        ("docker rm $(docker ps -q -f status=exited)", CAUTION),
+        ("docker kill $(docker ps -q)", DANGEROUS),
     ],
 )
 def test_containers(command: str, risk: Risk) -> None:

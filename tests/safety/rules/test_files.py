@@ -68,6 +68,11 @@ SAFE, CAUTION, DANGEROUS, CRITICAL = Risk
         ("vim -c '!rm -rf /'", CRITICAL),
         ("vim notes.txt", SAFE),
         ("ln -sf a b", SAFE),
+        ("install -m 4755 sh /tmp/sh", CRITICAL),
+        ("install -m 755 tool ~/bin/tool", SAFE),
+        ("echo 3 | sudo tee /proc/sys/vm/drop_caches", CAUTION),
+        ("cat ~/.ssh/id_rsa.pub | ssh u@h 'cat >> ~/.ssh/authorized_keys'", CAUTION),
+        ("cat k | ssh u@h 'cat >> ~/.ssh/authorized_keys'", CRITICAL),
     ],
 )
 def test_files(command: str, risk: Risk) -> None:
