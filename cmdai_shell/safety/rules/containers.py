@@ -104,7 +104,7 @@ def _started(call: Call, options: Options) -> Iterator[Finding]:
         if word.text in ("--pid=host", "--cap-add=ALL", "--cap-add=SYS_ADMIN", "--userns=host"):
             yield Finding(DANGEROUS, "takes down the wall between the container and this machine")
     texts = [word.text for word in call.args]
-    for source, goal in _mounts(texts):
+    for source, goal in dict.fromkeys(_mounts(texts)):
         if source == "/":
             inside = " ".join(texts)
             harms = re.search(

@@ -32,10 +32,15 @@ LOSING_ALL = {
 """Risk of losing a place with all that is below it."""
 
 
+def paths(word: Word, call: Call) -> list[str]:
+    """The paths a word may mean, from every folder the call may run in."""
+    return [joined(folder, word.text) for folder in call.cwd]
+
+
 def _worst(words: Iterable[Word], call: Call) -> tuple[Place, Word] | None:
-    return max(
-        ((place(word, call), word) for word in words), key=lambda pair: pair[0], default=None
-    )
+    """The word whose loss would be worst, and what it names."""
+    found = [(place(word, call), word) for word in words]
+    return max(found, key=lambda pair: (pair[0], _holds_work(pair[1].text)), default=None)
 
 
 def _remove(call: Call) -> Iterator[Finding]:
@@ -48,16 +53,9 @@ def _remove(call: Call) -> Iterator[Finding]:
         yield Finding(CAUTION, "removes empty folders")
     elif options.has("r", "R", "recursive"):
         yield _loss(where, word, line("ls -la --", [word]))
-        for each in options.operands:
-            if place(each, call) is Place.ORDINARY and _holds_work(each.text):
-                yield Finding(
-                    DANGEROUS,
-                    f"deletes {spoken(each.text)} with the work in it",
-                    line("ls -la --", [each]),
-                )
     elif word.glob and where in (Place.ROOT, Place.SYSTEM, Place.HOME):
         yield Finding(DANGEROUS, f"deletes every file in {NAMES[where]} ({spoken(word.text)})")
-    elif any(vital(w.text) for w in options.operands):
+    elif any(vital(path) for each in options.operands for path in paths(each, call)):
         yield Finding(CRITICAL, f"deletes a file the system needs ({spoken(word.text)})")
     elif where is Place.SYSTEM:
         yield Finding(DANGEROUS, f"deletes a part of the system ({spoken(word.text)})")
@@ -84,6 +82,8 @@ def _holds_work(path: str) -> bool:
 def _loss(where: Place, word: Word, safer: str = "") -> Finding:
     risk = LOSING_ALL[where]
     target = spoken(word.text)
+    if where is Place.ORDINARY and _holds_work(word.text):
+        return Finding(DANGEROUS, f"deletes {target} with the work in it", safer)
     if risk is CAUTION:
         return Finding(risk, f"deletes {target} and all that is in it")
     return Finding(risk, f"deletes {NAMES[where]} ({target})", safer)
@@ -98,8 +98,6 @@ def _find(call: Call) -> Iterator[Finding]:
         looks = line("find", (w for w in call.args if w.text != "-delete"))
         if not selective(call):
             yield _loss(where, word, looks)
-            if any(_holds_work(start.text) for start in starts(call)):
-                yield Finding(DANGEROUS, f"deletes {spoken(word.text)} with the work in it", looks)
         elif LOSING_ALL[where] is CRITICAL or where in (Place.PRECIOUS, Place.UNKNOWN):
             yield Finding(DANGEROUS, f"deletes what it finds all over {spoken(word.text)}", looks)
         else:
@@ -128,8 +126,7 @@ def overwrites(word: Word, call: Call, how: str = "overwrites") -> Iterator[Find
     """Findings for a file that is written to; ``how`` is the verb."""
     where = place(word, call)
     name = spoken(word.text)
-    for folder in call.cwd:
-        path = joined(folder, word.text)
+    for path in paths(word, call):
         if device(path):
             yield Finding(CRITICAL, f"writes straight onto the disk {name}, what is on it is lost")
         elif vital(path) and (how == "overwrites" or path not in _ADDABLE):
@@ -232,12 +229,13 @@ def _permissions(call: Call) -> Iterator[Finding]:
         where = place(word, call)
         target = f"{NAMES.get(where, 'a part of it')} ({spoken(word.text)})"
         deep = recursive or word.glob
-        if any(joined(folder, word.text) in _SERVED for folder in call.cwd):
+        if any(path in _SERVED for path in paths(word, call)):
             continue
         if where is Place.HOME and deep:
             yield Finding(DANGEROUS, f"changes {what} in {target}")
         elif LOSING_ALL[where] is CRITICAL and where is not Place.HOME:
-            risky = deep or where in (Place.ROOT, Place.DEVICE) or vital(word.text)
+            whole = where in (Place.ROOT, Place.DEVICE)
+            risky = deep or whole or any(vital(path) for path in paths(word, call))
             yield Finding(CRITICAL if risky else DANGEROUS, f"changes {what} for {target}")
         elif deep and (where is Place.UNKNOWN or (where is Place.PRECIOUS and not _handed(word))):
             yield Finding(DANGEROUS, f"changes {what} for {spoken(word.text)} and all below")

@@ -40,9 +40,8 @@ def _loads(call: Call) -> bool:
 
 def _decodes(call: Call) -> bool:
     """Turns unreadable text back into what it was."""
-    options = Options(call)
     return call.program in _DECODERS and (
-        call.program == "uudecode" or options.has("d", "D", "decode", "r", "revert")
+        call.program == "uudecode" or Options(call).has("d", "D", "decode", "r", "revert")
     )
 
 
