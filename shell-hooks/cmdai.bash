@@ -165,7 +165,7 @@ _cmdai_talk() {
   local line=$3 folder record client='' end='' risk='' message='' text='' said=''
   builtin exec 2>/dev/null
   builtin trap '' TSTP QUIT # a child stopped by Ctrl-Z would leave the shell waiting for ever
-  builtin trap '[[ -z $client ]] || builtin kill "$client"' EXIT
+  builtin trap '[[ -z $client ]] || builtin kill "$client" 2>/dev/null' EXIT
   builtin trap 'builtin exit 130' INT
   _cmdai_draw
   _cmdai_find_folder
@@ -366,20 +366,19 @@ _cmdai_sequence() {
 }
 
 # Sets _cmdai_conflict to what the person or another tool has put on the key, or on keys that begin
-# with it. One process, because `bind` only prints.
+# with it. One process, because `bind` only prints; not < <( ), which would set the person's $!.
 _cmdai_find_holder() {
-  local line
-  _cmdai_conflict=
-  while IFS= builtin read -r line; do
-    if [[ $line == "\"$1"* && $line != *_cmdai_* ]]; then
-      _cmdai_conflict=$line
-    fi
-  done < <(
+  local keymap line bound IFS=$'\n'
+  bound=$(
     for keymap in emacs-standard vi-insert vi-command; do
       builtin bind -m "$keymap" -X
       builtin bind -m "$keymap" -s
     done
   )
+  _cmdai_conflict=
+  for line in $bound; do # globbing is off
+    [[ $line != "\"$1"* || $line == *_cmdai_* ]] || { _cmdai_conflict=$line && return; }
+  done
 }
 
 if [[ -n ${CMDAI_NOBIND-} ]]; then

@@ -287,12 +287,13 @@ _cmdai_hang_up() { # closing the connection cancels the request
 
 # Once a second while a request is open: a daemon that says nothing for too long is dead.
 _cmdai_tick() {
+  local -i last_status=$? # sched does not keep the person's
   _cmdai_ticking=0
-  [[ -n $_cmdai_fd ]] || return 0
+  [[ -n $_cmdai_fd ]] || return last_status
   sched +1 '{ _cmdai_tick; } 2> /dev/null'
   _cmdai_ticking=1
   zle && zle _cmdai_watch
-  return 0
+  return last_status
 }
 
 _cmdai_watch() {

@@ -360,6 +360,23 @@ def test_the_first_press_knows_the_last_status(home: ZshHome) -> None:
     terminal.wait_line("git status")
 
 
+def test_the_clock_that_ticks_while_it_waits_keeps_the_last_status(home: ZshHome) -> None:
+    home.start_daemon()
+    terminal = home.shell()
+    terminal.type("sh -c 'exit 7'")
+    terminal.press("Enter")
+    terminal.wait_line("")
+    terminal.type("hang on")
+    terminal.press("C-g")
+    terminal.wait_screen("^cmdai: thinking")  # about a second in
+    terminal.press("C-g")
+    terminal.wait_screen("^cmdai: cancelled")
+    clear(terminal)
+    terminal.type('print "status=$?"')
+    terminal.press("Enter")
+    terminal.wait_screen("^status=7")
+
+
 def test_nothing_but_our_names_is_left_in_the_shell(home: ZshHome) -> None:
     names = "bindkey > /dev/null; print -rl -- ${(k)parameters} | sort"
     plain = set(home.run(names, "-f", "-i").stdout.split())
