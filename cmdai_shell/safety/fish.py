@@ -141,7 +141,11 @@ class _Translation:
         if re.sub(r"[\\'\"]", "", raw) in _KEYWORDS or raw in ("{", "}"):
             raise _UnsureError
         self._write(f"\\{word}" if word in _BASH_ONLY else word)
-        self._fresh = raw.partition("=")[0].isidentifier() and "=" in raw  # A=b program
+        self._fresh = "=" in raw and raw.partition("=")[0].isidentifier()  # A=b program
+        if self._fresh:
+            self._out.append(" ")
+            if not self._skip() or self._text[self._at] in _ENDS_WORD:
+                raise _UnsureError
 
     def _keyword(self, word: str) -> None:
         if word in ("and", "or"):

@@ -22,6 +22,8 @@ _HIDDEN = re.compile(
 _OUR_MARKS = re.compile("[\ue000-\ue1ff]")
 BOMB = Finding(Risk.CRITICAL, "starts copies of itself without end (a fork bomb)")
 _BOMB = re.compile(r"(\S{1,40}?)\s*\(\)\s*\{[^}]{0,200}\1\s*[|&]")
+_CONTINUED = re.compile(r"(?<=[^\s\\])\\\n(?=\S)")
+"""A line continued in the middle of a word, which the grammar takes for two words."""
 _SEPARATORS = re.compile(r"[;&|\n()`{}]+|<\(|\$\(")
 _TOKEN = re.compile(r"[<>]+&?|[^\s<>]+")
 
@@ -42,6 +44,10 @@ def suspicious(text: str) -> Iterator[Finding]:
 
 def prepared(text: str, shell: str) -> str | None:
     """The text as the bash grammar can read it, or None when it cannot be translated."""
+    if _CONTINUED.search(text):
+        if "#" in text:
+            return None  # in a comment a backslash continues nothing
+        text = _CONTINUED.sub("", text)
     if shell == "fish":
         return from_fish(text)
     return without_groups(short_loops(text) if shell == "zsh" else text, shell)
@@ -49,7 +55,13 @@ def prepared(text: str, shell: str) -> str | None:
 
 def calls(text: str) -> Iterator[Call]:
     """Every stretch between separators as a call, quotes ignored: too much, never too little."""
-    text = text.replace("\\\n", "").translate({ord(c): None for c in "\\'\""})
+    yield from _calls(text.replace("\\\n", ""))
+    if "\\\n" in text and "#" in text:
+        yield from _calls(text)  # in a comment it continues nothing
+
+
+def _calls(text: str) -> Iterator[Call]:
+    text = text.translate({ord(c): None for c in "\\'\""})
     text = re.sub(r"\$\{?HOME\b\}?|(?<!\S)~(?=/|\s|$)", HOME, text)
     text = re.sub(r"\$\{?\w+\}?", MAYBE, text)
     before: tuple[Call, ...] = ()

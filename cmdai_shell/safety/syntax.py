@@ -14,6 +14,7 @@ from cmdai_shell.safety.finders import handed
 from cmdai_shell.safety.script import MAYBE, Call, Redirect, Word
 from cmdai_shell.safety.targets import joined
 from cmdai_shell.safety.words import Evaluator
+from cmdai_shell.safety.wrappers import innermost
 
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser, Tree
@@ -257,7 +258,7 @@ class Reader:
                 self.words.assign(word.text, values, expanded=True)
         elif call.program == "set" and self.words.shell == "fish":
             self._set(call)
-        return (call,)
+        return innermost(call)
 
     def _set(self, call: Call) -> None:
         """fish's ``set -gx name value…``; ``set -q`` and ``set -e`` give no value."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _CONTAINERS = names("docker podman nerdctl docker-compose lxc incus nomad")
 _CLUSTERS = names("kubectl oc k k3s microk8s minikube")
+_MOST_WRAPPERS = 12
 _WORST = names("rm dd shred mkfs mkfs.ext4 wipefs chmod chown mv cp sh bash eval reboot shutdown")
 
 
@@ -51,6 +52,17 @@ def unwrap(call: Call) -> Iterator[Call | str]:
         yield from _texts(call)
         yield from shell_texts(call)
         yield from _guessed(call)
+
+
+def innermost(call: Call) -> tuple[Call, ...]:
+    """``call`` and what is left when one wrapper after the other is taken off, that one last."""
+    found = [call]
+    while found[-1].program in PREFIXES and len(found) <= _MOST_WRAPPERS:
+        inner = next((c for c in unwrap(found[-1]) if isinstance(c, Call) and c.words), None)
+        if inner is None or inner.program in ("xargs", "parallel"):
+            break
+        found.append(inner)
+    return tuple(found)
 
 
 def _guessed(call: Call) -> Iterator[Call]:
@@ -251,6 +263,7 @@ _TEXT_OPTIONS = {
 }
 """Options whose value is a script."""
 _READ_SCRIPTS = names("at batch su")
+_SOURCES = names("source .")
 _GIT_SCRIPTS = names(
     "foreach --exec -x --tree-filter --index-filter --msg-filter --env-filter --commit-filter"
 )
@@ -262,7 +275,7 @@ def _texts(call: Call) -> Iterator[str]:
     program, args = call.program, call.args
     if program in _TEXT_OPTIONS:
         yield from _valued_texts(call)
-    if program in _READ_SCRIPTS:
+    if program in _READ_SCRIPTS or (program in _SOURCES and not args[1:] and _from_input(args)):
         yield from _from_stdin(call)
     elif program == "crontab":
         for line in (stdin_of(call) or "").splitlines():
@@ -278,6 +291,10 @@ def _texts(call: Call) -> Iterator[str]:
         yield from _tail(args)
     elif program == "git":
         yield from _git(args)
+
+
+def _from_input(args: Sequence[Word]) -> bool:
+    return not args or args[0].text in ("-", "/dev/stdin", "/dev/fd/0")
 
 
 def _valued_texts(call: Call) -> Iterator[str]:
