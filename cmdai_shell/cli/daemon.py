@@ -18,6 +18,7 @@ from cmdai_shell.daemon import start as daemon_start
 from cmdai_shell.daemon import units
 from cmdai_shell.errors import CmdaiError, DaemonUnavailable
 from cmdai_shell.observe import logs as log_file
+from cmdai_shell.text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,10 +104,10 @@ def logs(*, count: int, follow: bool) -> None:
     if not path.exists() and not follow:
         raise CmdaiError(f"there is no log at {path}", "cmdai-shell daemon start")
     for line in _last(path, count):
-        click.echo(output.printable(log_file.to_text(line)))
+        click.echo(visible(log_file.to_text(line)))
     if follow:
         for line in _added(path):
-            click.echo(output.printable(log_file.to_text(line)))
+            click.echo(visible(log_file.to_text(line)))
 
 
 @daemon.command()

@@ -12,6 +12,7 @@ from cmdai_shell.cli.client import Client
 from cmdai_shell.diagnose import model, shells, table
 from cmdai_shell.diagnose.check import examine
 from cmdai_shell.diagnose.surroundings import here
+from cmdai_shell.text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,6 +103,6 @@ def _show(found: Sequence[tuple[Check, Finding]], *, show_all: bool) -> None:
 def _print(check: Check, finding: Finding) -> None:
     styles: dict[str, output.Style] = {"ok": "green", "warn": "yellow", "fail": "red"}
     word = output.styled(f"{finding.severity:<4}", styles[finding.severity], sys.stdout)
-    print(f"{word}  {output.printable(f'{check.name}: {finding.what}')}")
+    print(f"{word}  {visible(f'{check.name}: {finding.what}')}")
     if finding.cure:
-        print(f"      {output.printable(finding.cure)}")
+        print(f"      {visible(finding.cure)}")

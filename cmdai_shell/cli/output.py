@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import unicodedata
 from typing import TYPE_CHECKING, Any, Literal
+
+from cmdai_shell.text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,14 +22,6 @@ Style = Literal["dim", "yellow", "red", "green", "bold"]
 _CODES: Mapping[Style, str] = {"dim": "2", "yellow": "33", "red": "31", "green": "32", "bold": "1"}
 
 
-def printable(text: str) -> str:
-    """Without control and format characters (escapes, bidirectional overrides), newline kept: what
-    a model wrote must not steer the terminal."""
-    return "".join(
-        c for c in text if c == "\n" or unicodedata.category(c) not in {"Cc", "Cf", "Cs"}
-    )
-
-
 def styled(text: str, style: Style, stream: TextIO) -> str:
     if not stream.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return text
@@ -37,7 +30,7 @@ def styled(text: str, style: Style, stream: TextIO) -> str:
 
 def say(text: str, style: Style | None = None) -> None:
     """One message on stderr."""
-    text = printable(text)
+    text = visible(text)
     print(styled(text, style, sys.stderr) if style else text, file=sys.stderr, flush=True)
 
 
@@ -72,7 +65,7 @@ class LiveLine:
         if not self._live:
             return
         width = shutil.get_terminal_size().columns - 1
-        text = " ".join(printable(text).split())[:width]
+        text = " ".join(visible(text).split())[:width]
         self._stream.write(f"\r\033[K{styled(text, 'dim', self._stream)}")
         self._stream.flush()
         self._shown = True

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cmdai_shell.backends.embedded.partial import Progress, megabytes
 from cmdai_shell.cli import output
+from cmdai_shell.text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +54,7 @@ class _Bar:
         self._bars.update(self._task, completed=done, total=total)
 
     def say(self, text: str) -> None:
-        self._bars.console.print(output.printable(text), markup=False, highlight=False)
+        self._bars.console.print(visible(text), markup=False, highlight=False)
 
 
 class _Lines:

@@ -10,6 +10,7 @@ from cmdai_shell import __version__
 from cmdai_shell.cli import output
 from cmdai_shell.cli.client import Client, Reply
 from cmdai_shell.errors import DaemonUnavailable
+from cmdai_shell.text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +49,7 @@ def status(ctx: click.Context, /, *, last: bool, json_: bool) -> None:
     rows = list(last_request(found) if last else summary(found))
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
-        click.echo(output.printable(f"{name:<{width}}  {value}"))
+        click.echo(visible(f"{name:<{width}}  {value}"))
 
 
 def summary(found: Reply) -> Iterator[tuple[str, str]]:

@@ -19,6 +19,7 @@ from cmdai_shell import errors
 from cmdai_shell.cli import output
 from cmdai_shell.cli.client import Client, Reply, error_of
 from cmdai_shell.core import Risk, Shell, SuggestRequest
+from cmdai_shell.text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -166,7 +167,7 @@ def _print(found: Sequence[Reply], wish: Wish) -> int:
         _remark(suggestion, withheld=suggestion not in printed)
     if wish.form == "plain":
         for suggestion in printed:
-            print(output.printable(suggestion["command"]), flush=True)
+            print(visible(suggestion["command"]), flush=True)
         if best["explanation"] and best in printed:
             output.say(best["explanation"], "dim")
     else:

@@ -25,6 +25,7 @@ from cmdai_shell.core import (
 from cmdai_shell.daemon import peer, wire
 from cmdai_shell.daemon.pump import pump
 from cmdai_shell.errors import CmdaiError, DaemonUnavailable, WireError
+from cmdai_shell.text import visible
 
 if TYPE_CHECKING:
     import socket
@@ -129,7 +130,7 @@ def to_json(update: Update | CmdaiError) -> dict[str, Any]:
 def _clean(value: Any) -> Any:
     match value:
         case str():
-            return wire.clean(value)
+            return visible(value)
         case list() | tuple():
             return [_clean(item) for item in value]
         case dict():

@@ -6,7 +6,6 @@ nothing that could move a cursor, retitle a window or disguise a text ever reach
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from typing import TYPE_CHECKING, cast, get_args
 
@@ -23,6 +22,7 @@ from cmdai_shell.core import (
 )
 from cmdai_shell.daemon import wording
 from cmdai_shell.errors import CmdaiError, WireError
+from cmdai_shell.text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,23 +31,6 @@ END, SEPARATOR = "\x1e", "\x1f"
 LIMIT = 1 << 20
 """Bytes of one request. A 64 KiB line and a long PATH fit many times over."""
 VERSION = "1"
-
-_SEQUENCE = re.compile(
-    r"(?:\x1b[]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)?"  # OSC, DCS ...
-    r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"  # CSI
-    r"|\x1b[ -/]*[0-~]?"
-)
-_HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-"""Unicode categories that show nothing themselves: controls, bidi and zero-width formats, lone
-surrogates, line separators."""
-
-
-def clean(text: str) -> str:
-    """The text without terminal sequences and without what cannot be seen; newlines stay."""
-    if text.isascii() and text.isprintable():
-        return text
-    text = _SEQUENCE.sub("", text).replace("\t", " ")
-    return "".join(c for c in text if c == "\n" or unicodedata.category(c) not in _HIDDEN)
 
 
 class Intake:
@@ -141,7 +124,7 @@ def _suggestion(found: Suggestion, width: int, maker: str) -> bytes:
     if found.action == "refuse":
         return _line("E", f"refused{SEPARATOR}{message}", keep=SEPARATOR)
     command = found.command.replace("\t", " ")
-    if clean(command) != command:
+    if visible(command) != command:
         raise WireError("the answer held characters that cannot be shown", "press again")
     place = _line("A", f"{found.index}/{found.count}")
     text = {"insert": _line("T", command), "arm": _line("P", command), "restore": b""}
@@ -155,12 +138,12 @@ def _verdict(final: Suggestion | Explanation) -> bytes:
 
 def _line(letter: str, text: str, keep: str = "") -> bytes:
     parts = text.split(keep) if keep else [text]
-    safe = keep.join(clean(part).replace("\n", SEPARATOR) for part in parts)
+    safe = keep.join(visible(part).replace("\n", SEPARATOR) for part in parts)
     return f"{letter}{safe}\n".encode()
 
 
 def _one_line(text: str) -> str:
-    return " ".join(clean(text).split())
+    return " ".join(visible(text).split())
 
 
 def _printable(text: str) -> str:

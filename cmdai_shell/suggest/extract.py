@@ -7,11 +7,11 @@ terminal escapes or bidirectional overrides. What cannot be read as a command is
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import TYPE_CHECKING
 
 from cmdai_shell.errors import BadCompletion
 from cmdai_shell.safety import parse
+from cmdai_shell.text import visible
 
 if TYPE_CHECKING:
     from cmdai_shell.core import Shell
@@ -25,12 +25,6 @@ _MOST_ANSWER = 4_096
 _MOST_LINES = 40
 """Lines one compound command may have."""
 
-_ESCAPE = re.compile(
-    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
-    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d\x9e\x9f]).*?(?:\x07|\x1b\\|\x9c|\Z)"  # OSC, DCS: title
-    r"|\x1b[ -/]*[0-~]",
-    re.DOTALL,
-)
 _OPEN_ESCAPE = re.compile(r"(?:\x1b\[?|\x9b)[0-?]*[ -/]*\Z")
 _THOUGHT = re.compile(r"<(think(?:ing)?)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
 _END_OF_THOUGHT = re.compile(r".*</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
@@ -62,22 +56,8 @@ _OPENER = re.compile(
 
 
 def clean(text: str) -> str:
-    """Text a terminal can be shown: no escape sequences, no control, format (bidirectional,
-    zero-width) or surrogate characters; every kind of white space is a space or a newline."""
-    text = _ESCAPE.sub("", text[:MOST])
-    text = text.replace("\r\n", "\n")
-    return "".join(_character(character) for character in text)
-
-
-def _character(character: str) -> str:
-    if " " <= character <= "~":
-        return character
-    if character in "\n\r\v\f\x85\u2028\u2029":
-        return "\n"
-    category = unicodedata.category(character)
-    if category == "Zs" or character == "\t":
-        return " "
-    return "" if category[0] == "C" else character
+    """The beginning of the text, as a terminal can be shown it."""
+    return visible(text[:MOST])
 
 
 def extract(text: str, shell: Shell = "bash") -> str:

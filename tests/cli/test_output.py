@@ -62,12 +62,8 @@ class TestLiveLine:
         stream = Terminal()
         output.LiveLine(stream).show("for f\n  \x1b[2Jdo " + "x" * 100)
         shown = stream.getvalue().removeprefix("\r\033[K")
-        assert shown.startswith("for f [2Jdo x")
+        assert shown.startswith("for f do x")
         assert len(shown) == 19
-
-
-def test_printable_keeps_text_and_drops_what_steers() -> None:
-    assert output.printable("é 日本\n\x1b[0m\x07\x9b\u202e\u200b!") == "é 日本\n[0m!"
 
 
 def test_json_is_not_escaped_beyond_need(capsys: pytest.CaptureFixture[str]) -> None:

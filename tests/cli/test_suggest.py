@@ -305,4 +305,4 @@ class TestEndings:
     ) -> None:
         client = self.Answering({"suggestion": document(command="ls\x1b]0;x\x07 \u202e-la")})
         suggest.run(["x"], "", suggest.Wish(), client)
-        assert capsys.readouterr().out == "ls]0;x -la\n"
+        assert capsys.readouterr().out == "ls -la\n"

@@ -29,7 +29,6 @@ def found(command, line="do it", *, shell="bash", look=None, path="/usr/bin"):
         ("for f in *; echo $f; end", "fish"),
         ("string match -r a b", "fish"),
         ("./build.sh", "bash"),
-        ("$EDITOR notes", "bash"),
         ("FOO=1 ls", "bash"),
         ("ls *.tmp | sort", "bash"),
     ],

@@ -1,0 +1,36 @@
+"""Text that may be shown: the one place where what a model, a file or a server wrote is made unable
+to move a cursor, retitle a window, or look like something else."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_SEQUENCE = re.compile(
+    r"(?:\x1b[]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)?"  # OSC, DCS: title
+    r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"  # CSI: colours, cursor
+    r"|\x1b[ -/]*[0-~]?"
+)
+"""Control sequences of ECMA-48, unfinished ones too."""
+
+_LINE_ENDS = "\n\r\v\f\x85\u2028\u2029"
+
+
+def visible(text: str) -> str:
+    """The text without terminal sequences and without control, format (bidirectional, zero-width)
+    or surrogate characters; every kind of white space is a space or a newline."""
+    if text.isascii() and text.isprintable():
+        return text
+    text = _SEQUENCE.sub("", text).replace("\r\n", "\n")
+    return "".join(_character(character) for character in text)
+
+
+def _character(character: str) -> str:
+    if " " <= character <= "~":
+        return character
+    if character in _LINE_ENDS:
+        return "\n"
+    category = unicodedata.category(character)
+    if category == "Zs" or character == "\t":
+        return " "
+    return "" if category[0] == "C" else character
