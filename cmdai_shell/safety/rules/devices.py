@@ -232,7 +232,7 @@ CHECKS: dict[str, Check] = {
         ),
     ),
     "zfs": from_rows(
-        Row("destroy", CRITICAL, _LOST, safer="zfs destroy -nv {rest}"),
+        Row("destroy", CRITICAL, _LOST, safer="zfs destroy -nv {rest}", unless="n"),
         Row("rollback", DANGEROUS, "throws away all changes since a snapshot"),
     ),
     "btrfs": from_rows(

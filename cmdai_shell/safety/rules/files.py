@@ -179,8 +179,11 @@ def _copy(call: Call) -> Iterator[Finding]:
     if len(options.operands) > 1:
         goal = options.operands[-1]
         yield from overwrites(goal, call)
-        if call.program == "rsync" and options.has(
-            "del", "delete", "delete-after", "delete-before"
+        tries = options.has("n", "dry-run", "list-only")
+        if (
+            call.program == "rsync"
+            and not tries
+            and options.has("del", "delete", "delete-after", "delete-before")
         ):
             where = place(goal, call)
             risk = CRITICAL if LOSING_ALL[where] is CRITICAL else DANGEROUS

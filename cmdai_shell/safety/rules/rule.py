@@ -119,7 +119,8 @@ class Options:
 @dataclass(frozen=True, slots=True)
 class Row:
     """``words``: the operands it begins with, ``a|b`` meaning either and ``*`` anything; ``flags``:
-    groups by blanks, each needs one of its ``a|b``. ``safer`` may use ``{rest}``, the other
+    groups by blanks, each needs one of its ``a|b``; ``unless``: flags that make it harmless
+    (``n|dry-run``). ``safer`` may use ``{rest}``, the other
     operands."""
 
     words: str
@@ -127,6 +128,7 @@ class Row:
     reason: str
     flags: str = ""
     safer: str = ""
+    unless: str = ""
 
     def matches(self, options: Options) -> bool:
         wanted = self.words.split()
@@ -135,6 +137,7 @@ class Row:
             len(given) >= len(wanted)
             and all(g in w.split("|") or w == "*" for w, g in zip(wanted, given, strict=False))
             and all(options.has(*group.split("|")) for group in self.flags.split())
+            and not (self.unless and options.has(*self.unless.split("|")))
         )
 
     def safer_line(self, rest: list[Word]) -> str:
