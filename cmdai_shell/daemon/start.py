@@ -234,10 +234,17 @@ def _detach(keep: Collection[int]) -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nothing, stream)
-    for name in os.listdir("/dev/fd"):  # noqa: PTH208
-        if (fd := int(name)) > 2 and fd not in keep:
+    for fd in _descriptors():
+        if fd > 2 and fd not in keep:
             with suppress(OSError):  # the one that listed them
                 os.close(fd)
+
+
+def _descriptors() -> Sequence[int]:
+    try:
+        return [int(name) for name in os.listdir("/dev/fd")]  # noqa: PTH208
+    except OSError:
+        return range(256)  # a bare chroot
 
 
 def _live(listeners: Listeners, program: Program, *, foreground: bool = False) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import stat
 from contextlib import suppress
@@ -42,8 +43,9 @@ def runtime_folder(around: Surroundings) -> Finding:
         return fail(f"{path} is not a folder", remove)
     if found.st_uid != around.uid:
         return fail(f"{path} belongs to another user ({found.st_uid})", _ELSEWHERE)
-    if found.st_mode & 0o022:
-        return fail(f"others can write in {path}", f"chmod 700 {quote(str(path))}")
+    if found.st_mode & 0o777 != 0o700:
+        what = "others can write in" if found.st_mode & 0o022 else "not yours alone:"
+        return fail(f"{what} {path}", f"chmod 700 {quote(str(path))}")
     return ok(f"{path} is yours alone")
 
 
@@ -78,8 +80,8 @@ def sockets(around: Surroundings) -> Finding:
 def _listens(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(2)
-        with suppress(TimeoutError):  # its queue is full, so somebody is there
-            return probe.connect_ex(str(path)) == 0
+        with suppress(TimeoutError):
+            return probe.connect_ex(str(path)) in (0, errno.EAGAIN)  # or its queue is full
     return True
 
 

@@ -7,14 +7,11 @@ import socket
 import subprocess
 import sys
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from cmdai_shell.daemon import folder, start
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PINNED = {
     "cmdai_shell", "cmdai_shell.config", "cmdai_shell.config.paths", "cmdai_shell.daemon",
@@ -61,6 +58,17 @@ def test_a_daemon_whose_queue_is_full_is_still_one(runtime_dir: Path) -> None:
             os.fchdir(before)
             os.close(before)
             os.close(at)
+
+
+def test_descriptors_are_found_with_and_without_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Path(os.devnull).open() as opened:
+        assert opened.fileno() in start._descriptors()
+
+        def no_such(path: str) -> list[str]:
+            raise FileNotFoundError(path)
+
+        monkeypatch.setattr(os, "listdir", no_such)
+        assert opened.fileno() in start._descriptors()
 
 
 @pytest.mark.parametrize("words", [[], ["dance"], ["start", "now"]])

@@ -33,8 +33,9 @@ class TestRuntimeFolder:
         assert found.severity == "fail"
         assert f"belongs to another user ({healthy.uid})" in found.what
 
-    def test_open_to_others(self, healthy: Surroundings) -> None:
-        healthy.runtime_dir.chmod(0o777)
+    @pytest.mark.parametrize("mode", [0o777, 0o755])
+    def test_open_to_others(self, healthy: Surroundings, mode: int) -> None:
+        healthy.runtime_dir.chmod(mode)
         found = look("runtime-folder", healthy)
         assert (found.severity, found.cure) == ("fail", f"chmod 700 {healthy.runtime_dir}")
 
