@@ -165,6 +165,8 @@ def shell_texts(call: Call) -> Iterator[str]:
         carried = _CARRIED.match(word.text)
         if carried and call.program not in _SAY_ONLY:
             yield carried["text"]
+        if call.program == "git" and word.text.startswith("!"):
+            yield word.text[1:]  # an alias
         typed = _FROM_EDITOR.match(word.text) if call.program in _EDITORS else None
         if typed:
             yield typed[1] or typed[2]

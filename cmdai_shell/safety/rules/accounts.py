@@ -57,7 +57,10 @@ def _password(call: Call) -> Iterator[Finding]:
 
 def _becomes_root(texts: list[str]) -> bool:
     """``-u 0``: that number is root, whatever the name."""
-    return any(a in ("-u", "--uid") and b == "0" for a, b in pairwise(texts)) or "-u0" in texts
+    return any(
+        b == "0" and (a == "--uid" or (a[:1] == "-" and a[1:2] != "-" and a[-1] == "u"))
+        for a, b in pairwise(texts)
+    ) or not {"-u0", "--uid=0"}.isdisjoint(texts)
 
 
 def _modify_user(call: Call) -> Iterator[Finding]:

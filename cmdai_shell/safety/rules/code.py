@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cmdai_shell.safety.interpreters import code_of, literals
 from cmdai_shell.safety.rules.files import LOSING_ALL, overwrites
-from cmdai_shell.safety.rules.rule import CAUTION, CRITICAL, DANGEROUS, Finding
+from cmdai_shell.safety.rules.rule import CAUTION, CRITICAL, DANGEROUS, Finding, Options
 from cmdai_shell.safety.rules.secrets import secret
 from cmdai_shell.safety.script import HOME, MAYBE, Word, spoken
 from cmdai_shell.safety.targets import NAMES, Place, place, system_file
@@ -76,11 +76,22 @@ def _code(call: Call) -> Iterator[Finding]:
         )
 
 
+def _in_place(call: Call) -> Iterator[Finding]:
+    """``perl -pi -e … file``: the files change."""
+    options = Options(call)
+    if "i" in options.short and "e" in options.short:
+        for word in options.operands:
+            if word.text.startswith("/"):
+                yield from overwrites(word, call, "changes")
+        yield Finding(CAUTION, "changes files in place")
+
+
 def _paths(argument: str) -> list[Word]:
     """The paths that the argument of a function may name."""
     argument = argument.partition(")")[0] if "(" not in argument else argument
     home = HOME if _HOMES.search(argument) else ""
-    texts = [text for text in literals(argument) if text[:1] in "/.~*" or text.isprintable()]
+    texts = [text.lstrip("+<> ") for text in literals(argument)]
+    texts = [text for text in texts if text]
     if home:
         rest = next((t for t in texts if t not in ("~", "HOME")), "")
         return [Word(HOME + ("/" + rest.lstrip("/~") if rest else ""))]
@@ -139,4 +150,14 @@ _PROGRAMS = (
     *(f"python3.{minor}" for minor in range(6, 20)),
 )
 
-CHECKS: dict[str, Check] = dict.fromkeys(_PROGRAMS, _code)
+
+def _line_editor(call: Call) -> Iterator[Finding]:
+    yield from _code(call)
+    yield from _in_place(call)
+
+
+CHECKS: dict[str, Check] = {
+    **dict.fromkeys(_PROGRAMS, _code),
+    "perl": _line_editor,
+    "ruby": _line_editor,
+}

@@ -149,10 +149,14 @@ _HOLDS_DATA = names("pvc persistentvolumeclaim persistentvolumeclaims statefulse
 _COMES_BACK = names("pod pods po job jobs event events ev lease replicaset rs")
 
 
+_DRY = frozenset({"--dry-run", "--dry-run=client", "--dry-run=server", "--dry-run=true"})
+
+
 def _kubectl(call: Call) -> Iterator[Finding]:
     options = Options(call)
     texts = options.texts
-    if not texts or options.has("dry-run"):
+    dry = any(word.text in _DRY for word in call.args)
+    if not texts or dry:
         return
     verb = texts[0]
     if verb == "delete":

@@ -68,7 +68,7 @@ _WHERE = re.compile(r"\bwhere\b(?!\s+(?:true\b|1\s*=\s*1|1\s*$))", re.IGNORECASE
 
 def _sql(call: Call) -> Iterator[Finding]:
     """Every argument is looked through: each client has another option for statements."""
-    given = [re.sub(r"^-[ceq](?=\w)", "", word.text) for word in call.args]
+    given = [re.sub(r"^(?:-[ceq](?=\w)|--[\w-]+=)", "", word.text) for word in call.args]
     for text in [*given, stdin_of(call) or ""]:
         for statement in _NOISE.sub(" ", text[:8192]).split(";"):
             yield from _statement(statement)

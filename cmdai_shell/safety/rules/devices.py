@@ -60,7 +60,9 @@ def _wipe(call: Call) -> Iterator[Finding]:
     options = Options(call)
     if call.program == "wipefs" and not options.has("a", "all", "o", "offset", "f", "force"):
         return
-    if options.has("n", "no-act", "dry-run", "help", "version"):
+    if call.program == "wipefs" and options.has("n", "no-act"):
+        return
+    if call.program == "badblocks" and not options.has("w"):
         return
     for word in _devices(call, options.operands):
         yield Finding(CRITICAL, f"erases {spoken(word.text)}, what is on it is lost", "lsblk -f")
@@ -69,9 +71,8 @@ def _wipe(call: Call) -> Iterator[Finding]:
 
 
 _LOOKING = {
-    "fdisk": ("l", "list", "s", "x", "help", "version"),
+    "fdisk": ("l", "list", "s", "help", "version"),
     "sfdisk": ("l", "list", "d", "dump", "J", "json", "s", "F", "V", "verify", "n", "no-act"),
-    "sgdisk": ("p", "print", "i", "info", "v", "verify", "b", "backup", "P", "pretend"),
     "gdisk": ("l", "list"),
     "cfdisk": ("help", "version"),
     "parted": ("l", "list", "help"),
@@ -90,13 +91,25 @@ def _partitions(call: Call) -> Iterator[Finding]:
             yield Finding(CRITICAL, "removes partitions, what is on them is lost", "lsblk -f")
         elif edits:
             yield Finding(DANGEROUS, "changes the partitions of a disk", "lsblk -f")
-    elif options.has("Z", "zap-all", "z", "zap", "o", "clear", "delete", "wipe"):
+    elif call.program == "sgdisk":
+        yield from _sgdisk(options)
+    elif options.has("delete", "wipe"):
         yield Finding(CRITICAL, "removes the partition table of a disk", "lsblk -f")
     elif not options.has(*_LOOKING.get(call.program, ())) and options.operands:
         fed = bool(call.fed_by) or any(redirect.is_text for redirect in call.redirects)
         yield Finding(
             CRITICAL if fed else DANGEROUS, "changes the partitions of a disk", "lsblk -f"
         )
+
+
+def _sgdisk(options: Options) -> Iterator[Finding]:
+    """It looks, unless a flag says otherwise."""
+    if options.has("P", "pretend"):
+        return
+    if options.has("Z", "zap-all", "z", "zap", "o", "clear", "d", "delete", "l", "R", "replicate"):
+        yield Finding(CRITICAL, "removes the partition table of a disk", "lsblk -f")
+    elif options.has(*"nNtcgGeAUumrsSh", "new", "largest-new", "typecode", "sort"):
+        yield Finding(DANGEROUS, "changes the partitions of a disk", "lsblk -f")
 
 
 def _umount(call: Call) -> Iterator[Finding]:

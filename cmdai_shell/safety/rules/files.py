@@ -135,7 +135,7 @@ def overwrites(word: Word, call: Call, how: str = "overwrites") -> Iterator[Find
             yield Finding(CAUTION, "lets your key log in on the other machine")
         elif path.endswith(_LETS_IN):
             yield Finding(CRITICAL, f"{how} {name}: whoever holds the key in it can log in here")
-        elif path.endswith(_AT_NEW_SHELL):
+        elif path.endswith(AT_NEW_SHELL):
             yield Finding(CAUTION, f"{how} {name}, which runs at every new shell")
         elif path.startswith(("/dev/", "/proc/self/")):
             continue
@@ -153,7 +153,7 @@ def _public_key(call: Call) -> bool:
 
 
 _LETS_IN = ("/.ssh/authorized_keys", "/.ssh/authorized_keys2")
-_AT_NEW_SHELL = (".bashrc", ".zshrc", ".profile", ".bash_profile", ".zshenv", "config.fish")
+AT_NEW_SHELL = (".bashrc", ".zshrc", ".profile", ".bash_profile", ".zshenv", "config.fish")
 _CONFIGURATION = ("/etc/", "/sys/", "/proc/", "/usr/", "/boot/", "/bin/", "/sbin/", "/lib")
 
 
@@ -176,30 +176,42 @@ def _written(call: Call) -> Iterator[Finding]:
 
 def _copy(call: Call) -> Iterator[Finding]:
     options = Options(call)
-    if len(options.operands) > 1:
-        goal = options.operands[-1]
+    if call.program == "rsync":
+        if options.has("n", "dry-run", "list-only"):
+            return
+        yield from _mirrored(call, options)
+    for goal in _goals(call, options):
         yield from overwrites(goal, call)
-        tries = options.has("n", "dry-run", "list-only")
-        if (
-            call.program == "rsync"
-            and not tries
-            and options.has("del", "delete", "delete-after", "delete-before")
-        ):
-            where = place(goal, call)
-            risk = CRITICAL if LOSING_ALL[where] is CRITICAL else DANGEROUS
-            yield Finding(
-                risk,
-                f"deletes what is only in {spoken(goal.text)}",
-                line("rsync --dry-run", call.args),
-            )
     if call.program == "install":
         modes = [b.text for a, b in pairwise(call.args) if a.text in ("-m", "--mode")]
         if any(_sets_owner(mode) for mode in modes):
-            yield Finding(
-                _setuid(options.operands), "lets everybody run it with its owner's rights"
-            )
+            risk = _setuid(options.operands)
+            yield Finding(risk, "lets everybody run it with its owner's rights")
     if call.program == "mv" and options.operands:
         yield from _moved(call, options)
+
+
+def _goals(call: Call, options: Options) -> Iterator[Word]:
+    """The files a copy writes: the last operand, or what comes to lie in that folder."""
+    named = [b for a, b in pairwise(call.args) if a.text in ("-t", "--target-directory")]
+    goal = named[0] if named else options.operands[-1] if len(options.operands) > 1 else None
+    if goal is None:
+        return
+    yield goal
+    for source in options.operands if named else options.operands[:-1]:
+        name = source.text.rstrip("/").rpartition("/")[2]
+        inside = Word(f"{goal.text.rstrip('/')}/{name}", source.glob)
+        if goal.text.endswith("/") or any(vital(path) for path in paths(inside, call)):
+            yield inside
+
+
+def _mirrored(call: Call, options: Options) -> Iterator[Finding]:
+    """``rsync --delete``."""
+    if options.operands and options.has("del", "delete", "delete-after", "delete-before"):
+        goal = options.operands[-1]
+        risk = CRITICAL if LOSING_ALL[place(goal, call)] is CRITICAL else DANGEROUS
+        safer = line("rsync --dry-run", call.args)
+        yield Finding(risk, f"deletes what is only in {spoken(goal.text)}", safer)
 
 
 def _moved(call: Call, options: Options) -> Iterator[Finding]:

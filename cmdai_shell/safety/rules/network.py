@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from cmdai_shell.safety.interpreters import program_words, reads_program, runs_text
-from cmdai_shell.safety.rules.files import overwrites
+from cmdai_shell.safety.rules.files import AT_NEW_SHELL, overwrites
 from cmdai_shell.safety.rules.rule import (
     CAUTION,
     CRITICAL,
@@ -137,6 +137,17 @@ def _download(call: Call) -> Iterator[Finding]:
             yield Finding(CAUTION, "asks a server to delete something")
 
 
+def rewrites_shell(call: Call) -> Iterator[Finding]:
+    """What comes from the network and is put where every new shell runs it."""
+    if not (_loads(call) or any(_loads(fed) for fed in call.fed_by)):
+        return
+    written = [redirect.target for redirect in call.redirects if redirect.writes]
+    if call.program in ("tee", "curl", "wget", "dd", "sponge"):
+        written += call.args
+    if any(word.text.endswith(AT_NEW_SHELL) and "://" not in word.text for word in written):
+        yield Finding(CRITICAL, "lets every new shell run code from the network")
+
+
 def _iptables(call: Call) -> Iterator[Finding]:
     options = Options(call)
     if options.has("F", "flush"):
@@ -238,4 +249,4 @@ CHECKS: dict[str, Check] = {
     "wg-quick": from_rows(Row("down", CAUTION, "leaves the private network")),
 }
 
-GENERAL: tuple[Check, ...] = (runs_unseen, sockets)
+GENERAL: tuple[Check, ...] = (runs_unseen, rewrites_shell, sockets)

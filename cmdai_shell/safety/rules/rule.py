@@ -28,6 +28,15 @@ class Finding:
 Check: TypeAlias = "Callable[[Call], Iterable[Finding]]"
 
 _VALUED = {
+    "mysqladmin": names("-u -h -P -S --user --host --port --socket"),
+    "tmux": names("-L -S -f"),
+    "virsh": names("-c --connect"),
+    "zypper": names("-R --root"),
+    "gsutil": names("-o -h -u"),
+    "ip": names("-n -netns"),
+    "nmcli": names("-f -g -w"),
+    "crontab": names("-u"),
+    "etcdctl": names("--endpoints"),
     "git": names("-C -c --git-dir --work-tree --namespace -m --message --exec-path"),
     "docker": names(
         "-H --host --context -c --config --log-level -l -f --filter --format --project-name -p"

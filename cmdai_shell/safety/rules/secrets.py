@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from cmdai_shell.safety.folding import stdin_of
 from cmdai_shell.safety.rules.rule import CAUTION, CRITICAL, DANGEROUS, Finding, Options
-from cmdai_shell.safety.script import names, spoken
+from cmdai_shell.safety.script import Word, names, spoken
 from cmdai_shell.safety.targets import joined
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from cmdai_shell.core import Risk
     from cmdai_shell.safety.rules.rule import Check
-    from cmdai_shell.safety.script import Call, Word
+    from cmdai_shell.safety.script import Call
 
 _KEYS = re.compile(
     r"(?:^|/)(?:id_(?:rsa|dsa|ecdsa|ed25519|ecdsa_sk|ed25519_sk)[\w-]*|\.netrc|\.pgpass|\.my\.cnf"
@@ -157,6 +158,8 @@ def _leaving(call: Call) -> Iterator[Risk]:
     if call.program in _READS_INPUT or to_socket or _takes_input(call):
         piped += [shown(fed) for fed in call.fed_by]
         piped.append(_worst([r.target for r in call.redirects if r.operator == "<"], call))
+    if call.program in ("sftp", "ftp"):
+        piped.append(_worst([Word(text) for text in (stdin_of(call) or "").split()], call))
     if to_socket:
         piped.append(shown(call))
     if call.program in _SENDS_WORDS or call.program in _READS_INPUT:

@@ -55,6 +55,7 @@ SAFE, CAUTION, DANGEROUS, CRITICAL = Risk
         ("id alice", SAFE),
         ("groups", SAFE),
         ("ssh-keygen -t ed25519 -f key", SAFE),
+        ("useradd -ou 0 -g 0 x", CRITICAL),
     ],
 )
 def test_accounts(command: str, risk: Risk) -> None:

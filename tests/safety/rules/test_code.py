@@ -61,6 +61,10 @@ SAFE, CAUTION, DANGEROUS, CRITICAL = Risk
         ("ruby -e 'puts [1, 2].sum'", SAFE),
         ("awk -F: '{ print $1 }' /etc/passwd", SAFE),
         ("awk '!seen[$0]++' file", SAFE),
+        ("sudo perl -pi -e 's/a/b/' /etc/shadow", CRITICAL),
+        ("perl -pi -e 's/a/b/' notes.txt", CAUTION),
+        ("perl -e 'open(F, \">/dev/sda\")'", CRITICAL),
+        ('perl -e \'open(F, ">", "/etc/passwd")\'', CRITICAL),
     ],
 )
 def test_code(command: str, risk: Risk) -> None:

@@ -70,6 +70,7 @@ SAFE, CAUTION, DANGEROUS, CRITICAL = Risk
         ("vagrant up", SAFE),
         ("docker rm $(docker ps -q -f status=exited)", CAUTION),
         ("docker kill $(docker ps -q)", DANGEROUS),
+        ("kubectl delete ns prod --dry-run=none", CRITICAL),
     ],
 )
 def test_containers(command: str, risk: Risk) -> None:

@@ -57,6 +57,8 @@ SAFE, CAUTION, DANGEROUS, CRITICAL = Risk
         ("python manage.py flush", DANGEROUS),
         ("python manage.py runserver", SAFE),
         ("npx prisma migrate reset", DANGEROUS),
+        ("mysql --execute='DROP DATABASE shop'", CRITICAL),
+        ("mysqladmin -u root drop shop -f", CRITICAL),
     ],
 )
 def test_databases(command: str, risk: Risk) -> None:

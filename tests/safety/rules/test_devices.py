@@ -65,6 +65,9 @@ SAFE, CAUTION, DANGEROUS, CRITICAL = Risk
         ("chattr -R +i /", CRITICAL),
         ("lsblk -f", SAFE),
         ("df -h", SAFE),
+        ("sgdisk -d 1 -p /dev/sda", CRITICAL),
+        ("badblocks -sv /dev/sda", SAFE),
+        ("badblocks -wsv /dev/sda", CRITICAL),
     ],
 )
 def test_devices(command: str, risk: Risk) -> None:

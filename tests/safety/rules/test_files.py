@@ -76,6 +76,13 @@ SAFE, CAUTION, DANGEROUS, CRITICAL = Risk
         ("echo 3 | sudo tee /proc/sys/vm/drop_caches", CAUTION),
         ("cat ~/.ssh/id_rsa.pub | ssh u@h 'cat >> ~/.ssh/authorized_keys'", CAUTION),
         ("cat k | ssh u@h 'cat >> ~/.ssh/authorized_keys'", CRITICAL),
+        ("sudo cp ~/passwd /etc/", CRITICAL),
+        ("sudo cp ~/passwd /etc", CRITICAL),
+        ("cp notes.txt docs/", SAFE),
+        ("cp -t /etc passwd", CRITICAL),
+        ("rsync -an --delete a/ b/", SAFE),
+        ("cp *.txt ~/", SAFE),
+        ("cp a /tmp/", SAFE),
     ],
 )
 def test_files(command: str, risk: Risk) -> None:

@@ -69,6 +69,7 @@ SAFE, CAUTION, DANGEROUS, CRITICAL = Risk
         ("git fetch --all --prune", SAFE),
         ("gh repo delete me/x --yes", CRITICAL),
         ("gh pr list", SAFE),
+        ("git config --global alias.st '!rm -rf /'", CRITICAL),
     ],
 )
 def test_git(command: str, risk: Risk) -> None:
