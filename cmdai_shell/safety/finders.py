@@ -34,15 +34,28 @@ def selective(call: Call) -> bool:
     args = [word.text for word in call.args]
     if call.program not in ("find", "gfind"):
         return any(not text.startswith("-") and text != "." for text in args)
-    executing = False
+    chosen = executing = negated = False
     for text, value in pairwise([*args, ""]):
-        if executing or text in _EXEC:
+        if executing:
             executing = text not in (";", "+")
-        elif text in _BY_NAME and not value.strip("*./"):
-            continue
-        elif text.startswith("-") and len(text) > 2 and text not in _UNSELECTIVE:
-            return True
-    return False
+        elif text == "-delete" or text in _EXEC:
+            if not chosen:
+                return False
+            executing = text in _EXEC
+        elif text in ("-o", "-or", ","):
+            chosen = False
+        elif text in ("!", "-not"):
+            negated = True  # all but a few
+        elif _is_test(text, value):
+            chosen = chosen or not negated
+            negated = False
+    return chosen
+
+
+def _is_test(text: str, value: str) -> bool:
+    if text in _BY_NAME and not value.strip("*./"):
+        return False
+    return text.startswith("-") and len(text) > 2 and text not in _UNSELECTIVE
 
 
 def starts(call: Call) -> tuple[Word, ...]:

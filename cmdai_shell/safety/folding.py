@@ -27,12 +27,18 @@ _KINDLY_UNKNOWN = {
 
 
 def output_of(calls: tuple[Call, ...]) -> str | None:
-    """What the last call of a substitution prints, or None when only running it would tell."""
-    return printed(calls[-1]) if calls else ""
+    """What the calls of a substitution print, or None when only running them would tell."""
+    if not calls:
+        return ""
+    last = printed(calls[-1])
+    in_a_row = [call for call in calls if not call.wrappers]
+    return last if last is None or len(in_a_row) < 2 else MAYBE + last  # "a && echo b"
 
 
 def printed(call: Call) -> str | None:
     """What one call prints, fed by the calls before it in its pipeline; None is unknown."""
+    if any(redirect.writes for redirect in call.redirects):
+        return ""
     program, args = call.program, [word.text for word in call.args]
     if program == "echo":
         return _echo(args)

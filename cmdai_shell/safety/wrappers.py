@@ -14,10 +14,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from cmdai_shell.safety import finders
-from cmdai_shell.safety.folding import stdin_of
+from cmdai_shell.safety.folding import output_of, stdin_of
 from cmdai_shell.safety.interpreters import SHELLS, shell_texts
 from cmdai_shell.safety.prefixes import CONTAINER, PREFIXES, Prefix
-from cmdai_shell.safety.script import HOME, UNKNOWN, Call, Word, names
+from cmdai_shell.safety.script import HOME, SOME, UNKNOWN, Call, Word, names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,7 +57,9 @@ def unwrap(call: Call) -> Iterator[Call | str]:
 def innermost(call: Call) -> tuple[Call, ...]:
     """``call`` and what is left when one wrapper after the other is taken off, that one last."""
     found = [call]
-    while found[-1].program in PREFIXES and len(found) <= _MOST_WRAPPERS:
+    while len(found) <= _MOST_WRAPPERS and (
+        found[-1].program in PREFIXES or found[-1].program in UNKNOWN
+    ):
         inner = next((c for c in unwrap(found[-1]) if isinstance(c, Call) and c.words), None)
         if inner is None or inner.program in ("xargs", "parallel"):
             break
@@ -231,7 +233,17 @@ def _shell(call: Call) -> Iterator[str]:
                 yield args[at + 1].text
         elif option.startswith("--command="):
             yield option.partition("=")[2]
+    yield from _from_files(call)
     yield from _from_stdin(call)
+
+
+def _from_files(call: Call) -> Iterator[str]:
+    """``sh <(echo rm …)``: a script that is what another command prints."""
+    for word in call.args:
+        if word.sources and word.text == SOME:
+            text = output_of(word.sources)
+            if text is not None:
+                yield text
 
 
 def _positionals(words: Sequence[Word]) -> str:
@@ -275,6 +287,8 @@ def _texts(call: Call) -> Iterator[str]:
     program, args = call.program, call.args
     if program in _TEXT_OPTIONS:
         yield from _valued_texts(call)
+    if program in _SOURCES:
+        yield from _from_files(call)
     if program in _READ_SCRIPTS or (program in _SOURCES and not args[1:] and _from_input(args)):
         yield from _from_stdin(call)
     elif program == "crontab":

@@ -70,7 +70,7 @@ def test_figures(half, capsys):
     with capsys.disabled():
         print(
             f"\n{name}: harm {caught}/{len(harm)} at or above the label, {noticed} at least "
-            f"dangerous; everyday {alarms}/{len(everyday)} above caution, {exact} exactly as labelled"
+            f"dangerous; everyday {alarms}/{len(everyday)} above caution, {exact} as labelled"
         )
     assert len(harm) >= 60
     assert len(everyday) >= 60

