@@ -34,14 +34,13 @@ HARMLESS = [
     "grep -r 'a;b' .",
     "[ -f a ]",
 ]
+FRAGMENTS = (
+    "rm -rf / $x $( ) ` ' \" | ; & { } ( <<X X for if do end then fi done case * \\ $' <( > sudo a= "
+    "[[ ]] $(( )) # ~ eval function () ! ${ $@ &> |& ;; esac in xargs -I{} {} find -exec"
+).split()
 STRUCTURED = st.lists(
-    st.sampled_from(
-        ["rm", "-rf", "/", "$x", "$(", ")", "`", "'", '"', "|", ";", "&", "{", "}", "(", "<<X", "\n", "X",
-         "for", "if", "do", "end", "then", "fi", "done", "case", "*", "\\", "$'", "<(", ">", "sudo", "a=",
-         "[[", "]]", "$((", "))", "#", "~", "eval", "sh -c", "function f", "()", "!", "\ud800", "\x00"]
-    ),
-    max_size=30,
-).map(" ".join)  # fmt: skip
+    st.sampled_from([*FRAGMENTS, "\n", "sh -c", "\ud800", "\x00"]), max_size=30
+).map(" ".join)
 bounded = settings(max_examples=60, deadline=None, derandomize=True)
 
 

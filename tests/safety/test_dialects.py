@@ -45,8 +45,9 @@ def test_short_loops(short, long):
 @pytest.mark.parametrize(
     "line",
     [
-        "for f (/*) rm -rf $f", "rm -rf /*(D)", "rm -rf ~/*(/)", "noglob rm -rf /", "repeat 3 rm -rf /",
-        "- rm -rf /", "=rm -rf /", "if [[ -d / ]] { rm -rf / }", "nocorrect rm -rf ~",
+        "for f (/*) rm -rf $f", "rm -rf /*(D)", "rm -rf ~/*(/)", "noglob rm -rf /",
+        "repeat 3 rm -rf /", "- rm -rf /", "=rm -rf /", "if [[ -d / ]] { rm -rf / }",
+        "nocorrect rm -rf ~",
     ],
 )  # fmt: skip
 def test_no_zsh_construct_hides_a_command(line):

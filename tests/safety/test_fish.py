@@ -44,9 +44,10 @@ def test_translation(fish, bash):
 @pytest.mark.parametrize(
     "line",
     [
-        "for x in a", "if a; b", "end", "a; end", "echo 'x", 'echo "x', "echo (a", "a )", "a |", "a && ",
-        "| a", "cat << X", "echo ${x}", "begin; a; end b", "echo {a", "'if' a; end", "function; a; end",
-        "echo $", "for 1 in a; b; end", "else; a", "case a", "echo \\cx", "begin; a |; end", "a ; ; | b",
+        "for x in a", "if a; b", "end", "a; end", "echo 'x", 'echo "x', "echo (a", "a )", "a |",
+        "a && ", "| a", "cat << X", "echo ${x}", "begin; a; end b", "echo {a", "'if' a; end",
+        "function; a; end", "echo $", "for 1 in a; b; end", "else; a", "case a", "echo \\cx",
+        "begin; a |; end", "a ; ; | b",
     ],
 )  # fmt: skip
 def test_what_is_in_doubt_is_not_translated_and_not_safe(line):
@@ -60,11 +61,12 @@ def test_what_is_in_doubt_is_not_translated_and_not_safe(line):
     "line",
     [
         "if true; {}; end", "while true; {}; end", "for x in 1; {}; end", "begin; {}; end",
-        "switch a; case a; {}; end", "function f; {}; end", "if {}; a; end", "echo ({})", "echo $({})",
-        'echo "$({})"', "a; and {}", "a; or {}", "not {}", "! {}", "and {}", "a | {}", "a & {}", "{} &",
-        "set x ({})", "for x in ({}); a; end", "switch ({}); case a; b; end", "a > ({})", "fish -c '{}'",
-        "eval '{}'", "alias ls '{}'", "abbr -a ls '{}'", "echo '{}' | source", "if a; else; {}; end",
-        "begin; a; end; {}", "echo {{a,({})}}", "time {}", "command {}", "A=b {}", "case ({})", "\n\n{}",
+        "switch a; case a; {}; end", "function f; {}; end", "if {}; a; end", "echo ({})",
+        "echo $({})", 'echo "$({})"', "a; and {}", "a; or {}", "not {}", "! {}", "and {}",
+        "a | {}", "a & {}", "{} &", "set x ({})", "for x in ({}); a; end",
+        "switch ({}); case a; b; end", "a > ({})", "fish -c '{}'", "eval '{}'", "alias ls '{}'",
+        "abbr -a ls '{}'", "echo '{}' | source", "if a; else; {}; end", "begin; a; end; {}",
+        "echo {{a,({})}}", "time {}", "command {}", "A=b {}", "case ({})", "\n\n{}",
     ],
 )  # fmt: skip
 def test_no_construct_hides_a_command(line):
@@ -74,9 +76,10 @@ def test_no_construct_hides_a_command(line):
 @pytest.mark.parametrize(
     "line",
     [
-        "for d in /*; rm -rf $d; end", "set x /; rm -rf $x", "set -l t ~; rm -rf $t/*", "rm -rf (echo /)",
-        "function f -a d; rm -rf $d; end; f /", "function f; rm -rf $argv; end; f /", "rm -rf /{etc,usr}",
-        "rm -rf {/etc, /usr}", r"rm -rf \x2f", r"r\m -rf /", "echo / | while read -l x; rm -rf $x; end",
+        "for d in /*; rm -rf $d; end", "set x /; rm -rf $x", "set -l t ~; rm -rf $t/*",
+        "rm -rf (echo /)", "function f -a d; rm -rf $d; end; f /",
+        "function f; rm -rf $argv; end; f /", "rm -rf /{etc,usr}", "rm -rf {/etc, /usr}",
+        r"rm -rf \x2f", r"r\m -rf /", "echo / | while read -l x; rm -rf $x; end",
     ],
 )  # fmt: skip
 def test_targets_in_fish(line):

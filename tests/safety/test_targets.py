@@ -13,10 +13,11 @@ from cmdai_shell.safety.targets import Place, device, joined, place, system_file
     [
         ("/", Place.ROOT), ("//", Place.ROOT), ("/usr/..", Place.ROOT), (f"{MAYBE}/", Place.ROOT),
         ("/etc", Place.SYSTEM), ("/usr/lib/", Place.SYSTEM), ("/etc/passwd", Place.SYSTEM),
-        (f"/{MAYBE}", Place.ROOT), (f"/{SOME}", Place.SYSTEM), (HOME, Place.HOME), ("/home", Place.HOME),
-        ("/home/u", Place.HOME), (f"{HOME}/{MAYBE}", Place.HOME), (f"{HOME}/..", Place.HOME),
-        ("/dev/sda1", Place.DEVICE), ("/dev/null", Place.SCRATCH), ("/dev/shm", Place.SCRATCH),
-        ("/srv/www", Place.PRECIOUS), ("/etc/nginx/x", Place.PRECIOUS), (f"{HOME}/.ssh", Place.PRECIOUS),
+        (f"/{MAYBE}", Place.ROOT), (f"/{SOME}", Place.SYSTEM), (HOME, Place.HOME),
+        ("/home", Place.HOME), ("/home/u", Place.HOME), (f"{HOME}/{MAYBE}", Place.HOME),
+        (f"{HOME}/..", Place.HOME), ("/dev/sda1", Place.DEVICE), ("/dev/null", Place.SCRATCH),
+        ("/dev/shm", Place.SCRATCH), ("/srv/www", Place.PRECIOUS),
+        ("/etc/nginx/x", Place.PRECIOUS), (f"{HOME}/.ssh", Place.PRECIOUS),
         (".git", Place.PRECIOUS), (".", Place.HERE), ("..", Place.HERE), (MAYBE, Place.UNKNOWN),
         ("src", Place.ORDINARY), ("build", Place.SCRATCH), ("/tmp/x", Place.SCRATCH),
         ("/var/lib/docker/tmp/x", Place.SCRATCH), (f"{HOME}/notes", Place.ORDINARY),
@@ -29,9 +30,10 @@ def test_places(path, expected):
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        ("/*", Place.ROOT), ("/b*", Place.ROOT), ("/etc/*", Place.SYSTEM), (f"{HOME}/*", Place.HOME),
-        (f"{MAYBE}/*", Place.ROOT), ("*", Place.HERE), ("./*", Place.HERE), ("*.log", Place.ORDINARY),
-        ("/dev/sd*", Place.DEVICE), ("/tmp/*.sock", Place.SCRATCH),
+        ("/*", Place.ROOT), ("/b*", Place.ROOT), ("/etc/*", Place.SYSTEM),
+        (f"{HOME}/*", Place.HOME), (f"{MAYBE}/*", Place.ROOT), ("*", Place.HERE),
+        ("./*", Place.HERE), ("*.log", Place.ORDINARY), ("/dev/sd*", Place.DEVICE),
+        ("/tmp/*.sock", Place.SCRATCH),
     ],
 )  # fmt: skip
 def test_globs(path, expected):

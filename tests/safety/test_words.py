@@ -11,10 +11,11 @@ from cmdai_shell.safety import assess, parse
 @pytest.mark.parametrize(
     "target",
     [
-        "/", "//", "/.", "/./", "/../", "/etc/..", "'/'", '"/"', "$'\\x2f'", "$'\\057'", "\\/", "/*", "/?*",
-        "~", "~/", "~root", "~/*", "$HOME", '"$HOME"', "${HOME}", '"${HOME}"/', "${HOME:?}", "$UNSET/*",
-        '"$UNSET"/', "/$UNSET", "$(echo /)", "`echo /`", '"$(printf /)"', "{/etc,/usr}", "/{etc,usr}",
-        "a /", "-- /", "/et[c]", "${UNSET:-/}", "${HOME:0:1}", "/etc/../usr",
+        "/", "//", "/.", "/./", "/../", "/etc/..", "'/'", '"/"', "$'\\x2f'", "$'\\057'", "\\/",
+        "/*", "/?*", "~", "~/", "~root", "~/*", "$HOME", '"$HOME"', "${HOME}", '"${HOME}"/',
+        "${HOME:?}", "$UNSET/*", '"$UNSET"/', "/$UNSET", "$(echo /)", "`echo /`", '"$(printf /)"',
+        "{/etc,/usr}", "/{etc,usr}", "a /", "-- /", "/et[c]", "${UNSET:-/}", "${HOME:0:1}",
+        "/etc/../usr",
     ],
 )  # fmt: skip
 def test_ways_to_write_a_target(target):
@@ -33,9 +34,10 @@ def test_ways_to_write_a_program(program):
     "line",
     [
         "x=/; rm -rf $x", 'x=/; rm -rf "$x"', "x=/etc y=$x; rm -rf $y", "x='rm -rf /'; $x",
-        "a=ls; a=rm; $a -rf /", "for d in /etc; do rm -rf $d; done", 'for d in /*; do rm -rf "$d"; done',
-        'a=(/etc); rm -rf "${a[@]}"', "export D=/etc; rm -rf $D", "x=/; eval 'rm -rf $x'",
-        "rm${IFS}-rf${IFS}/", "x=/etc/; rm -rf ${x%/}",
+        "a=ls; a=rm; $a -rf /", "for d in /etc; do rm -rf $d; done",
+        'for d in /*; do rm -rf "$d"; done', 'a=(/etc); rm -rf "${a[@]}"',
+        "export D=/etc; rm -rf $D", "x=/; eval 'rm -rf $x'", "rm${IFS}-rf${IFS}/",
+        "x=/etc/; rm -rf ${x%/}",
     ],
 )  # fmt: skip
 def test_variables_of_the_line(line):

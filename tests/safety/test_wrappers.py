@@ -8,13 +8,14 @@ from cmdai_shell.core import Risk
 from cmdai_shell.safety import assess, parse
 
 WORDS = [
-    "sudo -u x -E", "sudo -nH --", "sudo -uroot", "sudo A=b", "doas", "env -i A=b", "env -u PATH --",
-    "nohup", "nice -n 5", "nice -5", "ionice -c3", "timeout 5", "timeout -k 3 5s", "stdbuf -o0",
-    "setsid -w", "time -p", "command", "command -p", "builtin", "exec -a x", "busybox", "chroot /mnt",
-    "watch -n 1", "xargs -0 -I{}", "parallel", "flock /tmp/l", "ssh -p 22 host", "ssh host --",
-    "strace -f", "systemd-run --scope", "docker run --rm -it alpine", "docker exec -u 0 web",
-    "kubectl exec -it pod --", "find . -exec", "coproc", "A=b", "! ", "runuser -u x --", "uv run",
-    "sudo --no-such-option", "sudo --no-such-option value", "/usr/bin/sudo", "s'u'do", "$SUDO",
+    "sudo -u x -E", "sudo -nH --", "sudo -uroot", "sudo A=b", "doas", "env -i A=b",
+    "env -u PATH --", "nohup", "nice -n 5", "nice -5", "ionice -c3", "timeout 5",
+    "timeout -k 3 5s", "stdbuf -o0", "setsid -w", "time -p", "command", "command -p", "builtin",
+    "exec -a x", "busybox", "chroot /mnt", "watch -n 1", "xargs -0 -I{}", "parallel",
+    "flock /tmp/l", "ssh -p 22 host", "ssh host --", "strace -f", "systemd-run --scope",
+    "docker run --rm -it alpine", "docker exec -u 0 web", "kubectl exec -it pod --",
+    "find . -exec", "coproc", "A=b", "! ", "runuser -u x --", "uv run", "sudo --no-such-option",
+    "sudo --no-such-option value", "/usr/bin/sudo", "s'u'do", "$SUDO",
 ]  # fmt: skip
 
 
@@ -29,11 +30,12 @@ def test_a_command_behind_other_words(wrapper):
         "sh -c 'rm -rf /etc'", "bash -lc 'rm -rf /etc'", "bash -o pipefail -ec 'rm -rf /etc'",
         "eval 'rm -rf /etc'", "su -c 'rm -rf /etc'", "su - root -c 'rm -rf /etc'",
         "su --command='rm -rf /etc'", "ssh host 'rm -rf /etc'", "env -S 'rm -rf /etc'",
-        "sh -c 'rm -rf \"$1\"' _ /etc", "docker run img sh -c 'rm -rf /etc'", "trap 'rm -rf /etc' 0",
-        "tmux new -d 'rm -rf /etc'", "git -c alias.x='!rm -rf /etc' x", "alias ls='rm -rf /etc'",
-        "watch 'rm -rf /etc'", "script -c 'rm -rf /etc' log", "find . -exec sh -c 'rm -rf /etc' ';'",
-        "echo 'rm -rf /etc' | sh", "sh <<< 'rm -rf /etc'", "sudo bash <<X\nrm -rf /etc\nX",
-        "cat <<X | sh\nrm -rf /etc\nX", "ssh host <<X\nrm -rf /etc\nX", "printf 'rm -rf %s' /etc | sh",
+        "sh -c 'rm -rf \"$1\"' _ /etc", "docker run img sh -c 'rm -rf /etc'",
+        "trap 'rm -rf /etc' 0", "tmux new -d 'rm -rf /etc'", "git -c alias.x='!rm -rf /etc' x",
+        "alias ls='rm -rf /etc'", "watch 'rm -rf /etc'", "script -c 'rm -rf /etc' log",
+        "find . -exec sh -c 'rm -rf /etc' ';'", "echo 'rm -rf /etc' | sh", "sh <<< 'rm -rf /etc'",
+        "sudo bash <<X\nrm -rf /etc\nX", "cat <<X | sh\nrm -rf /etc\nX",
+        "ssh host <<X\nrm -rf /etc\nX", "printf 'rm -rf %s' /etc | sh",
         "echo cm0gLXJmIC9ldGM= | base64 -d | sh", "echo '0 4 * * * rm -rf /etc' | crontab -",
         "python3 -c 'import os; os.system(\"rm -rf /etc\")'",
     ],
@@ -45,10 +47,11 @@ def test_a_command_in_a_text(line):
 @pytest.mark.parametrize(
     "line",
     [
-        "echo /etc | xargs rm -rf", "echo /etc | xargs -I% sh -c 'rm -rf %'", "xargs rm -rf <<< /etc",
-        "parallel rm -rf ::: a /etc", "parallel rm -rf {} ::: /etc", "ls -d /* | xargs rm -rf",
-        "find /etc | xargs rm -f", "find /etc -type f -exec rm {} +", "find ~ -exec rm -rf {} \\;",
-        "echo /etc | while read d; do rm -rf \"$d\"; done", "docker run -v /:/h i rm -rf /h",
+        "echo /etc | xargs rm -rf", "echo /etc | xargs -I% sh -c 'rm -rf %'",
+        "xargs rm -rf <<< /etc", "parallel rm -rf ::: a /etc", "parallel rm -rf {} ::: /etc",
+        "ls -d /* | xargs rm -rf", "find /etc | xargs rm -f", "find /etc -type f -exec rm {} +",
+        "find ~ -exec rm -rf {} \\;", "echo /etc | while read d; do rm -rf \"$d\"; done",
+        "docker run -v /:/h i rm -rf /h",
     ],
 )  # fmt: skip
 def test_words_that_come_through_a_pipe(line):
