@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -98,7 +99,11 @@ def _find(call: Call) -> Iterator[Finding]:
         looks = line("find", (w for w in call.args if w.text != "-delete"))
         if not selective(call):
             yield _loss(where, word, looks)
-        elif LOSING_ALL[where] is CRITICAL or where in (Place.PRECIOUS, Place.UNKNOWN):
+        elif (
+            LOSING_ALL[where] is CRITICAL
+            or where is Place.UNKNOWN
+            or (where is Place.PRECIOUS and word.text.startswith("/"))
+        ):
             yield Finding(DANGEROUS, f"deletes what it finds all over {spoken(word.text)}", looks)
         else:
             yield Finding(CAUTION, "deletes the files it finds", looks)
@@ -141,9 +146,11 @@ def overwrites(word: Word, call: Call, how: str = "overwrites") -> Iterator[Find
             continue
         elif path.startswith(("/proc/sys/vm/", "/proc/sys/net/", "/sys/class/", "/sys/devices/")):
             yield Finding(CAUTION, f"changes the setting {name} of the running system")
+        elif path.startswith("/usr/local/") or path.endswith(_KEPT):
+            yield Finding(CAUTION, f"{how} {name}")
         elif path.startswith(_CONFIGURATION) or system_file(path):
             yield Finding(DANGEROUS, f"{how} {name}, part of the system's configuration")
-        elif where is Place.PRECIOUS:
+        elif where is Place.PRECIOUS and (path.startswith("/") or _KEYRING.search(path)):
             yield Finding(DANGEROUS, f"{how} {name}")
 
 
@@ -153,6 +160,9 @@ def _public_key(call: Call) -> bool:
 
 
 _LETS_IN = ("/.ssh/authorized_keys", "/.ssh/authorized_keys2")
+_KEPT = (".bak", ".orig", ".old", ".backup", "~")
+"""What people call a copy they keep."""
+_KEYRING = re.compile(r"/\.(?:ssh|gnupg)/")
 AT_NEW_SHELL = (".bashrc", ".zshrc", ".profile", ".bash_profile", ".zshenv", "config.fish")
 _CONFIGURATION = ("/etc/", "/sys/", "/proc/", "/usr/", "/boot/", "/bin/", "/sbin/", "/lib")
 

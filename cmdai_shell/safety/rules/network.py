@@ -68,6 +68,8 @@ def runs_unseen(call: Call) -> Iterator[Finding]:
 def _fetched(call: Call) -> Iterator[str]:
     """Names of the files a download writes."""
     texts = [word.text for word in call.args]
+    options = Options(call)
+    kept = options.has("O", "remote-name", "J") == (call.program == "curl")
     for at, text in enumerate(texts):
         following = texts[at + 1] if at + 1 < len(texts) else ""
         if text in ("-o", "--output", "-O", "--output-document") and following:
@@ -76,7 +78,7 @@ def _fetched(call: Call) -> Iterator[str]:
             yield text.partition("=")[2]
         elif text.startswith("-") and not text.startswith("--") and text[-1:] in "oO" and following:
             yield following  # curl -fsSLo file
-        if "://" in text:
+        if "://" in text and kept:
             yield text.partition("?")[0].rpartition("/")[2]
     yield from (r.target.text for r in call.redirects if r.writes)
 
@@ -89,8 +91,8 @@ def across(calls: Iterable[Call]) -> Iterator[Finding]:
         if call.program in ("curl", "wget", "wget2", "fetch", "aria2c"):
             loaded |= {_bare(name) for name in _fetched(call)} - {"", "-"}
         elif call.words and (
-            _bare(call.words[0].text) in loaded
-            or any(_bare(word.text) in loaded for word in program_words(call))
+            any(_bare(word.text) in loaded for word in program_words(call))
+            and (runs_text(call) or "/" in call.words[0].text)
         ):
             yield Finding(CRITICAL, "runs code from the network that nobody has looked at")
         channel = channel or any(r.target.text.startswith(_SOCKETS) for r in call.redirects)
@@ -129,6 +131,8 @@ def _download(call: Call) -> Iterator[Finding]:
         saves = text in ("-o", "--output", "-O", "--output-document", "-P", "--directory-prefix")
         if saves or (text[:1] == "-" and text[:2] != "--" and text[-1:] == "o"):
             yield from overwrites(args[at + 1], call)
+            if "/bin/" in args[at + 1].text and args[at + 1].text.startswith("/"):
+                yield Finding(DANGEROUS, "installs a program from the network unchecked")
     if call.program == "curl":
         request = {b.text.upper() for a, b in pairwise(args) if a.text in ("-X", "--request")} | {
             w.text[2:].upper() for w in args if w.text.startswith("-X")

@@ -52,11 +52,18 @@ def _kill(call: Call) -> Iterator[Finding]:
     yield Finding(CAUTION, "sends a signal to processes")
 
 
+def _names_user(text: str) -> bool:
+    """``-u alice``; not ``-USR1``, which is a signal."""
+    return text in ("-u", "-U", "--user", "--uid", "--euid") or (
+        text[:2] == "-u" and text.islower()
+    )
+
+
 def _kill_by_name(call: Call) -> Iterator[Finding]:
     options = Options(call)
     if options.has("l", "list", "V", "version", "0"):
         return
-    if options.has("u", "U", "user", "uid", "euid") or not options.operands:
+    if any(_names_user(word.text) for word in call.args) or not options.operands:
         everyone = any(word.text in ("root", "0", "-uroot", "-u0") for word in call.args)
         yield Finding(CRITICAL if everyone else DANGEROUS, "ends every process of a user")
     for word in options.operands:

@@ -83,6 +83,11 @@ SAFE, CAUTION, DANGEROUS, CRITICAL = Risk
         ("rsync -an --delete a/ b/", SAFE),
         ("cp *.txt ~/", SAFE),
         ("cp a /tmp/", SAFE),
+        ("find ~/Downloads -name '*.dmg' -delete", CAUTION),
+        ("mv ~/Downloads/*.pdf ~/Documents/", CAUTION),
+        ("sudo cp /etc/hosts /etc/hosts.bak", CAUTION),
+        ("sudo install -m 755 x /usr/local/bin/x", CAUTION),
+        ("cp key ~/.ssh/id_rsa", DANGEROUS),
     ],
 )
 def test_files(command: str, risk: Risk) -> None:

