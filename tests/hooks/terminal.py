@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import time
@@ -76,6 +77,17 @@ class Terminal:
         """(column, row), from 0."""
         x, y = self._tmux("display-message", "-p", "#{cursor_x} #{cursor_y}").split()
         return int(x), int(y)
+
+    def title(self) -> str:
+        """What programs have named the window."""
+        return self._tmux("display-message", "-p", "#{pane_title}")
+
+    def record(self) -> Path:
+        """A file that gets, byte for byte, what is written to the terminal from now on."""
+        written = self.socket.with_name("written")
+        written.touch()
+        self._tmux("pipe-pane", f"cat >> {shlex.quote(str(written))}")
+        return written
 
     @property
     def shell_pid(self) -> int:

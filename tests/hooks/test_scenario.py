@@ -193,24 +193,17 @@ def test_a_critical_command_needs_a_second_press(terminal: Terminal) -> None:
 
 
 def test_an_armed_command_is_forgotten_when_the_line_changes(terminal: Terminal) -> None:
+    """Even when the words come back: the second press is a first one again."""
     press_on(terminal, "wipe the root")
     terminal.wait_screen(r"rm -rf /")
-    terminal.wait_line("wipe the root")
     clear_line(terminal)
-    press_on(terminal, "list files")
-    terminal.wait_line("ls -la")
-
-
-def test_strict_refuses_a_critical_command(lab: Lab, shell: Shell) -> None:
-    folder = Path(os.environ["CMDAI_CONFIG_DIR"])
-    folder.mkdir(exist_ok=True)
-    (folder / "config.toml").write_text('safety_level = "strict"\n')
-    terminal = lab.open(shell)
-    for _ in range(2):
-        press_on(terminal, "wipe the root")
-        terminal.wait_screen("cmdai: .*refused")
-        terminal.wait_line("wipe the root")
-        clear_line(terminal)
+    press_on(terminal, "fail please")
+    terminal.wait_screen("cmdai: .*scripted backend is down")
+    clear_line(terminal)
+    terminal.press("C-l")
+    press_on(terminal, "wipe the root")
+    terminal.wait_screen(r"^cmdai: .*press again")
+    terminal.wait_line("wipe the root")
 
 
 def test_several_lines_arrive_as_text_and_run_at_enter(terminal: Terminal) -> None:
@@ -220,18 +213,6 @@ def test_several_lines_arrive_as_text_and_run_at_enter(terminal: Terminal) -> No
     press_on(terminal, "show two lines")
     terminal.wait_screen(r'^\s*echo "\$f"')
     terminal.wait_screen(r"^(\s|\.)*done")
-
-
-@pytest.mark.parametrize("words", ["talk to me", "escape the terminal"])
-def test_hostile_answers_arrive_as_a_plain_command_or_not_at_all(
-    terminal: Terminal, words: str
-) -> None:
-    press_on(terminal, words)
-    terminal.wait(lambda: terminal.line() != words or "cmdai: " in terminal.screen(), "an answer")
-    terminal.press("C-e")
-    terminal.type("X")
-    terminal.wait(lambda: terminal.line().endswith("X"), "the end of the line")
-    assert terminal.line() in {words + "X", "date -u" + "X", "echo redgreen" + "X"}
 
 
 def test_wide_characters_keep_the_cursor(terminal: Terminal) -> None:
@@ -246,24 +227,6 @@ def test_wide_characters_keep_the_cursor(terminal: Terminal) -> None:
 def test_the_daemon_gets_the_line_as_it_was_typed(terminal: Terminal) -> None:
     press_on(terminal, 'say "a  b" $HOME \\ | é日 %s =1')
     terminal.wait_line("echo 'say \"a  b\" $HOME \\ | é日 %s =1'")
-
-
-def test_a_line_of_64_kib(lab: Lab, shell: Shell) -> None:
-    long = "list files " + "x" * 65536
-    (lab.folder / "long").write_text(long)
-    fill = {
-        "bash": f"""bind -x '"\\C-o": READLINE_LINE=$(<{lab.folder}/long) READLINE_POINT=99999'""",
-        "zsh": f"fill() {{ BUFFER=$(<{lab.folder}/long) }}; zle -N fill; bindkey '^O' fill",
-        "fish": f"function fill; commandline -r -- (cat {lab.folder}/long); end; bind \\co fill",
-    }
-    terminal = lab.open(shell, after=fill[shell])
-    terminal.press("C-o")
-    if shell != "fish":  # fish 3.6 shows nothing of a line longer than the screen
-        terminal.wait(lambda: "xxxx" in terminal.screen(), "the line")
-    terminal.press("C-g")
-    terminal.wait(
-        lambda: terminal.line() == "ls -la" or "cmdai: " in terminal.screen(), "an answer", 30
-    )
 
 
 def test_resizing_while_waiting(terminal: Terminal) -> None:
@@ -418,18 +381,6 @@ def test_a_key_somebody_else_holds_stays_theirs(lab: Lab, shell: Shell) -> None:
     terminal.type('echo "held by: $_cmdai_conflict"')
     terminal.press("Enter")
     terminal.wait_screen("(?i)^held by: .*theirs")
-
-
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")
-def test_a_folder_of_somebody_else_is_not_trusted(terminal: Terminal, daemon: Daemon) -> None:
-    os.chown(daemon.folder, 65534, 65534)
-    try:
-        press_on(terminal, "list files")
-        terminal.wait_screen("cmdai: .*belongs to somebody else")
-        terminal.wait_line("list files")
-    finally:
-        os.chown(daemon.folder, os.getuid(), os.getgid())
-    assert not daemon.pid
 
 
 @pytest.mark.parametrize("kind", ["nc", "socat", "curl", "python"])
