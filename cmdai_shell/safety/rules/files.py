@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from itertools import pairwise
+from itertools import dropwhile, pairwise, takewhile
 from typing import TYPE_CHECKING
 
 from cmdai_shell.safety.finders import selective, starts
 from cmdai_shell.safety.interpreters import SHELLS
 from cmdai_shell.safety.rules.rule import CAUTION, CRITICAL, DANGEROUS, Finding, Options, line
-from cmdai_shell.safety.script import Word, names, spoken
+from cmdai_shell.safety.script import Call, Word, names, spoken
 from cmdai_shell.safety.targets import NAMES, Place, device, joined, place, system_file
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from cmdai_shell.core import Risk
     from cmdai_shell.safety.rules.rule import Check
-    from cmdai_shell.safety.script import Call
 
 LOSING_ALL = {
     Place.ROOT: CRITICAL,
@@ -107,9 +106,24 @@ def _find(call: Call) -> Iterator[Finding]:
             yield Finding(DANGEROUS, f"deletes what it finds all over {spoken(word.text)}", looks)
         else:
             yield Finding(CAUTION, "deletes the files it finds", looks)
+    if texts & _ON_EACH and not texts & _BY_NAME and _removes_folders(call):
+        looks = line("find", takewhile(lambda w: w.text not in _ON_EACH, call.args))
+        yield Finding(DANGEROUS, "deletes whole folders, whatever their names", looks)
     for at, word in enumerate(call.args[:-1]):
         if word.text in ("-fprint", "-fprintf", "-fls", "-fprint0"):
             yield from overwrites(call.args[at + 1], call)
+
+
+_ON_EACH = names("-exec -execdir")
+_BY_NAME = names("-name -iname -path -ipath -wholename -regex -iregex -empty -inum -samefile")
+
+
+def _removes_folders(call: Call) -> bool:
+    """``find … -exec rm -r {} +``."""
+    words = list(dropwhile(lambda word: word.text not in _ON_EACH, call.args))[1:]
+    return Call(tuple(words)).program == "rm" and Options(Call(tuple(words))).has(
+        "r", "R", "recursive"
+    )
 
 
 def vital(path: str) -> bool:

@@ -96,7 +96,7 @@ def across(calls: Iterable[Call]) -> Iterator[Finding]:
         ):
             yield Finding(CRITICAL, "runs code from the network that nobody has looked at")
         channel = channel or any(r.target.text.startswith(_SOCKETS) for r in call.redirects)
-        if channel and call.words and not call.words[0].known:
+        if channel and call.words and (reads_program(call) or not call.words[0].known):
             yield Finding(CRITICAL, "runs what another machine tells it to")
 
 

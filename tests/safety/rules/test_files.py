@@ -88,6 +88,9 @@ SAFE, CAUTION, DANGEROUS, CRITICAL = Risk
         ("sudo cp /etc/hosts /etc/hosts.bak", CAUTION),
         ("sudo install -m 755 x /usr/local/bin/x", CAUTION),
         ("cp key ~/.ssh/id_rsa", DANGEROUS),
+        ("find . -mtime +1 -exec rm -r {} \\;", DANGEROUS),
+        ("find . -mtime +1 -type f -exec rm {} +", CAUTION),
+        ("find . -name __pycache__ -exec rm -rf {} +", CAUTION),
     ],
 )
 def test_files(command: str, risk: Risk) -> None:

