@@ -30,10 +30,14 @@ log = logging.getLogger(__name__)
 def live(listeners: Listeners, program: Program, *, foreground: bool) -> None:
     """Serve until told to stop. Does not return after an upgrade: it becomes the new version."""
     os.environ.pop("CMDAI_SAFETY_LEVEL", None)  # it comes with each request, from that shell
-    with logs.written(paths.log_dir(), foreground=foreground):
-        daemon = Daemon(listeners, program)
-        asyncio.run(daemon.serve())
-        log.info("upgraded" if daemon.upgraded else "stopped")
+    daemon = Daemon(listeners, program)
+    try:
+        with logs.written(paths.log_dir(), foreground=foreground):
+            asyncio.run(daemon.serve())
+            log.info("upgraded" if daemon.upgraded else "stopped")
+    except Exception:  # the log has it; nobody must find sockets that do not answer
+        _remove(listeners)
+        raise
     if daemon.upgraded:
         _become_the_new_version(listeners, program)
     _remove(listeners)

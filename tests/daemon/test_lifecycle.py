@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from cmdai_shell import __version__
-from cmdai_shell.daemon import lifecycle
+from cmdai_shell.daemon import folder, lifecycle, start
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,3 +59,25 @@ def test_a_file_from_the_future_is_settled(package: Path, monkeypatch: pytest.Mo
     package.write_text('__version__ = "99.0"\n')
     monkeypatch.setattr(time, "time", lambda: package.stat().st_ctime - 3600)
     assert lifecycle.Installed(package).is_newer()
+
+
+def test_a_daemon_that_cannot_live_says_why_and_frees_its_place(
+    runtime_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the background the log is all a person has to go by."""
+
+    async def broken(self: lifecycle.Daemon) -> None:
+        raise ImportError("no module named 'msgspec'")
+
+    monkeypatch.setattr(lifecycle.Daemon, "serve", broken)
+    monkeypatch.chdir(tmp_path)
+    at = folder.open_folder(runtime_dir)
+    lock = folder.take_lock(at)
+    assert lock is not None
+    listeners = start._bind(at, lock)
+    with listeners.hook, listeners.api, pytest.raises(ImportError):
+        lifecycle.live(listeners, start.REAL, foreground=False)
+    assert "ImportError" in (tmp_path / "log" / "daemon.log").read_text()
+    assert sorted(path.name for path in runtime_dir.iterdir()) == [folder.LOCK]
+    assert folder.holder(at) == 0
+    os.close(at)
