@@ -8,6 +8,20 @@ _SHORT_LOOP = re.compile(
     r"(^|[;&|\n]\s*)for(?:each)?\s+(\w+)\s*(?:in\s*)?\(([^()\n]*)\)\s*(;?\s*do\b)?"
 )
 
+_FLAGS = re.compile(r"\$\{\([^()]*\)")
+_NAMELESS = re.compile(r"\$\{(?=:?-)")
+_MODIFIERS = re.compile(r"(\$\w+)(?::[aAhtreluPqQ]\b)+")
+_FILE_OF = re.compile(r"(?<!\S)=\(")
+_ALL_BUT = re.compile(r"(?<=\s)\^[^\s;|&)]+")
+
+
+def zsh_words(text: str) -> str:
+    """zsh's expansions without what only changes how a value looks: ``${(U)x}``, ``$x:h``;
+    ``=(cmd)`` runs a command as ``<(cmd)`` does, and ``^x`` takes everything but x."""
+    text = _NAMELESS.sub("${UNSET", _FLAGS.sub("${", text))
+    text = _FILE_OF.sub("<(", _MODIFIERS.sub(r"\1", text))
+    return short_loops(_ALL_BUT.sub("*", text))
+
 
 def short_loops(text: str) -> str:
     """zsh's ``for f (*.txt) print $f`` as ``f=(*.txt); print $f``: a loop variable has all the

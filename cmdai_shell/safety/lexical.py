@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from cmdai_shell.core import Risk
-from cmdai_shell.safety.dialects import short_loops, without_groups
+from cmdai_shell.safety.dialects import without_groups, zsh_words
 from cmdai_shell.safety.fish import from_fish
 from cmdai_shell.safety.rules.rule import Finding
 from cmdai_shell.safety.script import HOME, MAYBE, Call, Redirect, Word
@@ -50,7 +50,7 @@ def prepared(text: str, shell: str) -> str | None:
         text = _CONTINUED.sub("", text)
     if shell == "fish":
         return from_fish(text)
-    return without_groups(short_loops(text) if shell == "zsh" else text, shell)
+    return without_groups(zsh_words(text) if shell == "zsh" else text, shell)
 
 
 def calls(text: str) -> Iterator[Call]:

@@ -123,7 +123,12 @@ def _with_input(call: Call, words: Sequence[Word]) -> tuple[Word, ...]:
 
 def _mark(call: Call) -> str:
     """What ``-I`` names; the options of the command itself do not count."""
+    valued = PREFIXES[call.program].valued.split()
+    before = ""
     for option, value in pairwise([*(word.text for word in call.args), ""]):
+        before, previous = option, before
+        if previous in valued and previous not in ("-i", "--replace"):
+            continue
         if option in ("-I", "-J"):
             return value
         if option.startswith(("-I", "--replace=")):

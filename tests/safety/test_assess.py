@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from cmdai_shell.core import Risk
 from cmdai_shell.safety import CustomRule, assess, decide, parse
+from cmdai_shell.safety.script import names
 from tests.safety.test_labelled import TABLE
 
 SHELLS = ("bash", "zsh", "fish")
@@ -34,12 +35,12 @@ HARMLESS = [
     "grep -r 'a;b' .",
     "[ -f a ]",
 ]
-FRAGMENTS = (
-    "rm -rf / $x $( ) ` ' \" | ; & { } ( <<X X for if do end then fi done case * \\ $' <( > sudo a= "
-    "[[ ]] $(( )) # ~ eval function () ! ${ $@ &> |& ;; esac in xargs -I{} {} find -exec"
-).split()
+FRAGMENTS = names(
+    "rm -rf / $x $( ) ` ' \" | ; & { } ( <<X X for if do end then fi done case * \\ $' <( > sudo "
+    "a= [[ ]] $(( )) # ~ eval function () ! ${ $@ &> |& ;; esac in xargs -I{} {} find -exec"
+)
 STRUCTURED = st.lists(
-    st.sampled_from([*FRAGMENTS, "\n", "sh -c", "\ud800", "\x00"]), max_size=30
+    st.sampled_from([*sorted(FRAGMENTS), "\n", "sh -c", "\ud800", "\x00"]), max_size=30
 ).map(" ".join)
 bounded = settings(max_examples=60, deadline=None, derandomize=True)
 

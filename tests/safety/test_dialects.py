@@ -48,6 +48,7 @@ def test_short_loops(short, long):
         "for f (/*) rm -rf $f", "rm -rf /*(D)", "rm -rf ~/*(/)", "noglob rm -rf /",
         "repeat 3 rm -rf /", "- rm -rf /", "=rm -rf /", "if [[ -d / ]] { rm -rf / }",
         "nocorrect rm -rf ~",
+        "=(rm -rf /)", "cat =(rm -rf /)", "rm -rf $HOME:h", "rm -rf ${:-/}", "rm -rf ${(z)HOME}",
     ],
 )  # fmt: skip
 def test_no_zsh_construct_hides_a_command(line):
@@ -55,8 +56,19 @@ def test_no_zsh_construct_hides_a_command(line):
 
 
 @pytest.mark.parametrize(
-    "line", ["print -l **/*.py(.om[1,5])", "for f (*.txt) print $f", "ls *(/)", "echo =ls"]
+    "line",
+    [
+        "print -l **/*.py(.om[1,5])",
+        "for f (*.txt) print $f",
+        "ls *(/)",
+        "echo =ls",
+        "echo ${(U)name} $x:t",
+    ],
 )
 def test_zsh_is_understood(line):
     assert not parse(line, "zsh").broken
     assert assess(line, shell="zsh").risk is Risk.SAFE
+
+
+def test_everything_but_one_is_nearly_everything():
+    assert assess("setopt extendedglob; rm -rf ^keep", shell="zsh").risk is Risk.DANGEROUS
