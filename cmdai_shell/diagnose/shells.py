@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SHELL_S = 20.0
 """Seconds for a shell to read the person's files."""
-OLDEST: dict[Shell, tuple[int, int]] = {"bash": (4, 4), "zsh": (5, 3), "fish": (3, 0)}
+OLDEST: dict[Shell, tuple[int, int]] = {"bash": (4, 4), "zsh": (5, 3), "fish": (3, 1)}
 _MARK = "\x1e"
 _INIT = re.compile(rb"^[^#\n]*cmdai-shell init", re.MULTILINE)
 
