@@ -24,6 +24,11 @@ BOMB = Finding(Risk.CRITICAL, "starts copies of itself without end (a fork bomb)
 _BOMB = re.compile(r"(\S{1,40}?)\s*\(\)\s*\{[^}]{0,200}\1\s*[|&]")
 _CONTINUED = re.compile(r"(?<=[^\s\\])\\\n(?=\S)")
 """A line continued in the middle of a word, which the grammar takes for two words."""
+_TIMED = re.compile(
+    r"(^|[;&|({!\n]|\b(?:then|do|else)\b)(\s*)(?:time(?:\s+-p)?|coproc(?:\s+\w+)??)\s+"
+    r"(?=[({]|(?:for|while|until|if|case|select)\b)"
+)
+"""Words that the grammar knows before a simple command only."""
 _SEPARATORS = re.compile(r"[;&|\n()`{}]+|<\(|\$\(")
 _TOKEN = re.compile(r"[<>]+&?|[^\s<>]+")
 
@@ -50,6 +55,7 @@ def prepared(text: str, shell: str) -> str | None:
         text = _CONTINUED.sub("", text)
     if shell == "fish":
         return from_fish(text)
+    text = _TIMED.sub(r"\1\2", text)
     return without_groups(zsh_words(text) if shell == "zsh" else text, shell)
 
 

@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from cmdai_shell.safety.finders import handed
-from cmdai_shell.safety.script import MAYBE, Call, Redirect, Word
+from cmdai_shell.safety.script import MAYBE, Call, Redirect, Word, names
 from cmdai_shell.safety.targets import joined
 from cmdai_shell.safety.words import Evaluator
 from cmdai_shell.safety.wrappers import innermost
@@ -30,6 +30,7 @@ _MOST_OF = {"|": 200, "(": 200, "<<": 40, "{": 400, ";": 400, "\n": 400, "=": 20
 
 _SKIPPED = frozenset({"comment", "heredoc_start", "heredoc_end", "variable_name", "word", "number"})
 _LITERAL = frozenset({"string", "concatenation", "raw_string", "ansi_c_string", "array"})
+_RESERVED = names("{ } for while until if then else elif fi do done case esac select function")
 _CHANGES_FOLDER = frozenset({"cd", "pushd", "chdir"})
 
 
@@ -235,6 +236,8 @@ class Reader:
                 self._assignment(child)
             elif child.type.endswith("_redirect"):
                 own += self._redirect(child)[0]
+            elif child.type == "subshell":  # time (…)
+                self._visit(child, fed_by, redirects)
             elif child.is_named or child.type in ("$", "==", "=~", "!"):
                 words += self.words.words(child)
         calls: list[Call] = []
@@ -247,6 +250,8 @@ class Reader:
     ) -> tuple[Call, ...]:
         call = Call(tuple(words), redirects, fed_by, cwd=self._cwd)
         self.calls.append(call)
+        if call.program in _RESERVED and self.words.shell != "fish":
+            self.broken = True  # the grammar lost its way: no program is called so
         if words and words[0].text in self.functions:
             self._positional(call)
         if call.program in _CHANGES_FOLDER:

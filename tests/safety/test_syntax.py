@@ -19,7 +19,9 @@ from cmdai_shell.safety import assess, parse
         "echo \"$({})\"", "cat <({})", "x=$({})", "export x=$({})", "a[$({})]=1",
         "echo ${{x:-$({})}}", "echo ${{x/$({})/}}", "[ \"$({})\" ]", "for i in $({}); do :; done",
         "case $({}) in x) ;; esac", "cat <<X\n$({})\nX", "echo $(( $({}) ))", "ls > \"$({})\"",
-        "> x {}", "2>&1 {}", "! {}", "ls\n{}", "# x\n{}", "ls;{}", "cat <<X; {}\na\nX",
+        "> x {}", "2>&1 {}", "! {}", "ls\n{}", "# x\n{}", "ls;{}", "time ({})", "time {{ {}; }}",
+        "time -p for i in 1; do {}; done", "coproc {{ {}; }}", "coproc x {{ {}; }}",
+        "ls; time {{ {}; }}", "sudo ({})", "nohup {{ {}; }}", "x=1 ({})", "cat <<X; {}\na\nX",
     ],
 )  # fmt: skip
 def test_no_construct_hides_a_command(line):
