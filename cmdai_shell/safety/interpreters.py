@@ -53,7 +53,7 @@ def _code_option(call: Call, text: str) -> bool:
     else:
         letters = _CODE_OPTIONS.get(language(call.program), "")
         short = len(text) > 1 and text[0] == "-" and text[1] != "-" and text[-1] in letters
-    return short or text in _LONG_OPTIONS
+    return short or text in _LONG_OPTIONS or (call.program == "deno" and text == "eval")
 
 
 def program_words(call: Call) -> list[Word]:
@@ -161,6 +161,8 @@ def shell_texts(call: Call) -> Iterator[str]:
         if language(call.program) in _BACKTICKS:
             for groups in _QUOTED_COMMAND.findall(code):
                 yield next((text for text in groups if text), "")
+    if call.program in _FLEETS:
+        yield from _for_many(call)
     for word in call.args:
         carried = _CARRIED.match(word.text)
         if carried and call.program not in _SAY_ONLY:
@@ -174,6 +176,19 @@ def shell_texts(call: Call) -> Iterator[str]:
             yield from _FROM_SED.findall(word.text)
 
 
+def _for_many(call: Call) -> Iterator[str]:
+    """``ansible all -a '…'``, ``pdsh -w n[1-9] …``: texts, and the words at the end of the line."""
+    texts = [word.text.removeprefix("spawn ") for word in call.args]
+    yield from (text for text in texts if " " in text)
+    for before, text in pairwise(texts):
+        if before in ("-a", "--args"):
+            yield text
+    if call.program in ("pdsh", "clush", "dsh"):
+        yield " ".join(texts[2:])
+
+
+_FLEETS = names("ansible salt salt-ssh pssh parallel-ssh pdsh dsh clush mussh expect fab")
+"""Programs that run a command elsewhere, or type it for somebody."""
 _BACKTICKS = frozenset({"perl", "ruby", "php", ""})
 """Languages with commands between backticks; awk, which is none here, has its pipes."""
 _SAY_ONLY = frozenset({"echo", "printf", "grep", "[", "test"})

@@ -176,6 +176,9 @@ CHECKS: dict[str, Check] = {
     "journalctl": from_rows(
         Row("", CAUTION, "deletes old logs", "vacuum-size|vacuum-time|vacuum-files|rotate")
     ),
+    "gsettings": from_rows(Row("reset-recursively", DANGEROUS, "forgets settings")),
+    "dconf": from_rows(Row("reset", DANGEROUS, "forgets settings", "f")),
+    "defaults": from_rows(Row("delete|remove", CAUTION, "forgets settings")),
     "tmutil": from_rows(Row("delete|deletelocalsnapshots|disable", DANGEROUS, "deletes backups")),
     "restic": from_rows(
         Row("forget|prune", DANGEROUS, "deletes backups", safer="restic snapshots")

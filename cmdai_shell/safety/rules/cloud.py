@@ -182,6 +182,13 @@ def _rclone(call: Call) -> Iterator[Finding]:
         yield Finding(CAUTION, "moves or deletes files there")
 
 
+def _hadoop(call: Call) -> Iterator[Finding]:
+    texts = [word.text for word in call.args]
+    if "-rmr" in texts or ("-rm" in texts and {"-r", "-R"} & set(texts)):
+        whole = any(text in ("/", "/*", "/user", "/data") for text in texts)
+        yield Finding(CRITICAL if whole else DANGEROUS, "deletes folders of the whole cluster")
+
+
 _CLOUDS = (
     "gcloud",
     "az",
@@ -236,6 +243,14 @@ CHECKS: dict[str, Check] = {
     "mc": from_rows(
         Row("rm", CRITICAL, _BUCKET, "r|recursive"), Row("rb", CRITICAL, "deletes a bucket")
     ),
+    "vault": from_rows(Row("secrets|auth disable", CRITICAL, "deletes all secrets kept there")),
+    "ceph": from_rows(
+        Row("osd pool delete|rm", CRITICAL, "deletes a pool with all its data"),
+        Row("osd|fs rm|purge|destroy|out", DANGEROUS, "takes storage out of the cluster"),
+    ),
+    "gluster": from_rows(Row("volume delete|stop|reset", DANGEROUS, "removes or stops a volume")),
+    "hdfs": _hadoop,
+    "hadoop": _hadoop,
     "pulumi": from_rows(
         Row("destroy|down", CRITICAL, _ALL, safer="pulumi preview"),
         Row("stack rm", CRITICAL, _ALL, "f|force"),

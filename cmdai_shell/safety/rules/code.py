@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _DEEP = re.compile(
     r"\b(?:rmtree|rm_rf|rm_r|remove_dir|remove_entry(?:_secure)?|rmSync|rmdirSync|remove_tree"
-    r"|delete_tree|removeSync|rimraf|fs\.rm|fs\.rmdir)\s*[(\s]([^;\n]{0,200})"
+    r"|delete_tree|Deno\.remove|Deno\.removeSync|removeSync|rimraf|fs\.rm|fs\.rmdir)\s*[(\s]([^;\n]{0,200})"
 )
 _SINGLE = re.compile(
     r"\b(?:unlink(?:Sync)?|os\.remove|removedirs|File\.delete|FileUtils\.rm|Path)\s*[(\s]([^;\n]{0,200})"
@@ -50,6 +50,9 @@ _SHELL = re.compile(
     r"dup2|/bin/(?:ba|z|da)?sh\b|pty\.spawn|cmd\.exe|\bsh -i|subprocess|child_process"
 )
 _SENDS = re.compile(rf"{_NETWORK}|socket|smtplib|ftplib|\.post\(|\.put\(", re.IGNORECASE)
+_KILLS_ALL = re.compile(r"\bkill\s*\(?\s*(?:-1\b|[^,()\n]{1,20},\s*-1\b)")
+_MANY = re.compile(r"['\"<](/?[^'\"<>\s]{0,200}\*[^'\"<>\s]{0,50})['\">]")
+"""A glob in a program."""
 _FORKS = re.compile(r"(?:while|for|loop|until)\b.{0,60}\bfork\b|\bfork\s+while\b", re.DOTALL)
 
 
@@ -65,6 +68,8 @@ def _code(call: Call) -> Iterator[Finding]:
         yield Finding(CRITICAL, "runs code that is hidden in an encoding")
     if _SOCKET.search(code) and _SHELL.search(code):
         yield Finding(CRITICAL, "hands a shell on this machine to another one")
+    if _KILLS_ALL.search(code):
+        yield Finding(CRITICAL, "ends every process it may end, this session included")
     if _FORKS.search(code):
         yield Finding(CRITICAL, "starts copies of itself without end (a fork bomb)")
     risk = max((r for text in literals(code) if (r := secret(text)) is not None), default=None)
@@ -108,7 +113,10 @@ def _deletions(code: str, call: Call) -> Iterator[Finding]:
     for found in _SINGLE.finditer(code):
         if found.group().startswith("Path") and ".unlink" not in found.group():
             continue
-        for word in _paths(found.group(1)):
+        words = _paths(found.group(1))
+        if not words[0].known or words[0].text in ("glob", ""):
+            words += [Word(glob, True) for glob in _MANY.findall(code)]
+        for word in words:
             where = place(word, call)
             if system_file(word.text) or where in (Place.SYSTEM, Place.ROOT, Place.HOME):
                 yield Finding(CRITICAL, f"deletes {NAMES.get(where, spoken(word.text))}")

@@ -237,6 +237,7 @@ CHECKS: dict[str, Check] = {
         Row("del", DANGEROUS, "deletes the cluster's own data"),
         Row("member remove", DANGEROUS, "removes a member of the store"),
     ),
+    "flux": from_rows(Row("delete|uninstall", DANGEROUS, "removes what it runs in the cluster")),
     "argocd": from_rows(Row("app delete", DANGEROUS, "removes an application and what it runs")),
     "vagrant": from_rows(
         Row("destroy", DANGEROUS, _MACHINE, safer="vagrant status"),

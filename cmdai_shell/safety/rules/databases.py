@@ -150,6 +150,14 @@ def _tasks(call: Call) -> Iterator[Finding]:
         yield Finding(DANGEROUS, "deletes all data of this project's database")
 
 
+_SITE = from_rows(Row("db reset|drop|clean", DANGEROUS, "deletes all data of this site"))
+
+
+def _site(call: Call) -> Iterator[Finding]:
+    yield from _sql(call)
+    yield from _SITE(call)
+
+
 _CLIENTS = (
     "psql",
     "mysql",
@@ -181,7 +189,6 @@ _CLIENTS = (
     "surreal",
     "osql",
     "tsql",
-    "wp",
     "mclient",
 )
 _WHOLE = "deletes a whole database"
@@ -209,6 +216,9 @@ CHECKS: dict[str, Check] = {
         ),
         _tasks,
     ),
+    "wp": _site,
+    "drush": from_rows(Row("sql-drop|sql:drop", DANGEROUS, "deletes all data of this site")),
+    "heroku": _sql,
     "dropdb": from_rows(Row("", CRITICAL, _WHOLE, safer="psql -l")),
     "dropuser": from_rows(Row("", DANGEROUS, "removes a user of the database")),
     "mysqladmin": from_rows(

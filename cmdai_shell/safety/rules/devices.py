@@ -254,6 +254,13 @@ CHECKS: dict[str, Check] = {
     ),
     "lvreduce": from_rows(Row("", DANGEROUS, "shrinks a volume, what lies beyond is lost")),
     "lvm": from_rows(Row("lvremove|vgremove|pvremove", CRITICAL, _LOST)),
+    "dmsetup": from_rows(
+        Row("remove_all|wipe_table", DANGEROUS, "takes volumes away from what uses them"),
+        Row("remove", CAUTION, "takes a volume away from what uses it"),
+    ),
+    "losetup": from_rows(Row("", CAUTION, "takes image files away from what uses them", "d|D")),
+    "nvram": from_rows(Row("", DANGEROUS, "changes what starts this machine", "c|d")),
+    "wsl": from_rows(Row("", CRITICAL, "deletes a system with all its files", "unregister")),
     "swapoff": from_rows(
         Row("", DANGEROUS, "takes all swap memory away", "a|all"),
         Row("*", CAUTION, "takes swap memory away"),

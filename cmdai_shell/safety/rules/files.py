@@ -6,6 +6,7 @@ import re
 from itertools import dropwhile, pairwise, takewhile
 from typing import TYPE_CHECKING
 
+from cmdai_shell.core import Risk
 from cmdai_shell.safety.finders import selective, starts
 from cmdai_shell.safety.interpreters import SHELLS
 from cmdai_shell.safety.rules.rule import CAUTION, CRITICAL, DANGEROUS, Finding, Options, line
@@ -13,9 +14,8 @@ from cmdai_shell.safety.script import Call, Word, names, spoken
 from cmdai_shell.safety.targets import NAMES, Place, device, joined, place, system_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from cmdai_shell.core import Risk
     from cmdai_shell.safety.rules.rule import Check
 
 LOSING_ALL = {
@@ -143,29 +143,14 @@ _ADDABLE = names("/etc/fstab /etc/shells /etc/crypttab")
 
 def overwrites(word: Word, call: Call, how: str = "overwrites") -> Iterator[Finding]:
     """Findings for a file that is written to; ``how`` is the verb."""
-    where = place(word, call)
-    name = spoken(word.text)
+    if word.text.endswith(_LETS_IN) and "ssh" in call.wrappers and _public_key(call):
+        yield Finding(CAUTION, "lets your key log in on the other machine")
+        return
     for path in paths(word, call):
-        if device(path):
-            yield Finding(CRITICAL, f"writes straight onto the disk {name}, what is on it is lost")
-        elif vital(path) and (how == "overwrites" or path not in _ADDABLE):
-            yield Finding(CRITICAL, f"{how} {name}, which the system needs")
-        elif path.endswith(_LETS_IN) and "ssh" in call.wrappers and _public_key(call):
-            yield Finding(CAUTION, "lets your key log in on the other machine")
-        elif path.endswith(_LETS_IN):
-            yield Finding(CRITICAL, f"{how} {name}: whoever holds the key in it can log in here")
-        elif path.endswith(AT_NEW_SHELL):
-            yield Finding(CAUTION, f"{how} {name}, which runs at every new shell")
-        elif path.startswith(("/dev/", "/proc/self/")):
-            continue
-        elif path.startswith(("/proc/sys/vm/", "/proc/sys/net/", "/sys/class/", "/sys/devices/")):
-            yield Finding(CAUTION, f"changes the setting {name} of the running system")
-        elif path.startswith("/usr/local/") or path.endswith(_KEPT):
-            yield Finding(CAUTION, f"{how} {name}")
-        elif path.startswith(_CONFIGURATION) or system_file(path):
-            yield Finding(DANGEROUS, f"{how} {name}, part of the system's configuration")
-        elif where is Place.PRECIOUS and (path.startswith("/") or _KEYRING.search(path)):
-            yield Finding(DANGEROUS, f"{how} {name}")
+        for applies, risk, reason in _WRITES:
+            if applies(path, how):
+                yield Finding(risk, reason.format(how=how, name=spoken(word.text)))
+                break
 
 
 def _public_key(call: Call) -> bool:
@@ -174,11 +159,69 @@ def _public_key(call: Call) -> bool:
 
 
 _LETS_IN = ("/.ssh/authorized_keys", "/.ssh/authorized_keys2")
+_HISTORIES = ("/.bash_history", "/.zsh_history", "/fish_history")
 _KEPT = (".bak", ".orig", ".old", ".backup", "~")
 """What people call a copy they keep."""
 _KEYRING = re.compile(r"/\.(?:ssh|gnupg)/")
 AT_NEW_SHELL = (".bashrc", ".zshrc", ".profile", ".bash_profile", ".zshenv", "config.fish")
+_HARMLESS = ("/dev/", "/proc/self/")
+_SETTINGS = ("/proc/sys/vm/", "/proc/sys/net/", "/sys/class/", "/sys/devices/")
 _CONFIGURATION = ("/etc/", "/sys/", "/proc/", "/usr/", "/boot/", "/bin/", "/sbin/", "/lib")
+
+
+def _replaced(path: str, how: str) -> bool:
+    return vital(path) and (how == "overwrites" or path not in _ADDABLE)
+
+
+_NOWHERE = Call(())
+
+
+def _precious(path: str, _: str) -> bool:
+    absolute = path.startswith("/") and place(Word(path), _NOWHERE) is Place.PRECIOUS
+    return absolute or _KEYRING.search(path) is not None
+
+
+_WRITES: tuple[tuple[Callable[[str, str], bool], Risk, str], ...] = (
+    (
+        lambda path, _: device(path),
+        CRITICAL,
+        "writes straight onto the disk {name}, what is on it is lost",
+    ),
+    (_replaced, CRITICAL, "{how} {name}, which the system needs"),
+    (
+        lambda path, _: path.endswith(_LETS_IN),
+        CRITICAL,
+        "{how} {name}: whoever holds the key in it can log in here",
+    ),
+    (
+        lambda path, how: how != "adds to" and path.endswith(_HISTORIES),
+        DANGEROUS,
+        "deletes the history of what was typed",
+    ),
+    (
+        lambda path, _: path.endswith(AT_NEW_SHELL),
+        CAUTION,
+        "{how} {name}, which runs at every new shell",
+    ),
+    (lambda path, _: path.startswith(_HARMLESS), Risk.SAFE, ""),
+    (
+        lambda path, _: path.startswith(_SETTINGS),
+        CAUTION,
+        "changes the setting {name} of the running system",
+    ),
+    (
+        lambda path, _: path.startswith("/usr/local/") or path.endswith(_KEPT),
+        CAUTION,
+        "{how} {name}",
+    ),
+    (
+        lambda path, _: path.startswith(_CONFIGURATION) or system_file(path),
+        DANGEROUS,
+        "{how} {name}, part of the system's configuration",
+    ),
+    (_precious, DANGEROUS, "{how} {name}"),
+)
+"""What writing to a path means: the first that applies."""
 
 
 def redirects(call: Call) -> Iterator[Finding]:

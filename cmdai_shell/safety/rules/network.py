@@ -137,7 +137,9 @@ def _download(call: Call) -> Iterator[Finding]:
         request = {b.text.upper() for a, b in pairwise(args) if a.text in ("-X", "--request")} | {
             w.text[2:].upper() for w in args if w.text.startswith("-X")
         }
-        if "DELETE" in request:
+        if "DELETE" in request and any(w.text.endswith(("/_all", "/*")) for w in args):
+            yield Finding(CRITICAL, "asks a server to delete everything")
+        elif "DELETE" in request:
             yield Finding(CAUTION, "asks a server to delete something")
 
 

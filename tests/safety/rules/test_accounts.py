@@ -56,6 +56,8 @@ SAFE, CAUTION, DANGEROUS, CRITICAL = Risk
         ("groups", SAFE),
         ("ssh-keygen -t ed25519 -f key", SAFE),
         ("useradd -ou 0 -g 0 x", CRITICAL),
+        ("cat /dev/null > ~/.bash_history", DANGEROUS),
+        ("ln -sf /dev/null ~/.bash_history", DANGEROUS),
     ],
 )
 def test_accounts(command: str, risk: Risk) -> None:

@@ -54,6 +54,11 @@ SAFE, CAUTION, DANGEROUS, CRITICAL = Risk
         ("rclone purge remote:path", CRITICAL),
         ("rclone sync a remote:a", DANGEROUS),
         ("rclone ls remote:", SAFE),
+        ("ceph osd pool delete x x --yes-i-really-really-mean-it", CRITICAL),
+        ("hdfs dfs -rm -r -skipTrash /", CRITICAL),
+        ("hdfs dfs -ls /", SAFE),
+        ("vault secrets disable kv", CRITICAL),
+        ("vault kv get x", SAFE),
     ],
 )
 def test_cloud(command: str, risk: Risk) -> None:

