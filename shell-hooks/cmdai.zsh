@@ -68,8 +68,11 @@ _cmdai_precmd() {
     _cmdai_bound=1
     [[ -n ${CMDAI_NOBIND-} ]] || _cmdai_bind
   fi
-  _cmdai_armed=
-  (( ! _cmdai_asking )) || _cmdai_revive
+  if (( _cmdai_asking )); then
+    _cmdai_revive
+  else
+    _cmdai_armed= _cmdai_last= # equal words on another line are new words
+  fi
   return 0
 }
 

@@ -60,7 +60,7 @@ _cmdai_ask() { # op alternative last_status
     v=1 "op=$1" shell=zsh "shell_version=$ZSH_VERSION"
     "cursor=$CURSOR" "cwd=$PWD" "path=$PATH" "width=$(( COLUMNS - $#_cmdai_prefix ))"
     "last_status=$3" "last_command=$command" "alternative=$2"
-    "environment=${CMDAI_ENVIRONMENT-}" "line=$line"
+    "environment=${CMDAI_ENVIRONMENT-}" "safety_level=${CMDAI_SAFETY_LEVEL-}" "line=$line"
   )
   _cmdai_record=${(pj:\x1f:)fields//[$'\x1e\x1f']/ }$'\x1e'
   _cmdai_connect || _cmdai_start
@@ -71,10 +71,8 @@ _cmdai_connect() {
   local folder REPLY
   _cmdai_asking=1 # from here on Ctrl-C must find the line to give back
   _cmdai_folder
-  if [[ ! -d $folder ]]; then
-    return 1
-  elif [[ ! -O $folder ]]; then
-    _cmdai_give_up "$folder belongs to somebody else"
+  if [[ -L $folder || ( -d $folder && ! -O $folder ) ]]; then
+    _cmdai_give_up "$folder belongs to somebody else or is a link"
     return 0
   elif [[ ! -S $folder/hook.sock ]]; then
     return 1
@@ -112,7 +110,7 @@ _cmdai_send() {
 _cmdai_folder() { # -> folder; the same rule as cmdai_shell/config/paths.py
   setopt no_multibyte # a socket's path is limited in bytes
   if [[ -n ${CMDAI_RUNTIME_DIR-} ]]; then
-    folder=$CMDAI_RUNTIME_DIR
+    folder=${CMDAI_RUNTIME_DIR%/}
   elif [[ -n ${XDG_RUNTIME_DIR-} ]]; then
     folder=$XDG_RUNTIME_DIR/cmdai-shell
   else

@@ -200,5 +200,5 @@ def last_command(terminal: Terminal, daemon: PlayedDaemon, *commands: str) -> st
             "the next prompt",
         )
     terminal.press("C-g")
-    terminal.wait(lambda: daemon.records != [], "the request")
+    terminal.wait(lambda: terminal.line() != "" and daemon.records != [], "the request")
     return daemon.records[0]["last_command"].decode()

@@ -38,7 +38,7 @@ def filled(lab: Lab, shell: Shell, text: str, **options: str) -> Terminal:
     keep = {
         "bash": f"""bind -x '"\\C-t": printf %s "$READLINE_LINE" >{held}'""",
         "zsh": f"keep() {{ print -rn -- $BUFFER >{held} }}; zle -N keep; bindkey '^T' keep",
-        "fish": f"function keep; commandline -b >{held}; end; bind \\ct keep",
+        "fish": f"function keep; commandline -b | string collect >{held}; end; bind \\ct keep",
     }
     return lab.open(shell, after=f"{fill[shell]}\n{keep[shell]}", env=options)
 
@@ -158,7 +158,7 @@ LONG = {
     "one word": "list files " + "x" * WORD,
     "words": "list files " + "word " * (WORD // 5),
     "dashes": "list files " + "a-" * (WORD // 2),
-    "quotes": "list files " + "\"it's\" " * (WORD // 7),
+    "quotes": "list files " + '"it\'s" ' * (WORD // 7),
     "wide": "list files " + "日本 " * (WORD // 7),
 }
 
@@ -166,11 +166,7 @@ LONG = {
 @pytest.mark.parametrize("kind", LONG)
 def test_a_line_of_64_kib_becomes_a_command(lab: Lab, shell: Shell, kind: str) -> None:
     terminal = filled(lab, shell, LONG[kind])
-    terminal.press("C-o")
-    if shell != "fish":  # fish 3.6 shows nothing of a line longer than the screen
-        end = LONG[kind].rstrip()[-8:]
-        terminal.wait(lambda: terminal.screen().endswith(end), "the line")
-    terminal.press("C-g")
+    terminal.press("C-o", "C-g")
     terminal.wait_line("ls -la", 30)
 
 
@@ -181,6 +177,6 @@ def test_a_line_of_64_kib_comes_back_whole(lab: Lab, shell: Shell, kind: str) ->
     held = lab.folder / "held"
     terminal = filled(lab, shell, text)
     terminal.press("C-o", "C-g")
-    eventually(lambda: "scripted backend is down" in lab.daemon.log(), "the failure", 30)
+    eventually(lambda: "no-backend" in lab.daemon.log(), "the failure", 30)
     terminal.press("C-t")
     eventually(lambda: held.exists() and held.read_text().rstrip("\n") == text, "the whole line")
