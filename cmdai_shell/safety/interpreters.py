@@ -43,7 +43,7 @@ def runs_text(call: Call) -> bool:
     return bool(
         call.program in SHELLS
         or language(call.program)
-        or call.program in ("eval", "source", ".", "su", "at", "batch")
+        or call.program in ("eval", "source", ".", "su", "at", "batch", "iex")
     )
 
 

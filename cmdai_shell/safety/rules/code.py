@@ -6,9 +6,10 @@ import re
 from typing import TYPE_CHECKING
 
 from cmdai_shell.safety.interpreters import code_of, literals
-from cmdai_shell.safety.rules.files import LOSING_ALL, overwrites
+from cmdai_shell.safety.rules.files import LOSING_ALL
 from cmdai_shell.safety.rules.rule import CAUTION, CRITICAL, DANGEROUS, Finding, Options
 from cmdai_shell.safety.rules.secrets import secret
+from cmdai_shell.safety.rules.writes import overwrites
 from cmdai_shell.safety.script import HOME, MAYBE, Word, spoken
 from cmdai_shell.safety.targets import NAMES, Place, place, system_file
 

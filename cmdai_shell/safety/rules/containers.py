@@ -188,7 +188,7 @@ def _deleted(call: Call, options: Options) -> Iterator[Finding]:
     everywhere = "all-namespaces" in options.long or options.has("A")
     what = spoken(" ".join(word.text for word in named)) or "what a file describes"
     risk: Risk = DANGEROUS
-    if kinds & _VITAL_KINDS or (everything and (everywhere or kinds & _HOLDS_DATA)):
+    if kinds & _VITAL_KINDS or (everything and (everywhere or kinds & {*_HOLDS_DATA, "all"})):
         risk = CRITICAL
     elif kinds and kinds <= _COMES_BACK and not everything:
         risk = CAUTION

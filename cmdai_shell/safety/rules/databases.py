@@ -99,8 +99,7 @@ def _redis(call: Call) -> Iterator[Finding]:
     if "shutdown" in found:
         yield Finding(DANGEROUS, "stops the database")
     if found & {"del", "unlink"}:
-        many = "xargs" in call.wrappers or any(word.sources for word in call.args)
-        yield Finding(DANGEROUS if many else CAUTION, "deletes keys of the database")
+        yield Finding(DANGEROUS, "deletes data from the database")
     if {"config", "set"} <= found:
         risky = found & {"dir", "dbfilename", "requirepass", "save", "appendonly"}
         yield Finding(DANGEROUS if risky else CAUTION, "changes how the database runs")

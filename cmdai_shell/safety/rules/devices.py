@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cmdai_shell.safety.rules.files import overwrites
 from cmdai_shell.safety.rules.rule import (
     CAUTION,
     CRITICAL,
@@ -14,6 +13,7 @@ from cmdai_shell.safety.rules.rule import (
     Row,
     from_rows,
 )
+from cmdai_shell.safety.rules.writes import overwrites
 from cmdai_shell.safety.script import MAYBE, SOME, Word, names, spoken
 from cmdai_shell.safety.targets import Place, place
 

@@ -48,16 +48,17 @@ def _push(options: Options, rest: list[Word]) -> Iterator[Finding]:
             "makes the server a copy of this folder, what is only there is lost",
             line("git push --dry-run --mirror", rest),
         )
-    if options.has("d", "delete") or any(text.startswith(":") and text[1:] for text in targets):
+    deletes = any(text.startswith(":") and text[1:] for text in targets)
+    deletes = deletes or options.has("d", "delete")
+    if deletes:
         yield Finding(CRITICAL, "deletes branches or tags on the server")
     if options.has("force-with-lease") and not options.has("f", "force"):
         yield Finding(DANGEROUS, "rewrites a branch on the server")
     elif options.has("f", "force") or any(text.startswith("+") for text in targets):
         plain = [Word(word.text.removeprefix("+")) if word.known else word for word in rest]
         safer = line("git push --force-with-lease", plain) or "git push --force-with-lease"
-        yield Finding(
-            CRITICAL, "overwrites a branch on the server, the work of others may be lost", safer
-        )
+        reason = "overwrites a branch on the server, the work of others may be lost"
+        yield Finding(CRITICAL, reason, "" if deletes or options.has("mirror", "prune") else safer)
     yield Finding(CAUTION, "sends commits to the server")
 
 
@@ -78,11 +79,19 @@ def _clean(options: Options, rest: list[Word]) -> Iterator[Finding]:
         yield Finding(CAUTION, "deletes files that git does not track", "git clean -nd")
 
 
+def _folder(word: Word) -> bool:
+    """As far as a name tells: ``src``, ``a/b/``; not ``a.txt``, ``Makefile``."""
+    name = word.text.rstrip("/").rpartition("/")[2]
+    return word.text.endswith("/") or (name.islower() and "." not in name) or word.glob
+
+
 def _checkout(options: Options, rest: list[Word]) -> Iterator[Finding]:
     if options.has("f", "force", "discard-changes"):
         yield Finding(DANGEROUS, "throws away changes that are not committed", "git stash")
     elif _EVERYTHING & {word.text for word in rest}:
         yield Finding(DANGEROUS, "throws away all changes in this folder", "git stash")
+    elif options.dashed and any(_folder(word) for word in rest):
+        yield Finding(DANGEROUS, "throws away all changes in a folder", "git stash")
     elif (options.dashed or len(rest) > 1) and not options.has("b", "B", "orphan", "track", "t"):
         yield Finding(CAUTION, "replaces files by their committed version")
     elif options.has("B", "C", "force-create"):
@@ -94,6 +103,8 @@ def _restore(options: Options, rest: list[Word]) -> Iterator[Finding]:
         yield Finding(CAUTION, "takes changes out of the next commit")
     elif _EVERYTHING & {word.text for word in rest}:
         yield Finding(DANGEROUS, "throws away all changes in this folder", "git stash")
+    elif any(_folder(word) for word in rest):
+        yield Finding(DANGEROUS, "throws away all changes in a folder", "git stash")
     else:
         yield Finding(CAUTION, "throws away changes in files")
 

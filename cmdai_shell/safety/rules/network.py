@@ -6,7 +6,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from cmdai_shell.safety.interpreters import program_words, reads_program, runs_text
-from cmdai_shell.safety.rules.files import AT_NEW_SHELL, overwrites
 from cmdai_shell.safety.rules.rule import (
     CAUTION,
     CRITICAL,
@@ -16,6 +15,7 @@ from cmdai_shell.safety.rules.rule import (
     Row,
     from_rows,
 )
+from cmdai_shell.safety.rules.writes import AT_NEW_SHELL, overwrites
 from cmdai_shell.safety.script import names
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 _LOADERS = names(
     "curl wget wget2 fetch http https xh lynx links w3m aria2c axel nc ncat netcat socat "
-    "telnet ftp GET lwp-request lwp-download dig tftp"
+    "telnet ftp GET lwp-request lwp-download dig tftp iwr irm "
+    "Invoke-WebRequest Invoke-RestMethod"
 )
 _SOCKETS = ("/dev/tcp/", "/dev/udp/")
 _DECODERS = names("base64 base32 openssl xxd uudecode gbase64 basenc")
@@ -63,6 +64,14 @@ def runs_unseen(call: Call) -> Iterator[Finding]:
         yield Finding(CRITICAL, f"runs code from the network{who} that nobody has looked at")
     if any(_decodes(origin) for origin in origins):
         yield Finding(CRITICAL, "runs code that is hidden in an encoding")
+
+
+def unpacks_over_all(call: Call) -> Iterator[Finding]:
+    """``curl … | tar x -C /``: the archive decides what the system consists of."""
+    if call.program in ("tar", "bsdtar", "cpio", "unzip") and any(_loads(c) for c in call.fed_by):
+        folders = [word for word in call.args if word.text in ("/", "--directory=/", "-C/")]
+        if folders or call.cwd == ("/",):
+            yield Finding(CRITICAL, "replaces parts of the system by files from the network")
 
 
 def _fetched(call: Call) -> Iterator[str]:
@@ -255,4 +264,4 @@ CHECKS: dict[str, Check] = {
     "wg-quick": from_rows(Row("down", CAUTION, "leaves the private network")),
 }
 
-GENERAL: tuple[Check, ...] = (runs_unseen, rewrites_shell, sockets)
+GENERAL: tuple[Check, ...] = (runs_unseen, rewrites_shell, unpacks_over_all, sockets)

@@ -17,6 +17,7 @@ from cmdai_shell.safety.rules import (
     packages,
     processes,
     secrets,
+    writes,
 )
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ for _topic in _TOPICS:
     for _program, _check in _topic.CHECKS.items():
         CHECKS[_program] = (*CHECKS.get(_program, ()), _check)
 
-_GENERAL: tuple[Check, ...] = (files.redirects, *network.GENERAL, secrets.sent)
+_GENERAL: tuple[Check, ...] = (writes.redirects, *network.GENERAL, secrets.sent)
 
 
 def findings(call: Call) -> Iterator[Finding]:

@@ -71,6 +71,7 @@ SAFE, CAUTION, DANGEROUS, CRITICAL = Risk
         ("docker rm $(docker ps -q -f status=exited)", CAUTION),
         ("docker kill $(docker ps -q)", DANGEROUS),
         ("kubectl delete ns prod --dry-run=none", CRITICAL),
+        ("kubectl delete all --all -n prod", CRITICAL),
     ],
 )
 def test_containers(command: str, risk: Risk) -> None:

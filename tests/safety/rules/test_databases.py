@@ -47,7 +47,7 @@ SAFE, CAUTION, DANGEROUS, CRITICAL = Risk
         ("echo flushall | redis-cli", CRITICAL),
         ("redis-cli flushdb", CRITICAL),
         ("redis-cli keys '*' | xargs redis-cli del", DANGEROUS),
-        ("redis-cli del key", CAUTION),
+        ("redis-cli del key", DANGEROUS),
         ("redis-cli get key", SAFE),
         ("mongosh --eval 'db.dropDatabase()'", CRITICAL),
         ("mongosh shop --eval 'db.users.drop()'", DANGEROUS),

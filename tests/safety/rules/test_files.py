@@ -92,6 +92,7 @@ SAFE, CAUTION, DANGEROUS, CRITICAL = Risk
         ("find . -mtime +1 -type f -exec rm {} +", CAUTION),
         ("find . -name __pycache__ -exec rm -rf {} +", CAUTION),
         ("xargs -a list -I % sh -c 'rm -rf /%'", CRITICAL),
+        ("find . -name '*.py' -exec truncate -s 0 {} +", DANGEROUS),
     ],
 )
 def test_files(command: str, risk: Risk) -> None:

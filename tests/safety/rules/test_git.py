@@ -70,6 +70,10 @@ SAFE, CAUTION, DANGEROUS, CRITICAL = Risk
         ("gh repo delete me/x --yes", CRITICAL),
         ("gh pr list", SAFE),
         ("git config --global alias.st '!rm -rf /'", CRITICAL),
+        ("git checkout -- src", DANGEROUS),
+        ("git checkout -- Makefile", CAUTION),
+        ("git restore src/", DANGEROUS),
+        ("git push origin :main --force", CRITICAL),
     ],
 )
 def test_git(command: str, risk: Risk) -> None:
