@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 from cmdai_shell.core import Action, Risk, Shell, Verdict
 from cmdai_shell.safety import lexical
 from cmdai_shell.safety.rules.rule import Finding, quoted
-from cmdai_shell.safety.script import UNKNOWN, Call, Parsed
+from cmdai_shell.safety.script import MAYBE, UNKNOWN, Call, Parsed, spoken
 from cmdai_shell.safety.wrappers import unwrap
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 Level = Literal["strict", "moderate", "permissive"]
 
 _LONGEST = 16384
+_MOST_REASONS = 5
+_MOST_OFFERS = 3
 _MOST_CALLS = 400
 _MOST_WORDS = 4000
 _MOST_SCRIPTS = 24
@@ -72,18 +75,39 @@ def assess(
     ``allow`` are patterns (exact or glob) of simple commands the person has declared safe; the
     rest of the line is judged all the same. ``rules`` can raise the risk, never lower it.
     """
+    found = _findings(command, shell, allow, rules)
+    worst = sorted(found, key=lambda finding: -finding.risk)
+    risk = worst[0].risk if worst else Risk.SAFE
+    reasons = dict.fromkeys(f.reason for f in worst if f.risk > Risk.SAFE)
+    offers = dict.fromkeys(f.safer for f in worst if f.safer and f.risk is risk)
+    tried = islice(offers, _MOST_OFFERS)
+    safer = next((offer for offer in tried if _is_better(offer, shell, risk)), "")
+    return Verdict(risk=risk, reasons=tuple(reasons)[:_MOST_REASONS], safer=safer)
+
+
+def _findings(
+    command: str, shell: Shell, allow: Sequence[str] = (), rules: Sequence[CustomRule] = ()
+) -> list[Finding]:
     from cmdai_shell.safety.rules.table import across, findings
 
     found = _Analysis(command, shell)
     if found.gave_up():
-        return _verdict(found.findings)
+        return found.findings
     calls = [call for call in found.calls if not _allowed(call, allow)]
     all_findings = [*found.findings, *across(calls)]
     for call in calls:
         all_findings += findings(call)
     all_findings += lexical.suspicious(command)
     all_findings += _custom(command, rules)
-    return _verdict(all_findings)
+    return all_findings
+
+
+def _is_better(offer: str, shell: Shell, risk: Risk) -> bool:
+    """An offer is judged like any command; asking before each file (``mv -i``) stays a caution."""
+    if spoken(MAYBE) in offer or parse(offer, shell).broken:
+        return False
+    offered = max((finding.risk for finding in _findings(offer, shell)), default=Risk.SAFE)
+    return offered < max(risk, Risk.DANGEROUS)
 
 
 class _Analysis:
@@ -186,13 +210,3 @@ def _custom(command: str, rules: Sequence[CustomRule]) -> Iterator[Finding]:
             continue  # config has said so already; a bad rule must not stop the assessment
         if matched:
             yield Finding(rule.risk, rule.reason)
-
-
-def _verdict(findings: Sequence[Finding]) -> Verdict:
-    worst = sorted(findings, key=lambda finding: -finding.risk)
-    if not worst:
-        return Verdict(risk=Risk.SAFE)
-    risk = worst[0].risk
-    reasons = dict.fromkeys(f.reason for f in worst if f.risk > Risk.SAFE)
-    safer = next((f.safer for f in worst if f.safer and f.risk is risk), "")
-    return Verdict(risk=risk, reasons=tuple(reasons)[:5], safer=safer)
