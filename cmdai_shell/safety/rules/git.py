@@ -90,7 +90,7 @@ def _checkout(options: Options, rest: list[Word]) -> Iterator[Finding]:
         yield Finding(DANGEROUS, "throws away changes that are not committed", "git stash")
     elif _EVERYTHING & {word.text for word in rest}:
         yield Finding(DANGEROUS, "throws away all changes in this folder", "git stash")
-    elif options.dashed and any(_folder(word) for word in rest):
+    elif any(_folder(word) for word in options.dashed):
         yield Finding(DANGEROUS, "throws away all changes in a folder", "git stash")
     elif (options.dashed or len(rest) > 1) and not options.has("b", "B", "orphan", "track", "t"):
         yield Finding(CAUTION, "replaces files by their committed version")

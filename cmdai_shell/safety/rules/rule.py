@@ -88,15 +88,15 @@ class Options:
         self.short: set[str] = set()
         self.long: list[str] = []
         self.operands: list[Word] = []
-        self.dashed = False
-        """A ``--`` was given."""
+        self.dashed: list[Word] = []
+        """What stands behind a ``--``; part of the operands too."""
         valued = _VALUED.get(call.program, frozenset[str]())
         words = iter(call.args)
         for word in words:
             text = word.text
             if text == "--":
-                self.dashed = True
-                self.operands += words
+                self.dashed += words
+                self.operands += self.dashed
             elif not text.startswith("-") or text == "-":
                 self.operands.append(word)
             elif text.startswith("--"):

@@ -71,6 +71,7 @@ SAFE, CAUTION, DANGEROUS, CRITICAL = Risk
         ("gh pr list", SAFE),
         ("git config --global alias.st '!rm -rf /'", CRITICAL),
         ("git checkout -- src", DANGEROUS),
+        ("git checkout main -- README.md", CAUTION),
         ("git checkout -- Makefile", CAUTION),
         ("git restore src/", DANGEROUS),
         ("git push origin :main --force", CRITICAL),

@@ -34,7 +34,7 @@ def test_options_are_found_however_they_are_written(text: str, name: str, given:
 def test_operands_are_what_no_option_takes():
     assert Options(call("git -C repo push -f origin main")).texts == ["push", "origin", "main"]
     assert Options(call("rm -f -- -a b")).texts == ["-a", "b"]
-    assert Options(call("git checkout -- .")).dashed
+    assert Options(call("git checkout main -- .")).dashed == [Word(".")]
     assert not Options(call("git checkout .")).dashed
 
 
