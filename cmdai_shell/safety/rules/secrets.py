@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cmdai_shell.safety.folding import stdin_of
@@ -185,8 +186,6 @@ def _takes_input(call: Call) -> bool:
 
 def _uploaded(call: Call) -> Iterator[Word]:
     """Files whose content a request carries: ``-d @file``, ``-F name=@file``, ``-T file``."""
-    from dataclasses import replace
-
     before = ""
     for word in call.args:
         option, equals, value = word.text.partition("=")
