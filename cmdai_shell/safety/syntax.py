@@ -26,11 +26,22 @@ time grows with the square of the length for some inputs (measured: 160 ms for 2
 DEEPEST = 60
 """Nesting of the syntax tree that is followed; deeper counts as broken."""
 
-_MOST_OF = {"|": 200, "(": 200, "<<": 40, "{": 400, ";": 400, "\n": 400, "=": 200, "$": 400}
+_MOST_OF = {
+    "|": 200,
+    "(": 200,
+    "<<": 40,
+    "{": 400,
+    ";": 400,
+    "&": 200,
+    "\n": 400,
+    "=": 200,
+    "$": 400,
+}
 
 _SKIPPED = frozenset({"comment", "heredoc_start", "heredoc_end", "variable_name", "word", "number"})
 _LITERAL = frozenset({"string", "concatenation", "raw_string", "ansi_c_string", "array"})
 _RESERVED = names("{ } for while until if then else elif fi do done case esac select function")
+_MOST_FOLDERS = 8
 _CHANGES_FOLDER = frozenset({"cd", "pushd", "chdir"})
 
 
@@ -83,6 +94,7 @@ class Reader:
         self.functions: dict[str, Node] = functions or {}
         self.words = Evaluator(shell, self._substitution, variables)
         self._cwd = outer.cwd if outer else (".",)
+        self._entered = self._cwd
         self._depth = 0
 
     def walk(self, root: Node, fed_by: tuple[Call, ...] = ()) -> None:
@@ -148,7 +160,7 @@ class Reader:
             found += calls
             after = child.next_sibling
             if calls and calls[-1].program in _CHANGES_FOLDER and after and after.type == "&&":
-                self._cwd = self._cwd[len(self._cwd) // 2 :]
+                self._cwd = self._entered
         return tuple(found)
 
     def _pipeline(
@@ -254,23 +266,29 @@ class Reader:
             self.broken = True  # the grammar lost its way: no program is called so
         if words and words[0].text in self.functions:
             self._positional(call)
-        if call.program in _CHANGES_FOLDER:
-            goal = next((w.text for w in call.args if not w.text.startswith("-")), "~")
-            self._cwd = (*self._cwd, *(joined(folder, goal) for folder in self._cwd))[:8]
+        stripped = innermost(call)
+        if stripped[-1].program in _CHANGES_FOLDER:
+            self._change_folder(stripped[-1])
         elif call.program == "read":
             values = [replace(word, sources=fed_by) for word in handed(call)]
             for word in call.args:
                 self.words.assign(word.text, values, expanded=True)
         elif call.program == "set" and self.words.shell == "fish":
             self._set(call)
-        return innermost(call)
+        return stripped
+
+    def _change_folder(self, call: Call) -> None:
+        """What comes next may run where it ran before, or, if that worked, in the new folder."""
+        goal = next((w.text for w in call.args if not w.text.startswith("-")), "~")
+        self._entered = tuple(joined(folder, goal) for folder in self._cwd)
+        self._cwd = tuple(dict.fromkeys((*self._cwd, *self._entered)))[-_MOST_FOLDERS:]
 
     def _set(self, call: Call) -> None:
         """fish's ``set -gx name value…``; ``set -q`` and ``set -e`` give no value."""
         options = "".join(w.text for w in call.args if w.text.startswith("-"))
-        names = [w for w in call.args if not w.text.startswith("-")]
-        if names and not set(options) & set("qeSnL"):
-            self.words.assign(names[0].text.partition("[")[0], names[1:] or [Word("")], True)
+        given = [w for w in call.args if not w.text.startswith("-")]
+        if given and not set(options) & set("qeSnL"):
+            self.words.assign(given[0].text.partition("[")[0], given[1:] or [Word("")], True)
 
     def _positional(self, call: Call) -> None:
         """``f() { rm -rf "$1"; }; f /``: the arguments of a call to a function on the line."""

@@ -303,8 +303,11 @@ def _texts(call: Call) -> Iterator[str]:
     elif program == "trap":
         yield from (word.text for word in args[:1])
     elif program in ("alias", "abbr"):
-        yield from (word.text.partition("=")[2] for word in args if "=" in word.text)
-        yield from (word.text for word in args[1:] if not word.text.startswith("-"))
+        operands = [word.text for word in args if not word.text.startswith("-")]
+        if operands and "=" in operands[0]:
+            yield from (text.partition("=")[2] for text in operands)
+        else:
+            yield " ".join(operands[1:])
     elif program in ("tmux", "screen"):
         yield from (word.text for word in args if " " in word.text)
         yield from _tail(args)

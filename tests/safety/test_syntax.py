@@ -43,6 +43,9 @@ def test_text_is_no_command(line):
 def test_a_folder_changed_to_is_where_it_happens():
     assert assess("cd / && rm -rf *").risk is Risk.CRITICAL
     assert assess("cd /; bash -c 'rm -rf *'").risk is Risk.CRITICAL
+    assert assess("builtin cd /; sudo rm -rf *").risk is Risk.CRITICAL
+    assert assess("cd a; cd b; cd c; cd d; cd e; cd /; rm -rf *").risk is Risk.CRITICAL
+    assert assess("cd a && cd b && cd / && cd etc && rm -rf *").risk is Risk.CRITICAL
     assert assess("(cd /); rm -rf build").risk is Risk.CAUTION
     assert assess("cd /tmp/x && rm -rf *").risk < Risk.CRITICAL
 
