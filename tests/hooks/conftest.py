@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -192,13 +193,14 @@ def eventually(condition: Callable[[], bool], what: str, seconds: float = 15) ->
 
 def last_command(terminal: Terminal, daemon: PlayedDaemon, *commands: str) -> str:
     """Run the commands, press on the empty line: what the daemon hears of the last one."""
-    for number, command in enumerate(commands):
+    for command in commands:
+        prompts = terminal.screen().count(PROMPT.strip()) + 1
         terminal.type(command)
         terminal.press("Enter")
         terminal.wait(
-            lambda n=number: terminal.screen().count("READY>") == n + 2 and terminal.line() == "",
-            "the next prompt",
+            partial(lambda n: terminal.screen().count(PROMPT.strip()) == n, prompts), "a prompt"
         )
+        terminal.wait_line("")
     terminal.press("C-g")
     terminal.wait(lambda: terminal.line() != "" and daemon.records != [], "the request")
     return daemon.records[0]["last_command"].decode()

@@ -95,10 +95,12 @@ class Terminal:
 
     def wait(self, condition: Callable[[], bool], what: str, seconds: float = 15) -> None:
         until = time.monotonic() + seconds
+        late = False  # looked at once more after the time is up: the machine may have slept
         while not condition():
-            if time.monotonic() > until:
+            if late:
                 raise AssertionError(f"waited {seconds} s for {what}; the screen:\n{self.screen()}")
             time.sleep(0.02)
+            late = time.monotonic() > until
 
     def wait_screen(self, pattern: str, seconds: float = 15) -> None:
         self.wait(

@@ -1,4 +1,4 @@
-"""What no shell trusts: the text of the line, the answer of a model, a folder that may be another's."""
+"""What no shell trusts: the text of a line, the answer of a model, a folder of who knows whom."""
 
 from __future__ import annotations
 

@@ -132,7 +132,8 @@ class PlayedDaemon:
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(runtime_dir / "hook.sock"))
         self._listener.listen(64)
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._accepting = threading.Thread(target=self._serve, daemon=True)
+        self._accepting.start()
 
     def _serve(self) -> None:
         while True:
@@ -165,6 +166,9 @@ class PlayedDaemon:
                 self.closed += 1
 
     def close(self) -> None:
+        """Ends the thread first: else it would accept for whoever gets the descriptor's number."""
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._accepting.join()
         self._listener.close()
 
 
