@@ -1,7 +1,8 @@
 """The command line's end of the daemon's HTTP API on ``api.sock``: standard library only.
 
-Every call first makes sure that a daemon of this very version answers: an absent one is started,
-one of another version is replaced. What cannot be mended raises DaemonUnavailable with a cure.
+Every call first makes sure that a daemon of this very version and with these folders answers: an
+absent one is started, another one is replaced. What cannot be mended raises DaemonUnavailable with
+a cure.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast
 
 from cmdai_shell import __version__
+from cmdai_shell.cli import output
 from cmdai_shell.config import paths
 from cmdai_shell.errors import CmdaiError, ConfigError, DaemonUnavailable, ModelUnavailable
 
@@ -80,15 +82,18 @@ class Client:
             connection.close()
 
     def ensure(self) -> Reply:
-        """The status of a daemon of this version, started or replaced if need be."""
+        """The status of a daemon of this version, with these folders, started or replaced if need
+        be: without XDG_RUNTIME_DIR one socket serves every HOME and every CMDAI_DATA_DIR."""
         try:
             status = self.status()
         except DaemonUnavailable:
             if not self._start:
                 raise
         else:
-            if status.get("version") == __version__ or not self._start:
+            other = _other(status)
+            if not other or not self._start:
                 return status
+            output.say(f"the daemon {other}: it is replaced", "dim")
             self.stop()
         self._launch()
         return self.status()
@@ -181,6 +186,17 @@ def error_of(said: Mapping[str, Any]) -> CmdaiError:
     kinds = {kind.code: kind for kind in (ConfigError, DaemonUnavailable, ModelUnavailable)}
     kind = kinds.get(said.get("code", ""), CmdaiError)
     return kind(str(said.get("message", "the daemon failed")), str(said.get("hint", "")))
+
+
+def _other(status: Reply) -> str:
+    """What makes the daemon not the one this command line would start, or empty."""
+    if (version := status.get("version")) != __version__:
+        return f"is version {version}, this is {__version__}"
+    if (data := status.get("data_dir")) != str(paths.data_dir()):
+        return f"has its models in {data}, not in {paths.data_dir()}"
+    if (config := status.get("config_dir")) != str(paths.config_dir()):
+        return f"has its settings in {config}, not in {paths.config_dir()}"
+    return ""
 
 
 def _refusal(status: int, said: bytes) -> CmdaiError:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sys
 import time
 from contextlib import aclosing, suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from cmdai_shell import __version__
+from cmdai_shell.config import paths
 from cmdai_shell.config.loading import config_file
 from cmdai_shell.core import Explanation, Hint, Suggestion, SuggestRequest, Update
 from cmdai_shell.daemon.compose import Chain, Sent, sent
@@ -138,6 +140,9 @@ class Desk:
             "started_at": self._started_at,
             "uptime_s": round(now - self._started, 3),
             "rss_bytes": psutil.Process().memory_info().rss,
+            "program": sys.executable,
+            "data_dir": str(paths.data_dir()),
+            "config_dir": str(paths.config_dir()),
             "config_path": str(config) if config.exists() else "",
             "hooks_seen": [
                 {**seen, "last_seen_s": round(now - seen["last_seen_s"], 3)}

@@ -94,6 +94,9 @@ def daemon(around: Surroundings) -> Finding:
         return fail(error.message, error.hint or RESTART)
     if (version := status["version"]) != __version__:
         return warn(f"the daemon is version {version}, this is {__version__}", RESTART)
+    for key, ours in (("data_dir", around.data_dir), ("config_dir", around.config_dir)):
+        if (theirs := status.get(key)) != str(ours):
+            return warn(f"the daemon's {key} is {theirs}, here it is {ours}", RESTART)
     return ok(f"version {version} answers, process {status['pid']}")
 
 

@@ -43,6 +43,28 @@ class TestStarting:
         status = Client(start=(*SCRIPTED, "start")).ensure()
         assert status["pid"] == scripted.pid != old
 
+    @pytest.mark.parametrize("kind", ["data", "config"])
+    def test_one_with_other_folders_is_replaced_once(
+        self,
+        scripted: Process,
+        kind: str,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        old = scripted.pid
+        monkeypatch.setenv(f"CMDAI_{kind.upper()}_DIR", str(tmp_path / "elsewhere"))
+        client = Client(start=(*SCRIPTED, "start"))
+        status = client.ensure()
+        assert status["pid"] == scripted.pid != old
+        assert status[f"{kind}_dir"] == str(tmp_path / "elsewhere")
+        said = capsys.readouterr().err
+        assert str(tmp_path / kind) in said
+        assert status["program"] == sys.executable
+        assert str(tmp_path / "elsewhere") in said
+        assert client.ensure()["pid"] == status["pid"]
+        assert capsys.readouterr().err == ""
+
     def test_a_start_that_fails_says_why(self, runtime_dir: Path) -> None:
         start = (sys.executable, "-c", "import sys; sys.exit('cmdai-shell: no room')")
         with pytest.raises(DaemonUnavailable, match="no room"):

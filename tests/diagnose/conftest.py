@@ -51,7 +51,13 @@ def version_of(command: Any, seconds: float) -> Said:
 
 
 def status(**model: Any) -> Mapping[str, Any]:
-    return {"version": __version__, "pid": 7, "model": {"id": "tiny", "rss_bytes": 0, **model}}
+    return {
+        "version": __version__,
+        "pid": 7,
+        "data_dir": str(paths.data_dir()),
+        "config_dir": str(paths.config_dir()),
+        "model": {"id": "tiny", "rss_bytes": 0, **model},
+    }
 
 
 @pytest.fixture

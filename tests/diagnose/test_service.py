@@ -119,6 +119,13 @@ class TestDaemon:
         assert (found.severity, found.cure) == ("warn", "cmdai-shell daemon restart")
         assert "0.0.1" in found.what
 
+    @pytest.mark.parametrize("folder", ["data_dir", "config_dir"])
+    def test_the_folders_of_somebody_s_other_home(self, healthy: Surroundings, folder: str) -> None:
+        found = look("daemon", healthy, daemon=lambda: {**status(), folder: "/other/home"})
+        assert (found.severity, found.cure) == ("warn", "cmdai-shell daemon restart")
+        assert "/other/home" in found.what
+        assert str(getattr(healthy, folder)) in found.what
+
     def test_a_model_that_failed(self, healthy: Surroundings) -> None:
         assert look("last-error", healthy).severity == "ok"
         assert look("last-error", healthy, daemon=gone(FileNotFoundError())).severity == "ok"
