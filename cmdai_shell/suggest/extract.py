@@ -44,6 +44,9 @@ _SHELL_PROMPT = re.compile(
 _QUOTED_PROMPT = re.compile(r">\s+(?=[a-z][\w.-]*\s+\S)")
 """``> ls -la`` is a prompt, ``> app.log`` empties a file: only the first has words after a name."""
 
+_EXIT = re.compile(
+    r"(?<![\\;])(?:&&|\|\||;)\s*(?:(?:and|or)\s+)?exit(?:\s+(?:\d+|\$\?))?\s*;?\s*\Z"
+)
 _COMMENT = re.compile(r"\s+#(?:\s.*)?\Z")
 _BULLET = re.compile(r"(?:[-*\u2022]|\d+[.)])\s+")
 _CAPITALISED = re.compile(r"[A-Z][a-z']*[,.!:]?\Z")
@@ -77,6 +80,17 @@ def extract(text: str, shell: Shell = "bash") -> str:
     if span:
         return span
     raise BadCompletion("the model gave no command", hint="say it in other words, and try again")
+
+
+def without_exit(command: str, shell: Shell = "bash") -> str:
+    """Without the ``&& exit 0`` that small models end a command with, as a script would: at the
+    prompt it closes the person's terminal. Not in quotes, a loop or a function."""
+    while found := _EXIT.search(command):
+        head = command[: found.start()].rstrip()
+        if not head or parse(head, shell).broken:
+            break
+        command = head
+    return command
 
 
 def extract_partial(text: str) -> str:

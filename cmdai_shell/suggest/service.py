@@ -21,7 +21,13 @@ from cmdai_shell.safety import CustomRule, Level, assess, decide
 from cmdai_shell.suggest import prompt as prompts
 from cmdai_shell.suggest.cache import Cache
 from cmdai_shell.suggest.context import facts, restore
-from cmdai_shell.suggest.extract import clean, extract, extract_partial, spoken_lines
+from cmdai_shell.suggest.extract import (
+    clean,
+    extract,
+    extract_partial,
+    spoken_lines,
+    without_exit,
+)
 from cmdai_shell.suggest.verify import findings
 
 if TYPE_CHECKING:
@@ -247,6 +253,7 @@ class Suggester:
                     if show and self._clock() - last >= _PARTIAL_S:
                         last = self._clock()
                         partial = restore(extract_partial(text), ask.secrets)
+                        partial = _staying(partial, ask.request)
                         if partial != shown and self._harmless(partial, ask.request.shell):
                             shown = partial
                             yield Partial(text=partial)
@@ -291,6 +298,7 @@ class Suggester:
 
     def _offer(self, ask: _Ask, answer: Completion) -> _Offer:
         command = restore(extract(answer.text, ask.request.shell), ask.secrets)
+        command = _staying(command, ask.request)
         verdict = self._assess(command, ask.request.shell)
         return _Offer(
             command=command,
@@ -346,6 +354,13 @@ class Suggester:
 
     def _assess(self, command: str, shell: Shell) -> Verdict:
         return assess(command, shell=shell, allow=self._config.safety.allow, rules=self._rules)
+
+
+def _staying(command: str, request: SuggestRequest) -> str:
+    """The command, in a shell that stays open unless the person spoke of ``exit``."""
+    if "exit" in (request.line or request.last_command):
+        return command
+    return without_exit(command, request.shell)
 
 
 def _nothing_to_do(request: SuggestRequest) -> str:

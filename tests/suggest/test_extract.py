@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmdai_shell.errors import BadCompletion
-from cmdai_shell.suggest.extract import clean, extract, extract_partial, spoken_lines
+from cmdai_shell.suggest.extract import clean, extract, extract_partial, spoken_lines, without_exit
 
 LOOP = 'for f in *; do\n  echo "$f"\ndone'
 
@@ -194,3 +194,26 @@ def test_partials_only_grow_towards_the_command(wrap, command):
 )
 def test_no_partial_until_it_is_sure(text):
     assert extract_partial(text) == ""
+
+
+@pytest.mark.parametrize(
+    ("command", "shell", "left"),
+    [
+        ("git commit -m x && exit 0", "bash", "git commit -m x"),
+        ("ls; exit", "zsh", "ls"),
+        ("make || exit 1;", "bash", "make"),
+        ("make || exit 1; exit $?", "bash", "make"),
+        ("ls; and exit 0", "fish", "ls"),
+        ("for f in *; do ls; done && exit", "bash", "for f in *; do ls; done"),
+        ("exit 0", "bash", "exit 0"),
+        ("echo 'a; exit'", "bash", "echo 'a; exit'"),
+        ("echo a\\; exit", "bash", "echo a\\; exit"),
+        ("sh -c 'ls; exit 3'", "bash", "sh -c 'ls; exit 3'"),
+        ("(cd x || exit 1)", "bash", "(cd x || exit 1)"),
+        ("f() { ls || exit 1; }", "bash", "f() { ls || exit 1; }"),
+        ("while read x; do ls || exit 1\ndone", "bash", "while read x; do ls || exit 1\ndone"),
+        ("ls && exiftool", "bash", "ls && exiftool"),
+    ],
+)
+def test_the_terminal_is_not_closed_by_an_exit_at_the_end(command, shell, left):
+    assert without_exit(command, shell) == left

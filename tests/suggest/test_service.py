@@ -305,3 +305,11 @@ async def test_the_prefix_for_warming_is_that_of_a_press():
     prompt = desk.backend.prompts[0]
     prefix = desk.suggester.prefix("fish")
     assert (prefix.system, prefix.examples, prefix.user) == (prompt.system, prompt.examples, "")
+
+
+async def test_a_suggestion_does_not_close_the_terminal_unless_asked_to():
+    desk = Desk({"commit": ["git commit -m x", " && exit 0"]})
+    updates = await desk.press("commit as x")
+    assert not any("exit" in update.text for update in updates if isinstance(update, Partial))
+    assert updates[-1].command == "git commit -m x"
+    assert (await desk.last("commit as x, then exit")).command == "git commit -m x && exit 0"
