@@ -43,8 +43,9 @@ _PARTIAL_S = 0.04
 _SAMPLES = 2
 """Answers asked for when the first one fails a check."""
 
-_TRIES = 3
-"""Samples that may repeat a known alternative before there are no others."""
+_TRIES = 2
+"""Samples that may repeat a known alternative before there are no others: on a slow machine each
+costs seconds."""
 
 _SERIES = 64
 """Lines whose alternatives are remembered."""
@@ -80,8 +81,7 @@ class _Series:
     exhausted: bool = False
 
     def knows(self, command: str) -> bool:
-        wanted = " ".join(command.split())
-        return any(" ".join(offer.command.split()) == wanted for offer in self.offers)
+        return any(_same(offer.command, command) for offer in self.offers)
 
 
 _Step: TypeAlias = "Partial | Notice | _Offer"
@@ -187,9 +187,11 @@ class Suggester:
 
     async def _best(self, ask: _Ask) -> AsyncGenerator[_Step, None]:
         """The model's answer; one that fails a check gets a second chance, in what time is left.
-        Of two failing ones the earlier is kept: it was not made at a temperature."""
+        Of two failing ones the earlier is kept: it was not made at a temperature. The person's own
+        line is no answer to it."""
         best: _Offer | None = None
         prompt = ask.prompt
+        repeated = False
         for _ in range(_SAMPLES):
             offer: _Offer | None = None
             try:
@@ -205,19 +207,28 @@ class Suggester:
                 if best is None:
                     raise
                 break
+            if offer and _same(offer.command, ask.request.line):
+                repeated, offer = True, None
             if offer and (best is None or len(offer.findings) < len(best.findings)):
                 best = offer
             if best and not best.findings:
                 break
-            advice = [finding.advice for finding in best.findings] if best else []
+            advice = ["the whole command"] if repeated else []
+            if best:
+                advice = [finding.advice for finding in best.findings]
             prompt = prompts.repaired(ask.prompt, advice)
+        if best is None and repeated:
+            raise BadCompletion("nothing to add to the line", hint="say in words what it should do")
         if best is None:
             raise BadCompletion("the model gave no command", hint="say it in other words")
         yield best
 
     async def _another(self, ask: _Ask, series: _Series) -> AsyncGenerator[Partial | Notice, None]:
         """Add one more offer to ``series``, or find that there are no others."""
-        for _ in range(_TRIES):
+        line = ask.request.line
+        if series.offers:
+            yield Notice(text="looking for another")
+        for _ in range(_TRIES if series.offers else 1):
             seed, series.seed = series.seed, series.seed + 1
             if not series.offers:
                 steps = self._best(ask)
@@ -228,7 +239,7 @@ class Suggester:
                     async for step in steps:
                         if not isinstance(step, _Offer):
                             yield step
-                        elif not series.knows(step.command):
+                        elif not series.knows(step.command) and not _same(step.command, line):
                             series.offers.append(step)
                             return
             except BadCompletion:
@@ -361,6 +372,10 @@ def _staying(command: str, request: SuggestRequest) -> str:
     if "exit" in (request.line or request.last_command):
         return command
     return without_exit(command, request.shell)
+
+
+def _same(one: str, other: str) -> bool:
+    return one.split() == other.split()
 
 
 def _nothing_to_do(request: SuggestRequest) -> str:

@@ -157,6 +157,38 @@ async def test_a_model_with_one_answer_only():
     assert (back.action, back.count) == ("restore", 1)
 
 
+async def test_that_there_is_no_other_costs_two_answers_and_is_announced():
+    desk = Desk()
+    await desk.last("delete build")
+    asked = desk.asked
+    first, *_ = await desk.press("delete build", "next", alternative=1)
+    assert first == Notice(text="looking for another")
+    assert desk.asked - asked == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "answer"), [("find . -name", "find  . -name "), ("ls -la", "ls -la")]
+)
+async def test_the_line_unchanged_is_no_answer(line, answer):
+    desk = Desk({line: [answer]})
+    with pytest.raises(BadCompletion, match="nothing to add to the line") as caught:
+        await desk.press(line)
+    assert "in words" in caught.value.hint
+    assert desk.asked == 2
+
+
+async def test_the_line_unchanged_gets_a_second_try():
+    script = {"find . -name": [["find . -name"], ["find . -name '*.py'"]]}
+    assert (await Desk(script).last("find . -name")).command == "find . -name '*.py'"
+
+
+async def test_the_line_unchanged_is_no_alternative():
+    desk = Desk({"ls": [["ls -la"], ["ls"]]})
+    await desk.last("ls")
+    found = await desk.last("ls", "next", alternative=1)
+    assert (found.action, found.count) == ("restore", 1)
+
+
 async def test_an_empty_line_after_a_failure_is_fixed():
     found = await Desk().last("", last_command="gti status", last_status=127)
     assert (found.command, found.action) == ("git status", "insert")
