@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from cmdai_shell.core import Explanation, Suggestion, Verdict
 
 _DOT = " · "
+_MOST_REFUSED = 60
+"""Columns of a refused command that are shown: the reason and what is safer follow it."""
 
 
 def message(found: Suggestion, width: int, maker: str) -> str:
@@ -28,7 +30,8 @@ def message(found: Suggestion, width: int, maker: str) -> str:
         case "refuse":
             safer = found.verdict.safer
             instead = f"; safer: {safer}" if safer else ""
-            return f"refused: {_judgement(found.verdict)}{instead}: {found.command}"
+            command = cut(found.command, _MOST_REFUSED)
+            return f"refused (safety_level): {command} is {_judgement(found.verdict)}{instead}"
     warning = f"⚠ {_reason(found.verdict)}" if found.verdict.risk else ""
     if found.is_fallback:
         maker = f"{maker} (no server answered)"

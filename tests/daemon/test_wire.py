@@ -162,7 +162,9 @@ class TestReply:
         lines = wire.encode(
             Suggestion(command="rm x", verdict=verdict, action="refuse"), width=80
         ).decode()
-        assert lines == "Erefused\x1frefused: dangerous: deletes; safer: rm -i x: rm x\n"
+        assert lines == (
+            "Erefused\x1frefused (safety_level): rm x is dangerous: deletes; safer: rm -i x\n"
+        )
 
     def test_own_text_again(self) -> None:
         found = Suggestion(command="w", verdict=SAFE, action="restore", index=0, count=3)

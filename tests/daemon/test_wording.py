@@ -50,8 +50,20 @@ def test_armed_shows_the_whole_command_whatever_the_width() -> None:
 
 def test_refused_without_a_reason_still_says_why() -> None:
     assert wording.message(suggestion(Risk.CRITICAL, action="refuse"), 80, MAKER) == (
-        "refused: critical: this is critical: rm -rf ./build"
+        "refused (safety_level): rm -rf ./build is critical: this is critical"
     )
+
+
+def test_refused_names_the_command_first_so_that_it_is_not_read_as_the_safer_one() -> None:
+    verdict = Verdict(risk=Risk.CRITICAL, reasons=("deletes everything",), safer="ls -la -- /")
+    found = Suggestion(command="rm -rf /", verdict=verdict, action="refuse")
+    assert wording.message(found, 80, MAKER) == (
+        "refused (safety_level): rm -rf / is critical: deletes everything; safer: ls -la -- /"
+    )
+    long = Suggestion(command="rm -rf /" + "x" * 500, verdict=verdict, action="refuse")
+    shown = wording.message(long, 80, MAKER)
+    assert len(shown) < 160
+    assert shown.endswith("… is critical: deletes everything; safer: ls -la -- /")
 
 
 @pytest.mark.parametrize(
