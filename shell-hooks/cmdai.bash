@@ -153,11 +153,27 @@ _cmdai_request() {
 
   _cmdai_end=cancel _cmdai_text='' _cmdai_message='' _cmdai_risk=''
   [[ -z $cancelled ]] || return
+  ! _cmdai_typed || return
   IFS=$'\x1e'
   # shellcheck disable=SC2086  # split on purpose; globbing is off
   set -- $reply
   _cmdai_end=${1:-fail} _cmdai_risk=${2-}
   _cmdai_message=${3//$'\x1f'/$'\n'} _cmdai_text=${4//$'\x1f'/$'\n'}
+}
+
+# Takes what was typed during the wait: readline would read it after us, and an Enter in it would run
+# a command that nobody has seen. Up to that Enter the text goes to the cursor; the answer is dropped.
+_cmdai_typed() {
+  local key typed=''
+  while IFS= builtin read -rs -t 0.001 -N 1 key; do typed+=$key; done 2>/dev/null </dev/tty
+  [[ -n $typed ]] || return
+  _cmdai_message='stopped: you typed'
+  [[ $typed != *[$'\r\n']* ]] || _cmdai_message='stopped by Enter: nothing was run'
+  typed=${typed%%[$'\r\n']*}
+  [[ $typed != *$'\e'* ]] || typed='' # an arrow, say
+  typed=${typed//[[:cntrl:]]/}
+  READLINE_LINE=${READLINE_LINE:0:READLINE_POINT}$typed${READLINE_LINE:READLINE_POINT}
+  READLINE_POINT=$((READLINE_POINT + ${#typed}))
 }
 
 # The rest runs in a subshell, whose output is: end, risk, message, text, each ended by 0x1e.
@@ -266,6 +282,7 @@ _cmdai_receive() {
   local row kind=keep code
   while IFS= builtin read -r -t "$2" -u "$1" row; code=$?; ((code == 0)); do
     [[ $end != unreachable ]] || end=fail message='the daemon went away: your line is back'
+    ! builtin read -t 0 </dev/tty || return # see _cmdai_typed
     case $row in
       T*) text=${row:1} kind=put && _cmdai_draw ;;
       M*) said=${row:1} && _cmdai_draw ;;

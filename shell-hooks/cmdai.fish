@@ -155,6 +155,30 @@ function _cmdai_request -a op last_status line alternative
         set _cmdai_message 'the daemon gives no answer: cmdai-shell doctor'
     end
     _cmdai_erase
+    _cmdai_typed
+end
+
+# Takes what was typed during the wait: fish would read it after us, and an Enter in it would run a
+# command that nobody has seen. Up to that Enter the text goes to the cursor; the answer is dropped.
+function _cmdai_typed
+    set -l typed (_cmdai_read_waiting </dev/tty | string collect -N)
+    test -n "$typed"; or return
+    set _cmdai_end keep
+    set _cmdai_message 'stopped: you typed'
+    string match -q '*'\n'*' -- "$typed"; or string match -q '*'\r'*' -- "$typed"
+    and set _cmdai_message 'stopped by Enter: nothing was run'
+    set typed (string match -r '^[^\n\r]*' -- "$typed")
+    string match -q '*'\e'*' -- "$typed[1]"; and return # an arrow, say
+    commandline -i -- (string replace -ra '\p{Cc}' '' -- "$typed[1]")
+end
+
+# What the terminal has ready, without waiting for more.
+function _cmdai_read_waiting
+    if test -d /proc/self # Linux
+        command dd bs=4096 count=1 iflag=nonblock 2>/dev/null
+    else
+        command sh -c 'was=$(stty -g); stty -icanon min 0 time 0; dd bs=4096 count=1; stty "$was"' 2>/dev/null
+    end
 end
 
 # The runtime folder, by the rule of README.md.

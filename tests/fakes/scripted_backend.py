@@ -29,6 +29,7 @@ def _crash() -> None:
 ANSWERS: Script = {
     "list files": [["ls -la"], ["ls -1A"], ["find . -maxdepth 1"]],
     "show two lines": ["for f in *; do\n", '  echo "$f"\n', "done"],
+    "show two fish lines": ["for f in *\n", '  echo "$f"\n', "end"],
     "wipe the root": ["rm -rf /"],
     "delete build": ["rm -rf ./build"],
     "slowly": ["find", 0.3, " .", 0.3, " -name '*.py'", 0.3, " -mtime -1"],
@@ -55,6 +56,7 @@ class ScriptedBackend:
         self._script: dict[str, Sequence[Step] | Sequence[Sequence[Step]]] = {**ANSWERS}
         self._script.update(script or {})
         self.name = name
+        self.title = name
         self.model = "scripted-model"
         self.prompts: list[Prompt] = []
         self.cancelled = 0
@@ -83,6 +85,8 @@ class ScriptedBackend:
 
     def _steps(self, prompt: Prompt) -> Sequence[Step]:
         words = said(prompt)
+        if " fish " in prompt.system:
+            words = words.replace("two lines", "two fish lines")
         for key, steps in self._script.items():
             if re.search(rf"(?<!\w){re.escape(key)}(?!\w)", words, re.IGNORECASE):
                 if isinstance(steps[0], list):

@@ -123,15 +123,6 @@ def test_the_persons_trap_is_back_after_a_cancelled_press(lab: Lab) -> None:
     terminal.wait_screen("^trapped it's")
 
 
-def test_keys_typed_while_waiting_land_after_the_command(lab: Lab) -> None:
-    terminal = lab.open("bash")
-    terminal.type("slowly find python")
-    terminal.press("C-g")
-    terminal.wait_screen("find")
-    terminal.type("; echo after")
-    terminal.wait_line("find . -name '*.py' -mtime -1; echo after")
-
-
 def test_the_preview_grows_in_one_row_and_goes(lab: Lab) -> None:
     terminal = lab.open("bash")
     terminal.type("slowly find python")

@@ -91,15 +91,6 @@ def test_the_preview_fits_at_the_bottom_of_the_screen(lab: Lab) -> None:
     assert "slowly" not in terminal.screen()
 
 
-def test_keys_typed_while_waiting_land_after_the_command(lab: Lab) -> None:
-    terminal = lab.open("fish")
-    terminal.type("slowly find python")
-    terminal.press("C-g")
-    terminal.wait_screen("^find")
-    terminal.type("; echo after")
-    terminal.wait_line("find . -name '*.py' -mtime -1; echo after")
-
-
 def test_one_message_row_for_all_alternatives(lab: Lab) -> None:
     terminal = lab.open("fish")
     suggest(terminal)

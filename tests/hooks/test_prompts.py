@@ -75,6 +75,7 @@ def test_a_dropped_an_empty_and_a_comment_line_end_a_prompt_too(
 ) -> None:
     terminal = lab.open(shell, before="setopt interactive_comments" if shell == "zsh" else "")
     terminal.type("x")
+    terminal.wait_line("x")
     new_prompt(terminal, "C-c")  # the status is that of a dropped line already
     press_on(terminal, "list files", answering)
     new_prompt(terminal, *end.split())
