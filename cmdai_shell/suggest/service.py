@@ -213,14 +213,9 @@ class Suggester:
                 best = offer
             if best and not best.findings:
                 break
-            advice = ["the whole command"] if repeated else []
-            if best:
-                advice = [finding.advice for finding in best.findings]
-            prompt = prompts.repaired(ask.prompt, advice)
-        if best is None and repeated:
-            raise BadCompletion("nothing to add to the line", hint="say in words what it should do")
+            prompt = prompts.repaired(ask.prompt, _advice(best, repeated=repeated))
         if best is None:
-            raise BadCompletion("the model gave no command", hint="say it in other words")
+            raise _no_command(repeated=repeated)
         yield best
 
     async def _another(self, ask: _Ask, series: _Series) -> AsyncGenerator[Partial | Notice, None]:
@@ -372,6 +367,18 @@ def _staying(command: str, request: SuggestRequest) -> str:
     if "exit" in (request.line or request.last_command):
         return command
     return without_exit(command, request.shell)
+
+
+def _advice(best: _Offer | None, *, repeated: bool) -> list[str]:
+    if best:
+        return [finding.advice for finding in best.findings]
+    return ["the whole command"] if repeated else []
+
+
+def _no_command(*, repeated: bool) -> BadCompletion:
+    if repeated:
+        return BadCompletion("nothing to add to the line", hint="say in words what it should do")
+    return BadCompletion("the model gave no command", hint="say it in other words")
 
 
 def _same(one: str, other: str) -> bool:
