@@ -168,6 +168,10 @@ class Backend(Protocol):
     def name(self) -> str: ...
 
     @property
+    def title(self) -> str:
+        """Its name in a sentence for a person."""
+
+    @property
     def model(self) -> str:
         """The model it answers with, or empty while unknown."""
 

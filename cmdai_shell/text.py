@@ -25,6 +25,11 @@ def visible(text: str) -> str:
     return "".join(_character(character) for character in text)
 
 
+def timeless(notice: str) -> str:
+    """A notice without the seconds it ends with, to be said again later: "loading x, 0.7 s"."""
+    return re.sub(r",? [\d.]+ s\Z", "", notice)
+
+
 def _character(character: str) -> str:
     if " " <= character <= "~":
         return character

@@ -66,6 +66,7 @@ class _Noted:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self.name = backend.name
+        self.title = backend.title
 
     @property
     def model(self) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cmdai_shell.core import Notice
 from cmdai_shell.daemon import wording
+from cmdai_shell.text import timeless
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -47,6 +48,6 @@ async def pump(
         async with aclosing(updates):
             async for update in updates:
                 if isinstance(update, Notice):
-                    doing = wording.timeless(update.text)
+                    doing = timeless(update.text)
                 await say(update)
         beats.cancel()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -30,8 +29,8 @@ def message(found: Suggestion, width: int, maker: str) -> str:
         case "refuse":
             safer = found.verdict.safer
             instead = f"; safer: {safer}" if safer else ""
-            command = cut(found.command, _MOST_REFUSED)
-            return f"refused (safety_level): {command} is {_judgement(found.verdict)}{instead}"
+            what = f"{cut(found.command, _MOST_REFUSED)} is {_judgement(found.verdict)}"
+            return f"refused (safety_level is strict): {what}{instead}"
     warning = f"⚠ {_reason(found.verdict)}" if found.verdict.risk else ""
     if found.is_fallback:
         maker = f"{maker} (no server answered)"
@@ -49,11 +48,6 @@ def explanation(update: Explanation) -> str:
 
 def working(doing: str, elapsed: float) -> str:
     return f"{doing}, {elapsed:.1f} s"
-
-
-def timeless(notice: str) -> str:
-    """A notice without the seconds it ends with, to be said again later: "loading x, 0.7 s"."""
-    return re.sub(r",? [\d.]+ s\Z", "", notice)
 
 
 def seconds(elapsed: float) -> str:

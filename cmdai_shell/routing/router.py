@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from cmdai_shell.core import Completion, Notice
 from cmdai_shell.errors import BackendError, ModelUnavailable, NoBackendAvailable
+from cmdai_shell.text import timeless
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -44,10 +45,10 @@ class Router:
             except ModelUnavailable as error:
                 if len(self._members) == 1:
                     raise
-                attempts.append(f"{member.name}: {error.message}")
+                attempts.append(f"{member.title}: {error.message}")
                 hint = error.hint
             except BackendError as error:
-                attempts.append(f"{member.name}: {error.message}")
+                attempts.append(f"{member.title}: {error.message}")
                 hint = error.hint
             else:
                 yield self._completion(member, answer, attempts)
@@ -78,10 +79,7 @@ class Router:
                 except StopAsyncIteration:
                     break
                 except TimeoutError:
-                    raise BackendError(
-                        f"no answer within {left:.3g} s" + (f", still {doing}" if doing else ""),
-                        hint="try again in a moment, or raise suggest.deadline_ms",
-                    ) from None
+                    raise _late(left, "" if answer.text else doing) from None
                 if isinstance(piece, str):
                     answer.add(piece, self._clock())
                     doing = ""
@@ -102,6 +100,16 @@ class Router:
             is_fallback=len(self._members) > 1 and member is self._members[-1],
             attempts=tuple(attempts),
         )
+
+
+def _late(seconds: float, doing: str) -> BackendError:
+    """``doing``: the member's last notice, if it had not begun to answer."""
+    if doing:
+        return BackendError(f"not ready yet ({timeless(doing)})", hint="press again in a moment")
+    return BackendError(
+        f"no answer within {seconds:.3g} s",
+        hint="try again in a moment, or raise suggest.deadline_ms",
+    )
 
 
 class _Answer:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cmdai_shell.core import Hint, Notice, Partial, Update
-from cmdai_shell.daemon import pump, wording
+from cmdai_shell.daemon import pump
+from cmdai_shell.text import timeless
 from tests.daemon.conftest import until
 
 if TYPE_CHECKING:
@@ -59,4 +60,4 @@ async def test_what_was_being_done_is_said_again_with_the_time_since(
     ],
 )
 def test_timeless(notice: str, doing: str) -> None:
-    assert wording.timeless(notice) == doing
+    assert timeless(notice) == doing

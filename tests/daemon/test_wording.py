@@ -50,7 +50,7 @@ def test_armed_shows_the_whole_command_whatever_the_width() -> None:
 
 def test_refused_without_a_reason_still_says_why() -> None:
     assert wording.message(suggestion(Risk.CRITICAL, action="refuse"), 80, MAKER) == (
-        "refused (safety_level): rm -rf ./build is critical: this is critical"
+        "refused (safety_level is strict): rm -rf ./build is critical: this is critical"
     )
 
 
@@ -58,7 +58,7 @@ def test_refused_names_the_command_first_so_that_it_is_not_read_as_the_safer_one
     verdict = Verdict(risk=Risk.CRITICAL, reasons=("deletes everything",), safer="ls -la -- /")
     found = Suggestion(command="rm -rf /", verdict=verdict, action="refuse")
     assert wording.message(found, 80, MAKER) == (
-        "refused (safety_level): rm -rf / is critical: deletes everything; safer: ls -la -- /"
+        "refused (safety_level is strict): rm -rf / is critical: deletes everything; safer: ls -la -- /"
     )
     long = Suggestion(command="rm -rf /" + "x" * 500, verdict=verdict, action="refuse")
     shown = wording.message(long, 80, MAKER)

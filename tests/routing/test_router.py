@@ -101,6 +101,17 @@ async def test_a_stream_that_stops_half_way_is_late_too():
         await answer(router, 0.05)
 
 
+async def test_a_member_that_is_late_because_it_is_not_ready_says_what_it_was_doing():
+    notice = Notice(text="reading the instructions, 97 %, 29.8 s")
+    backend = member("embedded", notice, float("inf"))
+    backend.title = "the model"
+    with pytest.raises(NoBackendAvailable) as caught:
+        await answer(Router([backend], clock=time.monotonic), 0.05)
+    assert str(caught.value) == (
+        "the model: not ready yet (reading the instructions, 97 %): press again in a moment"
+    )
+
+
 async def test_closing_cancels_the_backend():
     hung = member("hung", "ls", float("inf"))
     stream = cast(

@@ -59,6 +59,7 @@ class EmbeddedBackend:
     """
 
     name = "embedded"
+    title = "the model on this CPU"
     worker: Sequence[str] = (sys.executable, "-I", "-m", "cmdai_shell.backends.embedded.worker")
     cure = "pip install --force-reinstall llama-cpp-python"
     """What to type when the engine itself is missing or broken."""
