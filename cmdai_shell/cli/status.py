@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 
 NO_DAEMON = 69
 
+_FIELDS = {
+    "line": "your line",
+    "cwd": "the folder's name",
+    "last_command": "the failed command",
+    "last_status": "its exit status",
+}
+
 
 @click.command(
     epilog="""\b
@@ -82,8 +89,10 @@ def last_request(found: Reply) -> Iterator[tuple[str, str]]:
     yield "request", f"{last['op']} from {last['shell']}{by}, {seconds:.2f} s: {ending}"
     sent = last.get("sent") or {}
     if sent.get("to"):
-        fields = ", ".join(sent.get("fields") or [])
-        yield "sent", f"{_count(sent['characters'], 'character')} to {sent['to']} ({fields})"
+        fields = ", ".join(_FIELDS.get(name, name) for name in sent.get("fields") or [])
+        fixed = sent["characters"] - sent["own_characters"]
+        own = _count(sent["own_characters"], "character")
+        yield "sent", f"to {sent['to']}: {own} of {fields}, and {fixed} of fixed instructions"
     else:
         yield "sent", "nothing"
 

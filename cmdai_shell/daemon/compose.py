@@ -39,14 +39,16 @@ class Sent:
     """What backends were asked for one press, kept only while it lasts."""
 
     asked: list[tuple[str, Prompt]] = field(default_factory=list, repr=False)
-    """Backend's name and prompt, in order."""
+    """Backend's title and prompt, in order."""
 
     def account(self) -> dict[str, Any]:
-        """Who was asked last, how much was sent in all, out of which fields; never the words."""
+        """Who was asked last, how much was sent in all, how much of it is made of the person's own
+        words and of which fields; never the words."""
         prompts = [prompt for _, prompt in self.asked]
         return {
             "to": self.asked[-1][0] if self.asked else "",
             "characters": sum(map(_characters, prompts)),
+            "own_characters": sum(len(prompt.user) for prompt in prompts),
             "fields": list(dict.fromkeys(name for prompt in prompts for name in prompt.fields)),
         }
 
@@ -74,7 +76,7 @@ class _Noted:
 
     async def stream(self, prompt: Prompt, timeout: float) -> AsyncGenerator[str | Notice, None]:
         asked = sent.get(Sent()).asked
-        asked.append((self.name, prompt))
+        asked.append((self.title, prompt))
         stream = cast("AsyncGenerator[str | Notice, None]", self._backend.stream(prompt, timeout))
         try:
             async with aclosing(stream):

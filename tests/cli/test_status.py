@@ -26,7 +26,10 @@ class TestRunning:
         assert rows["shell"] == "no key pressed since the daemon started"
         assert rows["request"].startswith("suggest from bash by scripted, ")
         assert rows["request"].endswith(": insert, safe")
-        assert rows["sent"].endswith(" to scripted (line)")
+        assert re.fullmatch(
+            rf"to scripted: {len(SECRET)} characters of your line, and \d+ of fixed instructions",
+            rows["sent"],
+        )
         assert "config.toml" in rows["settings"]
         assert SECRET not in out
 

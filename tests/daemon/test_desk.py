@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from cmdai_shell.core import Clock
 
 
+NOTHING = {"to": "", "characters": 0, "own_characters": 0, "fields": []}
+
+
 class Engine(ScriptedBackend):
     """The embedded backend's surface over the scripted one."""
 
@@ -187,6 +190,7 @@ class TestWhatWasSent:
         sent = await self.sent(desk, "fail")
         assert (sent["to"], sent["fields"]) == ("scripted", ["line"])
         assert sent["characters"] > 100
+        assert sent["own_characters"] < 100
 
     async def test_a_press_that_was_cancelled(self, desk: Desk) -> None:
         sent = await self.sent(desk, "slowly find", Partial)
@@ -195,12 +199,12 @@ class TestWhatWasSent:
 
     async def test_an_answer_that_was_known(self, desk: Desk) -> None:
         await self.sent(desk, "list files")
-        assert await self.sent(desk, "list files") == {"to": "", "characters": 0, "fields": []}
+        assert await self.sent(desk, "list files") == NOTHING
 
     async def test_no_model_is_asked_nothing(self) -> None:
         backend = ScriptedBackend({"any": [ModelUnavailable("none is here")]})
         desk = Desk(lambda _: Chain(Config(), time.monotonic, [backend]), clock=time.monotonic)
-        assert await self.sent(desk, "any") == {"to": "", "characters": 0, "fields": []}
+        assert await self.sent(desk, "any") == NOTHING
 
     async def test_the_folder_only_when_it_was_shared(self, desk: Desk) -> None:
         """Its name may stand in the line, and is then the line's."""
