@@ -100,6 +100,8 @@ class Cmdai(click.Group):
     def advice(self, arguments: Sequence[str], error: click.UsageError) -> str:
         """What to type after a usage error: perhaps words were taken for a command."""
         plain = len(arguments) > 1 and not any(a.startswith("-") for a in arguments)
+        if isinstance(error, click.BadParameter) and error.param:
+            plain = plain and not isinstance(error.param.type, click.Path)  # a file, no word
         if plain and arguments[0] in COMMANDS:
             return f"if these are words of a request: cmdai-shell -- {shlex.join(arguments)}"
         own = arguments[0] if arguments and arguments[0] in COMMANDS else ""

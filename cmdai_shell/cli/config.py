@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,9 @@ from cmdai_shell.config import edit as editing
 from cmdai_shell.config import loading
 from cmdai_shell.config.schema import KEYS, Config
 from cmdai_shell.errors import ConfigError
+
+_EDITORS = ("vi", "nano")
+"""Tried in this order when neither VISUAL nor EDITOR is set."""
 
 
 @click.group(
@@ -135,6 +139,8 @@ def path() -> None:
 def edit() -> None:
     """Open the settings in $VISUAL or $EDITOR; they are checked before they count.
 
+    While there is no file, what opens lists every key with its default, commented out.
+
     \b
     Example:
       cmdai-shell config edit
@@ -191,7 +197,7 @@ def _draft(text: str) -> Path:
 
 def _edited(draft: Path) -> str:
     """The draft after the person's editor. Raises ConfigError when there is none, or it failed."""
-    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or _editor_here()
     try:
         code = subprocess.run([*shlex.split(editor), str(draft)], check=False).returncode
     except (OSError, ValueError) as error:
@@ -199,3 +205,14 @@ def _edited(draft: Path) -> str:
     if code:
         raise ConfigError(f"the editor {editor!r} failed: nothing was changed")
     return loading.read_text(draft)
+
+
+def _editor_here() -> str:
+    """An editor that needs no setting. Raises ConfigError when there is none."""
+    found = next(filter(shutil.which, _EDITORS), "")
+    if not found:
+        raise ConfigError(
+            f"no editor: neither VISUAL nor EDITOR is set, and {' and '.join(_EDITORS)} are absent",
+            "export EDITOR=your-editor, or change one value: cmdai-shell config set KEY VALUE",
+        )
+    return found

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import click
 
+from cmdai_shell.config.paths import APP
 from cmdai_shell.hooks import render as hook_text
 from cmdai_shell.hooks.install import (
     apply,
@@ -57,6 +60,8 @@ def install(shells: tuple[str, ...], *, dry_run: bool) -> None:
     changes = _carry_out(plan_install(chosen), dry_run=dry_run)
     for note in notes(chosen):
         click.echo(note)
+    if note := _off_path():
+        click.echo(note)
     if dry_run:
         return
     if not changes:
@@ -104,6 +109,18 @@ def _carry_out(changes: Sequence[Change], *, dry_run: bool) -> list[Change]:
         verb = "removed" if change.after is None else "changed" if change.before else "written"
         click.echo(f"{would}{verb} {_short(change.path)}")
     return done
+
+
+def _off_path() -> str:
+    """What to add to PATH so that the program is found by its name, or empty when it is. The key
+    does not need it."""
+    folder = Path(sys.executable).parent
+    if shutil.which(APP) or not (folder / APP).exists():
+        return ""
+    return (
+        f"{APP} itself is not on your PATH (the key works without): "
+        f'export PATH="{folder}:$PATH", in fish: fish_add_path {folder}'
+    )
 
 
 def _short(path: Path) -> str:

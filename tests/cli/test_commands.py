@@ -100,6 +100,13 @@ class TestSlips:
         assert code == 2
         assert "cmdai-shell -- install the newest node" in err
 
+    def test_a_file_that_is_not_there_is_no_word_of_a_request(self, call: Call) -> None:
+        code, _, err = call("model", "import", "/nope")
+        assert code == 2
+        assert "/nope" in err
+        assert "words of a request" not in err
+        assert "see cmdai-shell model --help" in err
+
     def test_help_after_a_command_s_own_error(self, call: Call) -> None:
         assert "see cmdai-shell model --help" in call("model", "--bogus")[2]
 

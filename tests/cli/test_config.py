@@ -175,6 +175,17 @@ class TestEdit:
         assert run(capsys, "edit")[0] == 78
         assert loading.load() == Config()
 
+    def test_no_editor_at_all(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        for name in ("VISUAL", "EDITOR"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("PATH", str(tmp_path))
+        code, _, err = run(capsys, "edit")
+        assert code == 78
+        assert "no editor: neither VISUAL nor EDITOR is set" in err
+        assert "export EDITOR=" in err
+
     def test_nothing_changed(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:

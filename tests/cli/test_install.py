@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,23 @@ def test_dry_run_says_it_and_writes_nothing(call: Call) -> None:
     assert "would have written" in out
     assert not hook_file("fish").exists()
     assert not rc_file("fish").exists()
+
+
+def test_a_program_that_is_not_on_the_path(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "venv" / "bin" / "cmdai-shell"
+    program.parent.mkdir(parents=True)
+    program.touch(mode=0o755)
+    path = os.environ["PATH"]
+    with monkeypatch.context() as moved:
+        moved.setattr("sys.executable", str(program.parent / "python"))
+        moved.setenv("PATH", "/usr/bin:/bin")
+        out = call("install", "--shell", "bash")[1]
+        assert f'export PATH="{program.parent}:$PATH"' in out
+        assert f"fish_add_path {program.parent}" in out
+        moved.setenv("PATH", f"{program.parent}:{path}")
+        assert "PATH" not in call("install", "--shell", "bash")[1]
 
 
 def test_uninstall(call: Call) -> None:
