@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import plistlib
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 LABEL = "shell.cmdai.daemon"
 RUN = ("-I", "-m", "cmdai_shell.daemon", "run")
+FOLDERS = tuple(f"CMDAI_{kind}_DIR" for kind in ("CONFIG", "DATA", "CACHE", "LOG")) + tuple(
+    f"XDG_{kind}_HOME" for kind in ("CONFIG", "DATA", "CACHE", "STATE")
+)
+"""Variables that say where our folders are. A service manager does not hand them on, and a daemon
+with other folders than the command line's would be replaced by each request."""
 
 
 class Unit(NamedTuple):
@@ -18,23 +27,27 @@ class Unit(NamedTuple):
     text: str
 
 
-def systemd(python: str, folder: Path) -> list[Unit]:
+def systemd(python: str, folder: Path, environ: Mapping[str, str] | None = None) -> list[Unit]:
     """A socket unit, so that nothing runs until the first press, and its service.
 
-    ``folder`` is the user's unit folder (systemd.unit(5)).
+    ``folder`` is the user's unit folder (systemd.unit(5)); ``environ`` what the daemon is given.
     """
+    given = "".join(f"Environment={_assignment(*pair)}\n" for pair in (environ or {}).items())
     command = " ".join(_quoted(word) for word in (python, *RUN))
     return [
         Unit(folder / "cmdai-shell.socket", _SOCKET),
-        Unit(folder / "cmdai-shell.service", _SERVICE.replace("@COMMAND@", command)),
+        Unit(folder / "cmdai-shell.service", _SERVICE.format(command=command, given=given)),
     ]
 
 
-def launchd(python: str, home: Path, log_dir: Path) -> list[Unit]:
+def launchd(
+    python: str, home: Path, log_dir: Path, environ: Mapping[str, str] | None = None
+) -> list[Unit]:
     """An agent that runs from login on, and again after a crash (launchd.plist(5))."""
     agent = {
         "Label": LABEL,
         "ProgramArguments": [python, *RUN],
+        "EnvironmentVariables": dict(environ or {}),
         "RunAtLoad": True,
         "KeepAlive": {"SuccessfulExit": False},
         "ProcessType": "Interactive",
@@ -46,9 +59,10 @@ def launchd(python: str, home: Path, log_dir: Path) -> list[Unit]:
 
 def here(*, config_home: Path, log_dir: Path) -> list[Unit]:
     """The units for this machine's service manager, with this interpreter."""
+    environ = {name: value for name in FOLDERS if (value := os.environ.get(name))}
     if sys.platform == "darwin":
-        return launchd(sys.executable, Path.home(), log_dir)
-    return systemd(sys.executable, config_home / "systemd" / "user")
+        return launchd(sys.executable, Path.home(), log_dir, environ)
+    return systemd(sys.executable, config_home / "systemd" / "user", environ)
 
 
 def _quoted(word: str) -> str:
@@ -56,6 +70,12 @@ def _quoted(word: str) -> str:
     escaped = word.replace("\\", "\\\\").replace('"', '\\"')
     escaped = escaped.replace("%", "%%").replace("$", "$$")
     return f'"{escaped}"' if any(c in word for c in " \t\"'\\;") else escaped
+
+
+def _assignment(name: str, value: str) -> str:
+    """One of Environment (systemd.exec(5)): ``%`` is a specifier, ``$`` is itself."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{name}={escaped}"'
 
 
 _SOCKET = """\
@@ -81,7 +101,7 @@ Requires=cmdai-shell.socket
 After=cmdai-shell.socket
 
 [Service]
-ExecStart=@COMMAND@
+{given}ExecStart={command}
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=on-failure
 TimeoutStopSec=5

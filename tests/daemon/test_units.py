@@ -26,11 +26,27 @@ def test_percent_and_dollar_in_a_path_are_themselves() -> None:
     assert "ExecStart=/a%%b/$$c/python " in service.text
 
 
+def test_the_daemon_gets_the_folders_of_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else each would have its own, and every request would replace the daemon."""
+    monkeypatch.setenv("CMDAI_DATA_DIR", '/my "100 %" $data')
+    monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
+    monkeypatch.setenv("CMDAI_SECRET", "x")
+    monkeypatch.setattr(sys, "platform", "linux")
+    service = units.here(config_home=Path("/u"), log_dir=Path("/l"))[1]
+    assert 'Environment="CMDAI_DATA_DIR=/my \\"100 %%\\" $data"\n' in service.text
+    assert 'Environment="XDG_CACHE_HOME=/cache"\n' in service.text
+    assert "SECRET" not in service.text
+    monkeypatch.setattr(sys, "platform", "darwin")
+    (agent,) = units.here(config_home=Path("/u"), log_dir=Path("/l"))
+    given = plistlib.loads(agent.text.encode())["EnvironmentVariables"]
+    assert given["CMDAI_DATA_DIR"] == '/my "100 %" $data'
+
+
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is missing")
 def test_systemd_accepts_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     written = []
-    for unit in units.systemd(sys.executable, tmp_path):
+    for unit in units.systemd(sys.executable, tmp_path, {"CMDAI_DATA_DIR": '/a "b" %'}):
         unit.path.write_text(unit.text)
         written.append(str(unit.path))
     done = subprocess.run(
