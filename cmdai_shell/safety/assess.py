@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
@@ -57,7 +58,7 @@ def decide(risk: Risk, level: Level) -> Action:
 
 def parse(command: str, shell: Shell = "bash") -> Parsed:
     """Take a command line apart without running or changing anything. Never raises."""
-    found = _Analysis(command, shell)
+    found = _analysed(command, shell)
     return Parsed(
         tuple(call for call in found.calls if call.words and not call.guess), found.broken
     )
@@ -90,9 +91,9 @@ def _findings(
 ) -> list[Finding]:
     from cmdai_shell.safety.rules.table import across, findings
 
-    found = _Analysis(command, shell)
+    found = _analysed(command, shell)
     if found.gave_up():
-        return found.findings
+        return [*found.findings]
     calls = [call for call in found.calls if not _allowed(call, allow)]
     all_findings = [*found.findings, *across(calls)]
     for call in calls:
@@ -108,6 +109,12 @@ def _is_better(offer: str, shell: Shell, risk: Risk) -> bool:
         return False
     offered = max((finding.risk for finding in _findings(offer, shell)), default=Risk.SAFE)
     return offered < max(risk, Risk.DANGEROUS)
+
+
+@lru_cache(maxsize=16)
+def _analysed(command: str, shell: str) -> _Analysis:
+    """One press asks four times about the same command: its extraction, checks and verdict."""
+    return _Analysis(command, shell)
 
 
 class _Analysis:
