@@ -31,7 +31,9 @@ def test_the_prefix_is_the_same_at_every_press(shell):
         SuggestRequest(shell=shell, last_command="gti", last_status=127),
     ]
     built = [build(press)[0] for press in presses]
-    assert {replace(prompt, user="", fields=()) for prompt in built} == {prompts.prefix(shell, FACTS)}
+    assert {replace(prompt, user="", fields=()) for prompt in built} == {
+        prompts.prefix(shell, FACTS)
+    }
     assert len({prompt.user for prompt in built}) == len(presses)
 
 
