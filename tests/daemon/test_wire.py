@@ -163,7 +163,8 @@ class TestReply:
             Suggestion(command="rm x", verdict=verdict, action="refuse"), width=80
         ).decode()
         assert lines == (
-            "Erefused\x1frefused (safety_level is strict): rm x is dangerous: deletes; safer: rm -i x\n"
+            "Erefused\x1frefused (safety_level is strict): "
+            "rm x is dangerous: deletes; safer: rm -i x\n"
         )
 
     def test_own_text_again(self) -> None:

@@ -58,7 +58,8 @@ def test_refused_names_the_command_first_so_that_it_is_not_read_as_the_safer_one
     verdict = Verdict(risk=Risk.CRITICAL, reasons=("deletes everything",), safer="ls -la -- /")
     found = Suggestion(command="rm -rf /", verdict=verdict, action="refuse")
     assert wording.message(found, 80, MAKER) == (
-        "refused (safety_level is strict): rm -rf / is critical: deletes everything; safer: ls -la -- /"
+        "refused (safety_level is strict): "
+        "rm -rf / is critical: deletes everything; safer: ls -la -- /"
     )
     long = Suggestion(command="rm -rf /" + "x" * 500, verdict=verdict, action="refuse")
     shown = wording.message(long, 80, MAKER)
