@@ -165,8 +165,8 @@ _cmdai_request() {
 # a command that nobody has seen. Up to that Enter the text goes to the cursor; the answer is dropped.
 _cmdai_typed() {
   local key typed=''
+  builtin read -t 0 </dev/tty || return
   while IFS= builtin read -rs -t 0.001 -N 1 key; do typed+=$key; done 2>/dev/null </dev/tty
-  [[ -n $typed ]] || return
   _cmdai_message='stopped: you typed'
   [[ $typed != *[$'\r\n']* ]] || _cmdai_message='stopped by Enter: nothing was run'
   typed=${typed%%[$'\r\n']*}
