@@ -271,7 +271,7 @@ _cmdai_typed() {
 _cmdai_listen() { # widget
   zle -F -w $_cmdai_fd $1
   _cmdai_asking=1 _cmdai_silence=0
-  (( _cmdai_ticking )) || sched +1 '{ _cmdai_tick; } 2> /dev/null'
+  (( _cmdai_ticking )) || sched +1 '{ _cmdai_tick $? $-; } 2> /dev/null'
   _cmdai_ticking=1
 }
 
@@ -283,12 +283,15 @@ _cmdai_hang_up() { # closing the connection cancels the request
   exec {fd}>&-
 }
 
-# Once a second while a request is open: a daemon that says nothing for too long is dead.
-_cmdai_tick() {
-  local -i last_status=$? # sched does not keep the person's
+# Once a second while a request is open: a daemon that says nothing for too long is dead. It runs
+# among the person's options, and sched does not keep $?: it is handed back, but not where it would
+# end the shell (err_exit).
+_cmdai_tick() { # last_status options
+  local -i last_status=$1
+  [[ $2 == *e* ]] && last_status=0
   _cmdai_ticking=0
   [[ -n $_cmdai_fd ]] || return last_status
-  sched +1 '{ _cmdai_tick; } 2> /dev/null'
+  sched +1 '{ _cmdai_tick $? $-; } 2> /dev/null'
   _cmdai_ticking=1
   zle && zle _cmdai_watch
   return last_status

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -181,6 +182,21 @@ def test_a_command_of_several_lines_stands_on_several_lines(home: ZshHome) -> No
 def test_it_works_under_the_persons_settings(home: ZshHome, rc: str) -> None:
     home.start_daemon()
     suggest_undo_and_cancel(home.shell(before=rc))
+
+
+def test_the_clock_does_not_end_a_shell_that_ends_at_errors(home: ZshHome) -> None:
+    home.start_daemon()
+    terminal = home.shell(before="setopt err_exit")
+    terminal.type("slowly find python")
+    terminal.press("C-g")
+    terminal.wait_screen("thinking|find")
+    terminal.press("C-c")  # $? is 130 while the clock still ticks
+    terminal.wait_screen("your line is back|cancelled|slowly")
+    time.sleep(1.5)  # the tick of the second after
+    terminal.press("C-u")
+    terminal.type("print still here")
+    terminal.press("Enter")
+    terminal.wait_screen("^still here")
 
 
 @pytest.mark.parametrize(
