@@ -89,13 +89,15 @@ def assess(
 def _findings(
     command: str, shell: Shell, allow: Sequence[str] = (), rules: Sequence[CustomRule] = ()
 ) -> list[Finding]:
-    from cmdai_shell.safety.rules.table import across, findings
+    from cmdai_shell.safety.rules.table import across, findings, redirects
 
     found = _analysed(command, shell)
     if found.gave_up():
         return [*found.findings]
     calls = [call for call in found.calls if not _allowed(call, allow)]
     all_findings = [*found.findings, *across(calls)]
+    for call in found.calls:
+        all_findings += redirects(call)  # what is allowed are words, not where they write
     for call in calls:
         all_findings += findings(call)
     all_findings += lexical.suspicious(command)
@@ -206,7 +208,28 @@ def _language(call: Call, shell: str) -> str:
 
 def _allowed(call: Call, allow: Sequence[str]) -> bool:
     line = quoted(call.words)
-    return any(line == pattern or fnmatchcase(line, pattern) for pattern in allow)
+    return any(line == pattern or _covers(pattern.split(), call.words) for pattern in allow)
+
+
+def _covers(pattern: Sequence[str], words: Sequence[Word]) -> bool:
+    """Word by word: a ``*`` stands for one argument, which may come again, and lets options follow;
+    alone at the end it stands for any number of them."""
+    if not pattern or len(words) < len(pattern):
+        return False
+    last = pattern[-1]
+    more = words[len(pattern) :]
+    return all(map(_fits, words, pattern)) and (
+        last == "*"
+        or all("*" in last and (_fits(word, last) or word.text.startswith("-")) for word in more)
+    )
+
+
+def _fits(word: Word, pattern: str) -> bool:
+    """No ``*`` stands for what nobody knows, or for the way out of a folder."""
+    if pattern == "*":
+        return True
+    climbs = ".." in word.text.split("/") and ".." not in pattern
+    return word.known and not climbs and fnmatchcase(quoted([word]), pattern)
 
 
 def _custom(command: str, rules: Sequence[CustomRule]) -> Iterator[Finding]:

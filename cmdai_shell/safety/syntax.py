@@ -17,6 +17,8 @@ from cmdai_shell.safety.words import Evaluator
 from cmdai_shell.safety.wrappers import innermost
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tree_sitter import Node, Parser, Tree
 
 LONGEST = 8192
@@ -265,7 +267,7 @@ class Reader:
         if call.program in _RESERVED and self.words.shell != "fish":
             self.broken = True  # the grammar lost its way: no program is called so
         if words and words[0].text in self.functions:
-            self._positional(call)
+            self._positional(call.args)
         stripped = innermost(call)
         if stripped[-1].program in _CHANGES_FOLDER:
             self._change_folder(stripped[-1])
@@ -275,6 +277,9 @@ class Reader:
                 self.words.assign(word.text, values, expanded=True)
         elif call.program == "set" and self.words.shell == "fish":
             self._set(call)
+        elif call.program == "set":
+            texts = [word.text for word in call.args]
+            self._positional(call.args[texts.index("--") + 1 :] if "--" in texts else ())
         return stripped
 
     def _change_folder(self, call: Call) -> None:
@@ -290,9 +295,9 @@ class Reader:
         if given and not set(options) & set("qeSnL"):
             self.words.assign(given[0].text.partition("[")[0], given[1:] or [Word("")], True)
 
-    def _positional(self, call: Call) -> None:
-        """``f() { rm -rf "$1"; }; f /``: the arguments of a call to a function on the line."""
-        for position, word in enumerate(call.args, 1):
+    def _positional(self, words: Sequence[Word]) -> None:
+        """``f() { rm -rf "$1"; }; f /`` and ``set -- /; rm -rf "$1"``."""
+        for position, word in enumerate(words, 1):
             for name in (str(position), "@", "*", "argv"):
                 self.words.assign(name, [word])
 
@@ -327,6 +332,8 @@ class Reader:
                 values += [w for item in child.named_children for w in self.words.words(item)]
             else:
                 values += self.words.words(child)
+        if "+=" in _kinds(node) and not expanded:
+            values = self.words.appended(name, values)
         self.words.assign(name, values or [Word("" if "=" in _kinds(node) else MAYBE)], expanded)
 
     def _function(self, node: Node) -> None:

@@ -8,7 +8,7 @@ globs look at active characters only.
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import product
+from itertools import islice, product
 from typing import TYPE_CHECKING, TypeAlias
 
 from cmdai_shell.safety.folding import output_of
@@ -27,7 +27,7 @@ from cmdai_shell.safety.quoting import (
 from cmdai_shell.safety.script import HOME, MAYBE, SOME, Call, Word
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from tree_sitter import Node
 
@@ -84,6 +84,14 @@ class Evaluator:
                 value = Word(MAYBE)
             if value not in known and len(known) <= _MOST_VALUES:
                 known.append(value)
+
+    def appended(self, name: str, values: Sequence[Word]) -> list[Word]:
+        """The values of ``name`` after ``name+=value``."""
+        before = self.variables.get(name) or [Word("")]
+        return [
+            Word(old.text + new.text, old.glob or new.glob, (*old.sources, *new.sources)[:MOST])
+            for old, new in islice(product(before, values), MOST)
+        ]
 
     def words(self, node: Node) -> list[Word]:
         """Every word that ``node`` may become: braces, lists and word splitting make several."""
@@ -166,7 +174,15 @@ class Evaluator:
     def _split(self, options: list[Option]) -> list[Option]:
         """An unquoted expansion: its blanks part words (in fish its lines), its globs are live."""
         parts = str.splitlines if self.shell == "fish" else str.split
+        options = [*options, *self._by_ifs(options)]
         return [(active(SPLIT.join(parts(text)) or text), sources) for text, sources in options]
+
+    def _by_ifs(self, options: list[Option]) -> list[Option]:
+        """The readings of the texts that the line's own ``IFS=`` parts elsewhere."""
+        parting = {ord(c): " " for word in self.variables.get("IFS", ()) for c in word.text}
+        for mark in (HOME, MAYBE, SOME):
+            parting.pop(ord(mark), None)
+        return [(text.translate(parting), sources) for text, sources in options if parting]
 
     def _variable(self, name: str) -> list[Option]:
         values = self.variables.get(name)

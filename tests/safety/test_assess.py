@@ -160,7 +160,38 @@ def test_an_allowed_command_is_safe_and_only_that_one():
     assert assess("git push --force", allow=allow).risk is Risk.SAFE
     assert assess("git push --force && rm -rf /", allow=allow).risk is Risk.CRITICAL
     assert assess("git push --force origin", allow=allow).risk is Risk.CRITICAL
-    assert assess("rm -rf ./gen/a", allow=allow).risk is Risk.SAFE
+    assert assess("rm -rf ./gen/a ./gen/b -v", allow=allow).risk is Risk.SAFE
+
+
+@pytest.mark.parametrize(
+    ("pattern", "command", "worst"),
+    [
+        ("rm -rf ./gen/*", "rm -rf ./gen/a /", Risk.CRITICAL),
+        ("rm -rf ./gen/*", "rm -rf ./gen/../..", Risk.DANGEROUS),
+        ("rm -rf ./gen/*", 'rm -rf ./gen/"$x"', Risk.CAUTION),
+        ("rm -rf ./gen/a", "rm -rf ./gen/a ./gen/a", Risk.CAUTION),
+        ("echo *", "echo x > /dev/sda", Risk.CRITICAL),
+        ("cat", "cat <<X > /etc/passwd\nX", Risk.CRITICAL),
+        ("ls *", "ls $(rm -rf /)", Risk.CRITICAL),
+        ("sudo *", "sudo rm -rf /", Risk.CRITICAL),
+    ],
+)
+def test_a_pattern_allows_no_more_than_it_says(pattern, command, worst):
+    assert assess(command, allow=(pattern,)).risk >= worst
+
+
+@pytest.mark.parametrize(
+    ("pattern", "command"),
+    [
+        ("docker compose down*", "docker compose down"),
+        ("docker compose down*", "docker compose down -v"),
+        ("git push *", "git push --force origin main"),
+        ("kubectl delete pod *", 'kubectl delete pod "$p"'),
+    ],
+)
+def test_a_star_stands_for_one_argument_and_at_the_end_for_more(pattern, command):
+    assert assess(command).risk > Risk.SAFE
+    assert assess(command, allow=(pattern,)).risk is Risk.SAFE
 
 
 def test_a_rule_of_the_person_can_raise_the_risk_but_not_lower_it():

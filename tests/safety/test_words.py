@@ -33,6 +33,7 @@ def test_ways_to_write_a_program(program):
 @pytest.mark.parametrize(
     "line",
     [
+        "x=/e; x+=tc; rm -rf $x", 'set -- /; rm -rf "$1"', "IFS=,; x=rm,-rf,/; $x",
         "x=/; rm -rf $x", 'x=/; rm -rf "$x"', "x=/etc y=$x; rm -rf $y", "x='rm -rf /'; $x",
         "a=ls; a=rm; $a -rf /", "for d in /etc; do rm -rf $d; done",
         'for d in /*; do rm -rf "$d"; done', 'a=(/etc); rm -rf "${a[@]}"',

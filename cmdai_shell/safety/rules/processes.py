@@ -144,7 +144,7 @@ def _crontab(call: Call) -> Iterator[Finding]:
         yield Finding(DANGEROUS, "deletes the whole timetable (crontab)", "crontab -l")
     elif options.has("l", "e", "V", "T"):
         return
-    elif "-" in options.texts or (not options.operands and call.fed_by):
+    elif {"-", "/dev/null"} & {*options.texts} or (not options.operands and call.fed_by):
         if any(fed.program == "crontab" for fed in call.fed_by):
             yield Finding(CAUTION, "changes the timetable (crontab)")
         else:

@@ -46,14 +46,19 @@ for _topic in _TOPICS:
     for _program, _check in _topic.CHECKS.items():
         CHECKS[_program] = (*CHECKS.get(_program, ()), _check)
 
-_GENERAL: tuple[Check, ...] = (writes.redirects, *network.GENERAL, secrets.sent)
+_GENERAL: tuple[Check, ...] = (*network.GENERAL, secrets.sent)
 
 
 def findings(call: Call) -> Iterator[Finding]:
-    """What one call does, by the rules for its program and those for every program."""
+    """What one call does by its words: the rules for its program and those for every program."""
     asks = len(call.args) == 1 and call.args[0].text in ("--help", "--version")
     for check in (*(() if asks else CHECKS.get(call.program, ())), *_GENERAL):
         yield from check(call)
+
+
+def redirects(call: Call) -> Iterator[Finding]:
+    """What one call does by the files it is redirected to."""
+    yield from writes.redirects(call)
 
 
 def across(calls: Iterable[Call]) -> Iterator[Finding]:

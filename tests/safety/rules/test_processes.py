@@ -53,6 +53,7 @@ SAFE, CAUTION, DANGEROUS, CRITICAL = Risk
         ("service nginx status", SAFE),
         ("crontab -r", DANGEROUS),
         ("crontab -u alice -r", DANGEROUS),
+        ("crontab /dev/null", DANGEROUS),
         ("echo '* * * * * true' | crontab -", DANGEROUS),
         ("(crontab -l; echo '0 3 * * * backup') | crontab -", CAUTION),
         ("crontab -l", SAFE),
