@@ -24,10 +24,6 @@ def runtime_dir() -> Path:
     return folder if fits else short
 
 
-def hook_socket() -> Path:
-    return runtime_dir() / "hook.sock"
-
-
 def api_socket() -> Path:
     return runtime_dir() / "api.sock"
 

@@ -192,6 +192,8 @@ _CLIENTS = (
 )
 _WHOLE = "deletes a whole database"
 
+_TOPICS = from_rows(Row("", DANGEROUS, "deletes a topic with all its messages", "delete"))
+
 CHECKS: dict[str, Check] = {
     **dict.fromkeys(_CLIENTS, _sql),
     **dict.fromkeys(("redis-cli", "valkey-cli", "keydb-cli"), _redis),
@@ -246,12 +248,8 @@ CHECKS: dict[str, Check] = {
         Row("downgrade base", DANGEROUS, "deletes all tables of this project"),
         Row("upgrade|downgrade|stamp", CAUTION, "changes the database"),
     ),
-    "kafka-topics": from_rows(
-        Row("", DANGEROUS, "deletes a topic with all its messages", "delete")
-    ),
-    "kafka-topics.sh": from_rows(
-        Row("", DANGEROUS, "deletes a topic with all its messages", "delete")
-    ),
+    "kafka-topics": _TOPICS,
+    "kafka-topics.sh": _TOPICS,
     "rabbitmqctl": from_rows(
         Row(
             "reset|force_reset|delete_vhost|purge_queue|delete_queue|stop_app|stop|shutdown",
