@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from typing import TYPE_CHECKING
 
-from cmdai_shell.core import Notice, Partial, SuggestRequest
 from cmdai_shell.daemon import peer, wire
+from cmdai_shell.daemon.pipes import WRITE_TIMEOUT, Pipes
 from cmdai_shell.daemon.pump import pump
-from cmdai_shell.errors import CmdaiError, DaemonUnavailable, WireError
+from cmdai_shell.daemon.reply import Reply
+from cmdai_shell.errors import DaemonUnavailable, WireError
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from cmdai_shell.core import Clock, Update
+    from cmdai_shell.core import Clock
     from cmdai_shell.daemon.desk import Desk
 
 log = logging.getLogger(__name__)
 
 READ_TIMEOUT = 5.0
 """Seconds a client may take to send its record; a hook needs a millisecond."""
-WRITE_TIMEOUT = 10.0
-"""Seconds a reply may wait for a client that does not read (a stopped shell)."""
 GRACE = 0.8
 """Seconds that requests in flight get to finish when the daemon stops."""
 
@@ -33,13 +33,17 @@ class _Gone(Exception):
 
 
 class HookServer:
-    """Accepts until told to stop; every connection is a task of one group."""
+    """Accepts until told to stop; every connection is a task of one group, and so is every press
+    that comes by a pipe. ``folder`` is the runtime folder's descriptor."""
 
-    def __init__(self, desk: Desk, *, clock: Clock, may_accept: Callable[[], bool]) -> None:
+    def __init__(
+        self, desk: Desk, *, folder: int, clock: Clock, may_accept: Callable[[], bool]
+    ) -> None:
         self._desk = desk
+        self._folder = folder
         self._clock = clock
         self._may_accept = may_accept
-        """Asked before each accept: no means the connection stays queued for our successor."""
+        """Asked before each press: no means it waits in the socket's queue for our successor."""
         self._open: set[asyncio.Task[None]] = set()
 
     async def serve(self, listener: socket.socket, stopping: asyncio.Event) -> None:
@@ -47,13 +51,17 @@ class HookServer:
         loop = asyncio.get_running_loop()
         listener.setblocking(False)
         async with asyncio.TaskGroup() as group:
+            self._pipes = Pipes(
+                self._folder, self._desk, group, clock=self._clock, may_accept=self._may_accept
+            )
             loop.add_reader(listener, self._accept, listener, group)
             try:
                 await stopping.wait()
             finally:
                 loop.remove_reader(listener)
-            if self._open:
-                await asyncio.wait(self._open, timeout=GRACE)
+            if in_flight := self._open | self._pipes.in_flight():
+                await asyncio.wait(in_flight, timeout=GRACE)
+            self._pipes.close()
             for connection in self._open:
                 connection.cancel()
 
@@ -84,8 +92,9 @@ class HookServer:
         except OSError:
             client.close()  # it has gone
             return
+        press = _Connection(reader, writer)
         try:
-            await _Press(reader, writer, self._desk, self._clock).answer()
+            await self._answer(press)
         except asyncio.CancelledError:  # the daemon ends: say so, and let the press be repeated
             stopped = DaemonUnavailable("the daemon was stopped", "press again to start it")
             writer.write(wire.encode(stopped, width=80))
@@ -96,56 +105,46 @@ class HookServer:
         finally:
             writer.close()
 
-
-class _Press:
-    """One request and its reply."""
-
-    def __init__(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        desk: Desk,
-        clock: Clock,
-    ) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._desk = desk
-        self._clock = clock
-        self._width = 80
-        self._message = wire.encode(Notice(text=""), width=80)
-        """The last M line, repeated to find out whether a half-closed client still reads."""
-        self._is_answered = False
-
-    async def answer(self) -> None:
+    async def _answer(self, press: _Connection) -> None:
         """Read, work, reply. Raises ConnectionError or TimeoutError when the client is no more."""
         try:
-            request = await self._read()
+            record = await press.read()
         except WireError as error:
-            await self._send(error)
+            await press.write(wire.encode(error, width=80))
             return
-        if request is None:
+        if record is None:
             return
-        self._width = request.width
+        if record.pipes and self._pipes.make(record):
+            await press.write(b"K%d\n" % os.getpid())
+        reply = Reply(press.write, self._desk, record)
         try:
             async with asyncio.TaskGroup() as group:
-                watch = group.create_task(self._watch())
-                await pump(self._desk.answer(request), self._send, self._clock)
+                watch = group.create_task(press.watch(reply))
+                await pump(self._desk.answer(record.request), reply.send, self._clock)
                 watch.cancel()
         except* (_Gone, ConnectionError, TimeoutError):
             pass  # the desk has noted that it was cancelled
 
-    async def _read(self) -> SuggestRequest | None:
-        """The request; None for a client that only knocked. Raises WireError."""
+
+class _Connection:
+    """The bytes of one press."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def read(self) -> wire.Record | None:
+        """The record; None for a client that only knocked. Raises WireError."""
         intake = wire.Intake()
-        request = None
+        record = None
         is_greeted = False
         try:
             async with asyncio.timeout(READ_TIMEOUT):
-                while request is None:
+                while record is None:
                     data = await self._reader.read(1 << 16)
                     if not data:
                         return None
-                    request = intake.feed(data)
+                    record = intake.feed(data)
                     if intake.wants_continue and not is_greeted:
                         is_greeted = True
                         self._writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -157,24 +156,14 @@ class _Press:
                     b"HTTP/1.0 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n"
                     b"Connection: close\r\n\r\n"
                 )
-        return request
+        return record
 
-    async def _send(self, update: Update | CmdaiError) -> None:
-        try:
-            lines = wire.encode(update, width=self._width, maker=self._desk.maker)
-        except WireError as error:
-            lines = wire.encode(error, width=self._width)
-        if isinstance(update, Notice):
-            self._message = lines
-        self._is_answered = not isinstance(update, Notice | Partial)
-        await self._write(lines)
-
-    async def _write(self, lines: bytes) -> None:
+    async def write(self, lines: bytes) -> None:
         self._writer.write(lines)
         async with asyncio.timeout(WRITE_TIMEOUT):
             await self._writer.drain()
 
-    async def _watch(self) -> None:
+    async def watch(self, reply: Reply) -> None:
         """Raises _Gone or ConnectionError when the client has closed.
 
         socat and some relays close their sending half once the record is sent, which reads the
@@ -182,8 +171,8 @@ class _Press:
         """
         while await self._reader.read(1 << 16):
             pass
-        while not self._is_answered:
+        while not reply.is_answered:
             if self._writer.is_closing():
                 raise _Gone
-            await self._write(self._message)
+            await self.write(reply.last_notice)
             await asyncio.sleep(0.2)

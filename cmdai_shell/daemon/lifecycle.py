@@ -70,7 +70,10 @@ class Daemon:
         desk = Desk(lambda former: compose.compose(clock, backends, former), clock=clock)
         loop.add_signal_handler(signal.SIGHUP, _reload, desk)
         hooks = HookServer(
-            desk, clock=clock, may_accept=lambda: self._may_accept(desk.in_flight == 0)
+            desk,
+            folder=self._listeners.folder,
+            clock=clock,
+            may_accept=lambda: self._may_accept(desk.in_flight == 0),
         )
         door = ApiDoor(desk, clock=clock, stop=self.stop)
         async with asyncio.TaskGroup() as group:

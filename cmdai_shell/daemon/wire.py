@@ -7,6 +7,7 @@ nothing that could move a cursor, retitle a window or disguise a text ever reach
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast, get_args
 
 from cmdai_shell.core import (
@@ -31,6 +32,23 @@ END, SEPARATOR = "\x1e", "\x1f"
 LIMIT = 1 << 20
 """Bytes of one request. A 64 KiB line and a long PATH fit many times over."""
 VERSION = "1"
+LONGEST_PATIENCE = 60
+"""Seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What a hook sent: the request, and how it wants the reply."""
+
+    request: SuggestRequest
+    pipes: str = ""
+    """Name of the pair of pipes the shell would like for its next presses."""
+    turn: int = 0
+    """In a pipe: the number of the press."""
+    patience: float = 0.0
+    """Seconds of silence that the shell can bear and cannot time; 0: it times them itself."""
+    tty: str = ""
+    """The terminal at which to look whether somebody typed."""
 
 
 class Intake:
@@ -45,8 +63,8 @@ class Intake:
         self._body = -1
         """Index of the body's first byte; -1 until the HTTP head is complete."""
 
-    def feed(self, data: bytes) -> SuggestRequest | None:
-        """The request as soon as it is whole. Raises WireError when it never can be."""
+    def feed(self, data: bytes) -> Record | None:
+        """The record as soon as it is whole. Raises WireError when it never can be."""
         searched = len(self._bytes)
         self._bytes += data
         if len(self._bytes) > LIMIT:
@@ -68,7 +86,7 @@ class Intake:
             self.wants_continue = b"\r\nexpect: 100-continue" in head.lower()
 
 
-def decode(record: bytes) -> SuggestRequest:
+def decode(record: bytes) -> Record:
     """One record, without its end mark. Raises WireError for another version or an unknown op."""
     text = SEPARATOR + record.decode("utf-8", "surrogateescape")
     head, _, line = text.partition(f"{SEPARATOR}line=")
@@ -81,7 +99,7 @@ def decode(record: bytes) -> SuggestRequest:
     op, shell = fields.get("op", ""), fields.get("shell", "")
     if op not in get_args(Op):
         raise WireError(f"unknown operation '{_printable(op)}'", "cmdai-shell install")
-    return SuggestRequest(
+    request = SuggestRequest(
         op=cast("Op", op),
         shell=cast("Shell", shell if shell in get_args(Shell) else "bash"),
         shell_version=_printable(fields.get("shell_version", "")),
@@ -95,6 +113,13 @@ def decode(record: bytes) -> SuggestRequest:
         environment=_printable(fields.get("environment", "")),
         safety_level=_printable(fields.get("safety_level", "")),
         alternative=max(0, _number(fields.get("alternative"), 0)),
+    )
+    return Record(
+        request=request,
+        pipes=fields.get("pipes", ""),
+        turn=_number(fields.get("turn"), 0),
+        patience=min(max(0, _number(fields.get("patience"), 0)), LONGEST_PATIENCE),
+        tty=fields.get("tty", ""),
     )
 
 

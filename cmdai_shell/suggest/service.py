@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from cmdai_shell.suggest.verify import Finding
 
 _PARTIAL_S = 0.04
-"""Seconds between two partial commands: an eye follows no faster, and each is judged."""
+"""Seconds before the first partial command and between two: an eye follows no faster, and each is
+judged and drawn."""
 
 _SAMPLES = 2
 """Answers asked for when the first one fails a check."""
@@ -247,7 +248,7 @@ class Suggester:
         """One answer of the model: partial commands while it comes if ``show``, then the offer.
         Raises BadCompletion when there is no command in it."""
         text = shown = ""
-        last = float("-inf")
+        last = self._clock()
         async with aclosing(self._complete(prompt, ask.deadline)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Completion):

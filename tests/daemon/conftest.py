@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -43,19 +44,21 @@ Serving = Callable[[], "asynccontextmanager[asyncio.Event]"]
 
 
 @pytest.fixture
-def serving(desk: Desk, listener: socket.socket) -> Serving:
+def serving(desk: Desk, listener: socket.socket, runtime_dir: Path) -> Serving:
     """``async with serving() as stopping``: the hook server, alive inside the block."""
 
     @asynccontextmanager
     async def serve(may_accept: Callable[[], bool] = lambda: True) -> AsyncIterator[asyncio.Event]:
         stopping = asyncio.Event()
-        server = HookServer(desk, clock=time.monotonic, may_accept=may_accept)
+        folder = os.open(runtime_dir, os.O_RDONLY)
+        server = HookServer(desk, folder=folder, clock=time.monotonic, may_accept=may_accept)
         async with asyncio.TaskGroup() as group:
             group.create_task(server.serve(listener, stopping))
             try:
                 yield stopping
             finally:
                 stopping.set()
+        os.close(folder)
 
     return serve  # type: ignore[return-value]
 

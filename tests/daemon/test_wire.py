@@ -37,7 +37,7 @@ def record(**fields: str) -> bytes:
 def read(data: bytes) -> SuggestRequest:
     found = wire.Intake().feed(data)
     assert found is not None
-    return found
+    return found.request
 
 
 class TestRequest:
@@ -105,7 +105,7 @@ class TestRequest:
             data = data[cut:] if found is None else b""
         found = found or intake.feed(data)
         assert found is not None
-        assert found.line == line
+        assert found.request.line == line
 
     @given(st.binary())
     def test_any_bytes_are_a_request_or_a_wire_error(self, data: bytes) -> None:
@@ -114,7 +114,7 @@ class TestRequest:
         except WireError as error:
             assert wire.encode(error, width=80).startswith(b"Ebad-record\x1f")  # noqa: PT017
         else:
-            assert found is None or isinstance(found, SuggestRequest)
+            assert found is None or isinstance(found, wire.Record)
 
 
 class TestHttp:
@@ -125,7 +125,7 @@ class TestHttp:
         assert intake.feed(self.HEAD + b"\r\n") is None
         found = intake.feed(record(line="list files"))
         assert found is not None
-        assert found.line == "list files"
+        assert found.request.line == "list files"
         assert intake.is_http
         assert not intake.wants_continue
 
@@ -133,7 +133,7 @@ class TestHttp:
         intake = wire.Intake()
         data = self.HEAD + b"Expect: 100-continue\r\n\r\n" + record(line="ls")
         found = [intake.feed(data[i : i + 1]) for i in range(len(data))]
-        assert found[-1] == SuggestRequest(line="ls")
+        assert found[-1] == wire.Record(request=SuggestRequest(line="ls"))
         assert found[:-1] == [None] * (len(data) - 1)
         assert intake.wants_continue
 

@@ -308,7 +308,7 @@ async def test_notices_pass():
 
 
 async def test_closing_the_press_cancels_the_model():
-    desk = Desk({"go": ["ls -la", float("inf")]})
+    desk = Desk({"go": ["ls", 0.06, " -la", float("inf")]})
     updates = desk.suggester.suggest(SuggestRequest(line="go"))
     assert await anext(updates) == Partial(text="ls -la")
     await updates.aclose()
