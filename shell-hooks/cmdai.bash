@@ -5,8 +5,8 @@
 # sends one record to the daemon and shows what comes back; it decides nothing. Rules kept here:
 #   * The line is assigned only after a whole answer. Whatever fails before that leaves it alone.
 #   * Nothing that came from the daemon is evaluated, run or fed as keys.
-#   * The talking is done in a subshell, which cannot touch the person's $!, jobs, traps, options or
-#     file descriptors, and whose variables need no care.
+#   * The talking is done by pipes that the daemon holds open, without a process. Where there are none
+#     yet, it is done in a subshell, which cannot touch the person's $!, jobs, traps or options.
 #   * Commands are called as `builtin` or `command`: people have functions named printf and read.
 
 [[ $- == *i* && ( -o emacs || -o vi ) ]] || return 0
@@ -42,6 +42,9 @@ _cmdai_armed=             # a critical command that waits for a second press
 _cmdai_armed_alternative=0
 _cmdai_armed_place=       # at this place
 _cmdai_said_place=        # where our last message stands directly above the line
+_cmdai_pipes=$$-$RANDOM$RANDOM # the name of our pair of pipes
+_cmdai_daemon=            # the process that holds it
+_cmdai_turn=0             # presses that went by it
 _cmdai_bound=             # the keys are bound
 _cmdai_conflict=          # who else holds our key, for `cmdai-shell doctor`
 
@@ -140,25 +143,47 @@ _cmdai_say() {
 # _cmdai_request OP STATUS LINE ALTERNATIVE: asks, waits, and sets _cmdai_end to what is to be done
 # (put, own, arm, keep, fail, cancel), _cmdai_text, _cmdai_message and _cmdai_risk.
 _cmdai_request() {
-  local IFS=$' \t\n' cancelled='' trap reply
+  local IFS=$' \t\n' cancelled='' trap folder record
+  local line=$3 end=unreachable risk='' message='' text='' said='' drawn=''
   # bash exports these to every child: a daemon would carry the person's line in its environment,
   # and a long line would not even let a child start.
   builtin export -n READLINE_LINE READLINE_POINT READLINE_MARK READLINE_ARGUMENT
-  trap=$(builtin trap -p INT)
+  _cmdai_capture trap builtin trap -p INT
   builtin trap 'cancelled=1' INT # without a trap Ctrl-C ends this function and takes the line along
-  reply=$(_cmdai_talk "$@")
+  _cmdai_find_folder
+  if [[ -L $folder || ( -e $folder && ! -O $folder ) ]]; then
+    end=fail
+    message="$folder belongs to somebody else or is a link: set CMDAI_RUNTIME_DIR to a folder of yours"
+  else
+    _cmdai_ask_by_pipes "$@" 2>/dev/null
+    [[ $end != unreachable || -n $cancelled ]] || _cmdai_ask_by_socket "$@"
+  fi
   builtin trap - INT
   [[ -z $trap ]] || builtin eval "$trap"
-  builtin printf '\r\e[J' >/dev/tty
+  [[ -z $drawn ]] || builtin printf '\r\e[J' >/dev/tty
 
   _cmdai_end=cancel _cmdai_text='' _cmdai_message='' _cmdai_risk=''
   [[ -z $cancelled ]] || return
   ! _cmdai_typed || return
-  IFS=$'\x1e'
-  # shellcheck disable=SC2086  # split on purpose; globbing is off
-  set -- $reply
-  _cmdai_end=${1:-fail} _cmdai_risk=${2-}
-  _cmdai_message=${3//$'\x1f'/$'\n'} _cmdai_text=${4//$'\x1f'/$'\n'}
+  _cmdai_end=$end _cmdai_risk=$risk
+  _cmdai_message=${message//$'\x1f'/$'\n'} _cmdai_text=${text//$'\x1f'/$'\n'}
+}
+
+# _cmdai_capture VARIABLE COMMAND...: what a builtin prints, without the fork that $( ) is (up to
+# three milliseconds, and more with a long history): /proc opens the nameless file of a here-document
+# for writing, too. Long, because bash makes a short one a pipe, which can be full.
+_cmdai_capture() {
+  local _cmdai_printed='' _cmdai_long _cmdai_done=''
+  builtin printf -v _cmdai_long %70000s ''
+  {
+    [[ ! -e /proc/self/fd/9 ]] || {
+      "${@:2}" >|/proc/self/fd/9
+      IFS= builtin read -r -d '' -u 9 _cmdai_printed
+      _cmdai_done=1
+    }
+  } 2>/dev/null 9<<<"$_cmdai_long"
+  [[ -n $_cmdai_done ]] || _cmdai_printed=$("${@:2}" 2>/dev/null) # no /proc, no room for a file
+  builtin printf -v "$1" %s "$_cmdai_printed"
 }
 
 # Takes what was typed during the wait: readline would read it after us, and an Enter in it would run
@@ -176,29 +201,54 @@ _cmdai_typed() {
   READLINE_POINT=$((READLINE_POINT + ${#typed}))
 }
 
-# The rest runs in a subshell, whose output is: end, risk, message, text, each ended by 0x1e.
+# _cmdai_ask_by_pipes OP STATUS LINE ALTERNATIVE: without a process. `end` stays `unreachable` if
+# there are no pipes, or nobody answers them.
+_cmdai_ask_by_pipes() {
+  local pipe=$folder/$_cmdai_pipes
+  [[ -n $_cmdai_daemon && -p $pipe.ask && -p $pipe.answer ]] || return
+  builtin kill -0 "$_cmdai_daemon" || return
+  _cmdai_write_record "$@" "turn=$((++_cmdai_turn))"
+  _cmdai_is_short "$record" || return
+  {
+    builtin printf %s "$record" >&8
+    _cmdai_receive 9 "$_cmdai_turn" 2
+  } 9<>"$pipe.answer" 8<>"$pipe.ask" # read and write: such an opening never waits for the other side
+}
+
+# What one write puts into a pipe whole.
+_cmdai_is_short() {
+  local LC_ALL=C
+  ((${#1} <= 4096))
+}
+
+# The same by the socket: for the first press, and when the daemon has to be started. In a subshell,
+# whose output is: end, risk, message, text and the daemon's process, each ended by 0x1e.
+_cmdai_ask_by_socket() {
+  local reply IFS=$'\x1e'
+  drawn=1
+  reply=$(_cmdai_talk "$@")
+  # shellcheck disable=SC2086  # split on purpose; globbing is off
+  set -- $reply
+  end=${1:-fail} risk=${2-} message=$3 text=$4 _cmdai_daemon=${5-}
+}
+
 _cmdai_talk() {
-  local line=$3 folder record client='' end='' risk='' message='' text='' said=''
+  local client='' IFS=$' \t\n'
   builtin exec 2>/dev/null
   builtin trap '' TSTP QUIT # a child stopped by Ctrl-Z would leave the shell waiting for ever
   builtin trap '[[ -z $client ]] || builtin kill "$client" 2>/dev/null' EXIT
   builtin trap 'builtin exit 130' INT
+  _cmdai_daemon=
   _cmdai_draw
-  _cmdai_find_folder
-  if [[ -L $folder || ( -e $folder && ! -O $folder ) ]]; then
-    end=fail
-    message="$folder belongs to somebody else or is a link: set CMDAI_RUNTIME_DIR to a folder of yours"
-  else
-    _cmdai_write_record "$@"
-    _cmdai_ask 5
-    if [[ $end == unreachable ]] && _cmdai_start; then
-      _cmdai_ask 15 # it may still be loading
-    fi
+  _cmdai_write_record "$@" "pipes=$_cmdai_pipes"
+  _cmdai_ask 5
+  if [[ $end == unreachable ]] && _cmdai_start; then
+    _cmdai_ask 15 # it may still be loading
   fi
   if [[ $end == unreachable ]]; then
     end=fail message='the daemon gives no answer: cmdai-shell doctor'
   fi
-  builtin printf '%s\x1e' "$end" "$risk" "$message" "$text"
+  builtin printf '%s\x1e' "$end" "$risk" "$message" "$text" "$_cmdai_daemon"
 }
 
 # Sets `folder` to the runtime folder, by the rule of README.md.
@@ -216,14 +266,14 @@ _cmdai_find_folder() {
 }
 _cmdai_socket=/hook.sock
 
-# _cmdai_write_record OP STATUS LINE ALTERNATIVE: sets `record`.
+# _cmdai_write_record OP STATUS LINE ALTERNATIVE FIELD: sets `record`.
 _cmdai_write_record() {
   local field last_command='' separators=$'[\x1e\x1f]'
-  [[ -n $3 ]] || _cmdai_hidden "$2" || last_command=$(_cmdai_last_command)
+  [[ -n $3 ]] || _cmdai_hidden "$2" || _cmdai_find_last_command
   record=v=1
   for field in "op=$1" shell=bash "shell_version=$BASH_VERSION" "cursor=$READLINE_POINT" \
     "cwd=$PWD" "path=$PATH" "width=${COLUMNS:-80}" "last_status=$2" "last_command=$last_command" \
-    "alternative=$4" "environment=${CMDAI_ENVIRONMENT-}" \
+    "alternative=$4" "$5" "environment=${CMDAI_ENVIRONMENT-}" \
     "safety_level=${CMDAI_SAFETY_LEVEL-}" "line=$3"; do
     record+=$'\x1f'${field//$separators/ }
   done
@@ -251,18 +301,17 @@ _cmdai_watch_history() {
   fi
 }
 
-# The newest entry of the history, without its number.
-_cmdai_last_command() {
+# Sets last_command to the newest entry of the history, without its number.
+_cmdai_find_last_command() {
   local HISTTIMEFORMAT='' entry
-  entry=$(builtin history 1)
-  [[ $entry =~ ^\ *[0-9]+\*?\ \ ?(.*)$ ]] && builtin printf %s "${BASH_REMATCH[1]}"
+  _cmdai_capture entry builtin history 1
+  [[ ! ${entry%$'\n'} =~ ^\ *[0-9]+\*?\ \ ?(.*)$ ]] || last_command=${BASH_REMATCH[1]}
 }
 
 # _cmdai_ask SECONDS: connects, sends the record, reads the reply; gives up after so long a silence
 # (a daemon says something every second). `end` is `unreachable` if not one byte came.
 _cmdai_ask() {
   local relay socket=$folder$_cmdai_socket reply
-  end=unreachable
   [[ -S $socket ]] || return
   case $_cmdai_relay_kind in
     nc) relay=("$_cmdai_relay" -U "$socket") ;;
@@ -273,27 +322,57 @@ _cmdai_ask() {
   builtin exec {reply}< <(builtin exec "${relay[@]}" < <(builtin printf %s "$record"))
   # shellcheck disable=SC2034  # for the EXIT trap of _cmdai_talk
   client=$!
-  _cmdai_receive "$reply" "$1"
+  _cmdai_receive "$reply" '' "$1"
   builtin exec {reply}<&-
 }
 
-# _cmdai_receive FD SECONDS: reads the reply to its end, showing it as it comes.
+# _cmdai_receive FD TURN SECONDS: reads the reply to its end, showing it as it comes. In a pipe it
+# begins with @TURN; what is before was left by an earlier press. Every twentieth of a second without
+# a word it looks for Ctrl-C and typed keys, and draws what has come.
 _cmdai_receive() {
-  local row kind=keep code
-  while IFS= builtin read -r -t "$2" -u "$1" row; code=$?; ((code == 0)); do
-    [[ $end != unreachable ]] || end=fail message='the daemon went away: your line is back'
-    ! builtin read -t 0 </dev/tty || return # see _cmdai_typed
-    case $row in
-      T*) text=${row:1} kind=put && _cmdai_draw ;;
-      M*) said=${row:1} && _cmdai_draw ;;
-      W*) row=${row:1} risk=${row%%$'\x1f'*} ;;
-      A0/*) kind=own ;;
-      P*) text=${row:1} kind=arm ;;
-      E*) end=fail message=${row#*$'\x1f'} && return ;;
-      D*) end=$kind message=$said && return ;;
-    esac
+  local row='' part kind=keep code waited=0
+  while :; do
+    IFS= builtin read -r -t 0.05 -u "$1" part
+    code=$?
+    row+=$part
+    if ((code > 128)); then
+      [[ -z $cancelled ]] && ! builtin read -t 0 </dev/tty || return # see _cmdai_typed
+      ((++waited < $3 * 20)) || break
+      [[ -z $2 ]] || builtin kill -0 "$_cmdai_daemon" || break
+      [[ $drawn == "$text,$said" ]] || _cmdai_draw
+      continue
+    fi
+    ((code == 0)) || break
+    if [[ -z $2 || $end != unreachable ]]; then
+      [[ $end != unreachable ]] || end=fail message='the daemon went away: your line is back'
+      _cmdai_take "$row" || return
+    elif [[ $row == "@$2" ]]; then
+      end=fail message='the daemon went away: your line is back'
+      set -- "$1" "$2" 5
+    elif [[ $row == K0 ]]; then
+      return
+    fi
+    row='' waited=0
+    ! builtin read -t 0 </dev/tty || return
   done
-  ((code <= 128)) || end=fail message='the daemon is silent: your line is back'
+  ((code <= 128 || waited < $3 * 20)) || [[ -n $2 && $end == unreachable ]] ||
+    end=fail message='the daemon is silent: your line is back'
+}
+
+# _cmdai_take ROW: one line of the reply; false when it is the last.
+_cmdai_take() {
+  local row=${1:1}
+  case $1 in
+    T*) text=$row kind=put ;;
+    M*) said=$row ;;
+    W*) risk=${row%%$'\x1f'*} ;;
+    A0/*) kind=own ;;
+    P*) text=$row kind=arm ;;
+    K[1-9]*) _cmdai_daemon=$row ;;
+    E*) end=fail message=${row#*$'\x1f'} ;;
+    D*) end=$kind message=$said ;;
+  esac
+  [[ $1 != [ED]* ]]
 }
 
 # Starts the daemon, which goes on in the background without the person's terminal.
@@ -312,6 +391,7 @@ _cmdai_start() {
 # cannot spill into a second row.
 _cmdai_draw() {
   local row=${text:-$line} width=${COLUMNS:-80} note=${said:-…}
+  drawn=$text,$said
   [[ $width == [1-9]* && $width != *[!0-9]* ]] || width=80
   width=$((width > ${#note} + 4 ? width - ${#note} - 4 : 0))
   row=${row:0:width}
@@ -383,18 +463,21 @@ _cmdai_sequence() {
 }
 
 # Sets _cmdai_conflict to what the person or another tool has put on the key, or on keys that begin
-# with it. One process, because `bind` only prints; not < <( ), which would set the person's $!.
+# with it.
 _cmdai_find_holder() {
-  local keymap line bound IFS=$'\n'
-  bound=$(
-    for keymap in emacs-standard vi-insert vi-command; do
-      builtin bind -m "$keymap" -X
-      builtin bind -m "$keymap" -s
-    done
-  )
+  local line bound IFS=$'\n'
+  _cmdai_capture bound _cmdai_list_keys
   _cmdai_conflict=
   for line in $bound; do # globbing is off
     [[ $line != "\"$1"* || $line == *_cmdai_* ]] || { _cmdai_conflict=$line && return; }
+  done
+}
+
+_cmdai_list_keys() {
+  local keymap
+  for keymap in emacs-standard vi-insert vi-command; do
+    builtin bind -m "$keymap" -X
+    builtin bind -m "$keymap" -s
   done
 }
 

@@ -296,3 +296,34 @@ def test_the_persons_ps0_is_still_shown_and_may_be_replaced(
     terminal.press("C-g")
     terminal.wait_line("ls -la")
     assert answering.records[0]["last_command"] == b"false it"
+
+
+def test_another_process_under_the_daemons_number_is_no_obstacle(lab: Lab) -> None:
+    terminal = lab.open("bash")
+    suggest(terminal)
+    terminal.press("C-u")
+    run(terminal, "_cmdai_daemon=$$")
+    lab.daemon.kill()
+    terminal.wait_line("")
+    suggest(terminal, "delete build", "rm -rf ./build")
+
+
+def test_without_a_place_for_files_a_press_is_answered(lab: Lab) -> None:
+    terminal = lab.open("bash", after="TMPDIR=/nowhere; trap 'echo trapped' INT")
+    suggest(terminal)
+    terminal.press("C-u")
+    run(terminal, "kill -INT $$")
+    terminal.wait_screen("^trapped")
+
+
+def test_a_trap_and_a_command_of_any_length_are_kept(lab: Lab, answering: PlayedDaemon) -> None:
+    history = lab.folder / "long"
+    history.write_text("false " + "x" * 200_000 + "\n")
+    terminal = lab.open(
+        "bash",
+        after=f"history -r {history}; printf -v long '%0100000d'; trap \": $long; echo kept\" INT",
+    )
+    suggest(terminal)
+    terminal.press("C-u")
+    run(terminal, "kill -INT $$")
+    terminal.wait_screen("^kept")
