@@ -78,7 +78,7 @@ def render(shell: Shell, *, python: str, relay: Relay) -> str:
         "PYTHON": python,
         "RELAY_KIND": relay.kind,
         "RELAY": relay.path,
-        "PRESS": str(resource("shell-hooks/press.zsh")),
+        "PRESS": str(resource(f"shell-hooks/press.{shell}")),
         "VERSION": __version__,
     }
     template = resource(f"shell-hooks/cmdai.{shell}").read_text(encoding="utf-8")

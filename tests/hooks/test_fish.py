@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cmdai_shell.config import paths
+from cmdai_shell.config.paths import resource
 from tests.hooks.conftest import FOLDERS, Lab
 
 if TYPE_CHECKING:
@@ -143,9 +144,9 @@ def test_hook_and_daemon_agree_on_the_folder(
         monkeypatch.delenv(name, raising=False)
     for name, value in FOLDERS[case].items():
         monkeypatch.setenv(name, value)
-    hook = lab.hook("fish")
-    hook.write_text(hook.read_text().replace("status is-interactive", "true"))
-    done = fish(lab, f"source {hook}; _cmdai_folder", {"LC_ALL": "C.UTF-8", **FOLDERS[case]})
+    script = f"source {resource('shell-hooks/press.fish')}; _cmdai_find_folder; "
+    script += "echo $_cmdai_folder"
+    done = fish(lab, script, {"LC_ALL": "C.UTF-8", **FOLDERS[case]})
     assert done.stdout.strip() == str(paths.runtime_dir())
 
 
@@ -155,5 +156,5 @@ def test_hook_and_daemon_agree_on_the_folder(
 def test_keys_as_a_person_writes_them(lab: Lab, written: str, sent: str) -> None:
     hook = lab.hook("fish")
     hook.write_text(hook.read_text().replace("status is-interactive", "true"))
-    done = fish(lab, f"source {hook}; printf %s (_cmdai_sequence '{written}' '') | od -An -tx1", {})
+    done = fish(lab, f"source {hook}; printf %s (_cmdai_sequence '{written}') | od -An -tx1", {})
     assert done.stdout.replace(" ", "").strip() == sent

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cmdai_shell.config.paths import resource
 from cmdai_shell.core import Shell
 from cmdai_shell.errors import CmdaiError
 from cmdai_shell.hooks.render import SHELLS, Relay, find_relay, quote, relay_command, render
@@ -89,8 +90,11 @@ def test_no_placeholder_is_left_and_the_shell_can_read_it(shell: Shell, tmp_path
     assert not re.search(r"@[A-Z_]+@", text)
     hook = tmp_path / "hook"
     hook.write_text(text)
-    done = subprocess.run([require(shell), "-n", str(hook)], capture_output=True, check=False)
-    assert (done.returncode, done.stderr) == (0, b"")
+    press = resource(f"shell-hooks/press.{shell}")
+    for file in (hook, press) if press.exists() else (hook,):
+        done = subprocess.run([require(shell), "-n", str(file)], capture_output=True, check=False)
+        assert (done.returncode, done.stderr) == (0, b"")
+    assert press.exists() == (str(press) in text)
 
 
 @pytest.mark.parametrize("path", ["/a\nb/python", "/a\x1bb", "/a\x00b"])

@@ -1,0 +1,421 @@
+# What a press of the key does in fish. Read by cmdai.fish at the first one.
+#
+# The key function sends one record to the daemon and shows what comes back; it decides nothing.
+#   * The line is assigned only after a whole answer. Whatever fails before that leaves it alone.
+#   * Nothing that came from the daemon is evaluated, run or fed as keys.
+#   * A press is to take 5 ms: each ( ) costs a quarter of one, a pipe between two functions a whole
+#     one (fish starts threads), a process several. So what is seldom needed is asked for by
+#     `string match -q`, which costs nothing, and only then done.
+
+# What is remembered from press to press, until the next prompt.
+set -g _cmdai_own # the person's own text
+set -g _cmdai_own_cursor 0 # and its cursor
+set -g _cmdai_last # the suggestion made from it
+set -g _cmdai_alternative 0 # and which alternative that is
+set -g _cmdai_armed # a critical command that waits for a second press
+set -g _cmdai_armed_alternative 0
+set -g _cmdai_armed_line # on this line
+set -g _cmdai_said_line # ":" and the line when our last message stands directly above the prompt
+set -g _cmdai_prompt # the rows of the prompt
+set -g _cmdai_prompt_place # in this folder, ":" before it; empty when they have to be counted
+
+set -g _cmdai_asking # not empty while a request is under way
+set -g _cmdai_preview # not empty while a preview is on the screen
+
+# The pipes, once the daemon has made them (README.md, "Pipes").
+set -g _cmdai_name $fish_pid-(builtin random)
+set -g _cmdai_turn 1
+set -g _cmdai_pipes # their path without its ending
+set -g _cmdai_daemon # the process that holds them
+set -g _cmdai_alive # what its /proc/PID/stat looks like while it lives
+set -g _cmdai_tty (builtin realpath /proc/self/fd/0 2>/dev/null)
+string match -q '/dev/*' -- "$_cmdai_tty"; or set _cmdai_tty
+set -g _cmdai_folder
+set -g _cmdai_folder_from # the three variables that it was found by
+
+function _cmdai_status
+    return $argv[1]
+end
+
+# --- The keys ------------------------------------------------------------------------------------
+
+# Ctrl-G: a state machine whose state is what stands on the line.
+function _cmdai_key
+    set -l last_status $status
+    # fish's own role of this key: leave the pager or the history search
+    if commandline --paging-mode; or commandline --search-mode
+        commandline -f cancel
+        return
+    end
+    _cmdai_look
+    if test -n "$_cmdai_armed"; and test ":$_cmdai_line" = ":$_cmdai_armed_line"
+        _cmdai_put "$_cmdai_armed" $_cmdai_armed_alternative
+        return
+    end
+    set _cmdai_armed
+    set -l wanted 0
+    if test -n "$_cmdai_line"; and test ":$_cmdai_line" = ":$_cmdai_last"
+        set wanted (builtin math $_cmdai_alternative + 1)
+        _cmdai_request next $last_status "$_cmdai_own" $wanted
+    else
+        set _cmdai_own "$_cmdai_line"
+        set _cmdai_own_cursor $_cmdai_cursor
+        set _cmdai_last
+        _cmdai_request suggest $last_status "$_cmdai_line" 0
+    end
+
+    switch $_cmdai_end
+        case put
+            _cmdai_put "$_cmdai_text" $wanted
+        case own
+            commandline -r -- "$_cmdai_own"
+            commandline -C $_cmdai_own_cursor
+            set _cmdai_last
+        case arm
+            set _cmdai_armed "$_cmdai_text"
+            set _cmdai_armed_alternative $wanted
+            set _cmdai_armed_line "$_cmdai_line"
+    end
+    _cmdai_say
+end
+
+# Alt-G: explains the line as it stands, changes nothing.
+function _cmdai_explain
+    set -l last_status $status
+    _cmdai_look
+    _cmdai_request explain $last_status "$_cmdai_line" 0
+    _cmdai_say
+end
+
+# The line, its cursor, and the row of the line the cursor is in.
+function _cmdai_look
+    set -l IFS \n
+    set -l all (commandline -C; commandline --line; commandline -b)
+    set -g _cmdai_cursor $all[1]
+    set -g _cmdai_row $all[2]
+    set -g _cmdai_line "$all[3]"
+    if set -q all[4]
+        set IFS
+        set _cmdai_line (string join \n -- $all[3..-1])
+    end
+end
+
+# Another line begins: equal words on it are new words.
+function _cmdai_forget --on-event fish_prompt --on-event fish_cancel
+    set _cmdai_own
+    set _cmdai_last
+    set _cmdai_armed
+    set _cmdai_said_line
+    set _cmdai_prompt_place
+end
+
+# The text becomes the line, the cursor at its end.
+function _cmdai_put -a text alternative
+    commandline -r -- "$text"
+    set _cmdai_last "$text"
+    set _cmdai_alternative $alternative
+    set _cmdai_armed
+end
+
+# The daemon's last message stays above the prompt: it is written over the prompt, which fish then
+# draws again below. fish goes up by as many rows as it believes to be above the cursor, so these are
+# given back. A message that an earlier press left directly above the prompt is replaced.
+function _cmdai_say
+    if test $_cmdai_end != cancel -a -n "$_cmdai_message"
+        set -l style 2
+        switch "$_cmdai_risk"
+            case 'caution*'
+                set style 33
+            case 'dangerous*' 'critical*'
+                set style 31
+        end
+        set -l shown "$_cmdai_message"
+        string match -qr '[^\P{Cc}\n]' -- "$shown"
+        and set shown (string replace -ra '[^\P{Cc}\n]' ' ' -- "$shown" | string collect)
+        test "$_cmdai_prompt_place" = ":$PWD"; or _cmdai_count_rows
+        set -l above $_cmdai_prompt[2..-1]
+        set -q _cmdai_prompt[2]; or set above # [2..-1] of one is that one
+        test $_cmdai_row -gt 1; and set -a above (string repeat -N -n (builtin math $_cmdai_row - 1) x\n)
+        begin
+            _cmdai_erase
+            for row in $above
+                builtin printf '\e[A'
+            end
+            test ":$_cmdai_line" = "$_cmdai_said_line"; and builtin printf '\e[A'
+            builtin printf '\r\e[J\e[%smcmdai: %s\e[0m\n' $style "$shown"
+            for row in $above
+                builtin printf '\n'
+            end
+        end >/dev/tty
+        set _cmdai_said_line
+        if string match -qr "^.{0,$_cmdai_width}\\z" -- "cmdai: $shown  "
+            switch $_cmdai_end
+                case put
+                    set _cmdai_said_line ":$_cmdai_text"
+                case own
+                    set _cmdai_said_line ":$_cmdai_own"
+                case '*'
+                    _cmdai_look # somebody may have typed
+                    set _cmdai_said_line ":$_cmdai_line"
+            end
+        end
+    end
+    set _cmdai_asking
+    set -q _cmdai_preview[1]; and _cmdai_erase >/dev/tty
+    commandline -f repaint
+end
+
+# The prompt may be slow: this is done while the daemon works.
+function _cmdai_count_rows
+    set -l IFS \n
+    set _cmdai_prompt (fish_prompt </dev/null)
+    set _cmdai_prompt_place ":$PWD"
+end
+
+# --- One request ---------------------------------------------------------------------------------
+
+# Asks, waits, and sets _cmdai_end to what is to be done (put, own, arm, keep, fail, cancel),
+# _cmdai_text, _cmdai_message and _cmdai_risk.
+function _cmdai_request -a op last_status line alternative
+    set -g _cmdai_end unreachable
+    set -g _cmdai_text
+    set -g _cmdai_message
+    set -g _cmdai_risk
+    set -g _cmdai_waiting # how many bytes wait at the terminal, if the daemon says so
+    set -g _cmdai_width 80
+    string match -qr '^[1-9]\d{0,3}$' -- "$COLUMNS"; and set _cmdai_width $COLUMNS
+    set _cmdai_asking 1
+    test "$_cmdai_folder_from" = "$CMDAI_RUNTIME_DIR|$XDG_RUNTIME_DIR|$TMPDIR"; or _cmdai_find_folder
+    if test -L "$_cmdai_folder"; or test -e "$_cmdai_folder" -a ! -O "$_cmdai_folder"
+        set _cmdai_end fail
+        set _cmdai_message "$_cmdai_folder belongs to somebody else or is a link: set CMDAI_RUNTIME_DIR to a folder of yours"
+        return
+    end
+
+    set -l last_command
+    test -n "$line"; or set last_command "$_cmdai_command"
+    set -l values "$PWD" "$PATH" "$last_command" "$CMDAI_ENVIRONMENT" "$CMDAI_SAFETY_LEVEL" "$line"
+    if string match -qr '[\x1e\x1f]' -- $values
+        set -l IFS
+        for number in 1 2 3 4 5 6
+            set -l clean (string replace -ra '[\x1e\x1f]' ' ' -- "$values[$number]")
+            set values[$number] "$clean"
+        end
+    end
+    set -l record "op=$op"\x1fshell=fish\x1f"shell_version=$version"\x1f"cursor=$_cmdai_cursor"
+    set record "$record"\x1f"cwd=$values[1]"\x1f"path=$values[2]"\x1f"width=$COLUMNS"
+    set record "$record"\x1f"last_status=$last_status"\x1f"last_command=$values[3]"
+    set record "$record"\x1f"alternative=$alternative"\x1f"environment=$values[4]"
+    set record "$record"\x1f"safety_level=$values[5]"\x1fpatience=5\x1f"tty=$_cmdai_tty"
+    set record "$record"\x1f"line=$values[6]"\x1e
+
+    test "$_cmdai_pipes" = "$_cmdai_folder/$_cmdai_name"
+    and _cmdai_ask_pipes v=1\x1f"turn=$_cmdai_turn"\x1f"$record"
+    if test $_cmdai_end = unreachable
+        set record v=1\x1f"pipes=$_cmdai_name"\x1f"$record"
+        _cmdai_draw '…'
+        _cmdai_ask 5 "$record"
+        if test $_cmdai_end = unreachable; and _cmdai_start
+            _cmdai_ask 15 "$record" # it may still be loading
+        end
+        if test $_cmdai_end = unreachable
+            set _cmdai_end fail
+            set _cmdai_message 'the daemon gives no answer: cmdai-shell doctor'
+        end
+    end
+    test "$_cmdai_waiting" = 0; or _cmdai_typed
+end
+
+# The runtime folder, by the rule of README.md.
+function _cmdai_find_folder
+    set -l folder "$TMPDIR"
+    test -n "$folder"; or set folder /tmp
+    set folder (string replace -r '/$' '' -- "$folder")/cmdai-shell-$EUID
+    test -n "$XDG_RUNTIME_DIR"; and set folder (string replace -r '/$' '' -- "$XDG_RUNTIME_DIR")/cmdai-shell
+    test -n "$CMDAI_RUNTIME_DIR"; and set folder (string replace -r '(?<=.)/$' '' -- "$CMDAI_RUNTIME_DIR")
+    # The limit is in bytes; as a URL every byte that is not a plain character is one %XX.
+    set -l bytes (string escape --style=url -- "$folder" | string replace -ra '%..' x | string length)
+    test $bytes -le 90; or set folder /tmp/cmdai-shell-$EUID
+    set _cmdai_folder "$folder"
+    set _cmdai_folder_from "$CMDAI_RUNTIME_DIR|$XDG_RUNTIME_DIR|$TMPDIR"
+end
+
+# By the pipes, with no process. _cmdai_end stays `unreachable` if the daemon does not answer there.
+# Opening or reading them would wait for ever for a daemon that is dead or stopped, so its state is
+# looked at first; one that hangs is killed by its own timer (`patience`).
+function _cmdai_ask_pipes -a record
+    test -p $_cmdai_pipes.ask -a -p $_cmdai_pipes.answer -a -r /proc/$_cmdai_daemon/stat; or return
+    # at most 4096 bytes: every character may be one, and 300 of them may be four
+    string match -qr '(?s)^(?=.{0,3196}\z)(?:[\x00-\x7f]*+[^\x00-\x7f]){0,300}[\x00-\x7f]*\z' -- "$record"; or return
+    builtin read -l found </proc/$_cmdai_daemon/stat
+    string match -qr $_cmdai_alive -- "$found"; or return
+    begin
+        builtin printf %s "$record" >>$_cmdai_pipes.ask
+        set -l turn @$_cmdai_turn
+        set _cmdai_turn (builtin math $_cmdai_turn + 1)
+        test "$_cmdai_prompt_place" = ":$PWD"; or _cmdai_count_rows
+        while builtin read -l row
+            switch "$row"
+                case $turn
+                    _cmdai_receive
+                    break
+                case K0
+                    break
+            end
+        end
+    end <$_cmdai_pipes.answer
+end
+
+# By the socket. Gives up after so long a silence (a daemon says something every second). fish's
+# `read` cannot time out, so the relay does it, and only its exit status tells a silent daemon from
+# none at all. _cmdai_end stays `unreachable` if there is none.
+function _cmdai_ask -a seconds record
+    set -l socket $_cmdai_folder/hook.sock
+    test -S "$socket"; or return
+    set -l relay
+    switch $_cmdai_relay_kind
+        case nc
+            set relay $_cmdai_relay -w $seconds -U $socket
+        case socat
+            set relay $_cmdai_relay -t $seconds - UNIX-CONNECT:$socket
+        case curl
+            set relay $_cmdai_relay -sN -y $seconds -Y 1 --unix-socket $socket --data-binary @- http://cmdai/
+        case '*'
+            set relay $_cmdai_python -I -S $_cmdai_relay $socket $seconds
+    end
+    builtin printf %s "$record" | command $relay 2>/dev/null | _cmdai_receive
+    set -l code $pipestatus[2]
+    if test $_cmdai_end = unreachable; and contains -- $code 0 28 # 28: curl's own timeout
+        set _cmdai_end fail
+        set _cmdai_message 'the daemon gives no answer: your line is back'
+    end
+end
+
+# Reads the reply to its end, showing it as it comes; the verdict begins what comes all at once.
+function _cmdai_receive
+    set -l kind keep
+    set -l said
+    set -l whole
+    while builtin read -l -d '' letter rest
+        if test $_cmdai_end = unreachable
+            set _cmdai_end fail
+            set _cmdai_message 'the daemon went away: your line is back'
+        end
+        switch "$letter"
+            case T P
+                _cmdai_several_rows "$rest"
+                set _cmdai_text "$_cmdai_rows"
+                set kind put
+                test $letter = P; and set kind arm
+                test -n "$whole" -o $letter = P; or _cmdai_draw "$rest"
+            case M
+                set said "$rest"
+                test -n "$whole"; or _cmdai_draw "$rest"
+            case W
+                set _cmdai_risk "$rest"
+                set whole 1
+            case A
+                string match -q '0/*' -- "$rest"; and set kind own
+            case I
+                set _cmdai_waiting "$rest"
+            case K
+                _cmdai_take_pipes "$rest"
+            case E
+                _cmdai_several_rows (string replace -r '^[^\x1f]*\x1f' '' -- "$rest")
+                set _cmdai_message "$_cmdai_rows"
+                break
+            case D
+                _cmdai_several_rows "$said"
+                set _cmdai_message "$_cmdai_rows"
+                test $_cmdai_end = cancel; or set _cmdai_end $kind
+                break
+        end
+    end
+end
+
+# A text as it travels, with its newlines, in _cmdai_rows.
+function _cmdai_several_rows -a text
+    set -g _cmdai_rows "$text"
+    set -l IFS
+    string match -q '*'\x1f'*' -- "$text"
+    and set _cmdai_rows (string replace -a \x1f \n -- "$text")
+end
+
+# The daemon has made them. When it started tells its process from a later one of that number.
+function _cmdai_take_pipes -a daemon
+    set _cmdai_pipes
+    string match -qr '^[1-9]\d*$' -- "$daemon"; and test -r /proc/$daemon/stat; or return
+    builtin read -l found </proc/$daemon/stat
+    set -l started (string replace -rf '^.*\) \S (?:\S+ ){18}(\d+) .*$' '$1' -- "$found"); or return
+    set _cmdai_alive "\\) [RSD] (?:\\S+ ){18}$started "
+    set _cmdai_daemon $daemon
+    set _cmdai_pipes "$_cmdai_folder/$_cmdai_name"
+end
+
+# Starts the daemon, which goes on in the background without the person's terminal.
+function _cmdai_start
+    _cmdai_draw 'starting the daemon …'
+    set -l problem (command $_cmdai_python -I -m cmdai_shell.daemon start 2>&1 >/dev/null </dev/null)
+    and return
+    test $_cmdai_end = cancel; and return 1
+    set _cmdai_end fail
+    set _cmdai_message "$problem[-1]"
+    test -n "$_cmdai_message"; or set _cmdai_message 'the daemon does not start: cmdai-shell doctor'
+    return 1
+end
+
+# --- What was typed meanwhile --------------------------------------------------------------------
+
+# Takes what was typed during the wait: fish would read it after us, and an Enter in it would run a
+# command that nobody has seen. Up to that Enter the text goes to the cursor; the answer is dropped.
+function _cmdai_typed
+    set -l typed (_cmdai_read_waiting </dev/tty | string collect -N)
+    test -n "$typed"; or return
+    set _cmdai_end keep
+    set _cmdai_message 'stopped: you typed'
+    string match -q '*'\n'*' -- "$typed"; or string match -q '*'\r'*' -- "$typed"
+    and set _cmdai_message 'stopped by Enter: nothing was run'
+    set typed (string match -r '^[^\n\r]*' -- "$typed")
+    string match -q '*'\e'*' -- "$typed[1]"; and return # an arrow, say
+    commandline -i -- (string replace -ra '\p{Cc}' '' -- "$typed[1]")
+end
+
+# What the terminal has ready, without waiting for more.
+function _cmdai_read_waiting
+    if test -d /proc/self # Linux
+        command dd bs=4096 count=1 iflag=nonblock 2>/dev/null
+    else
+        command sh -c 'was=$(stty -g); stty -icanon min 0 time 0; dd bs=4096 count=1; stty "$was"' 2>/dev/null
+    end
+end
+
+# --- The preview: one dim row below the cursor ---------------------------------------------------
+
+# ESC D goes down and scrolls if it must. Automatic wrapping is off meanwhile, so that wide
+# characters cannot spill into a second row.
+function _cmdai_draw -a text
+    if not string match -qr "^\\P{Cc}{0,$_cmdai_width}\\z" -- "$text"
+        set text (string replace -ra '[\x1f\n]' ' ⏎ ' -- "$text" | string replace -ra '\p{Cc}' ' ' | string sub -l $_cmdai_width)
+    end
+    begin
+        set -q _cmdai_preview[1]; or builtin printf '\eD'
+        builtin printf '\e[?7l\r\e[K\e[2m%s\e[0m\e[?7h' "$text"
+    end >/dev/tty
+    set _cmdai_preview 1
+end
+
+function _cmdai_erase
+    set -q _cmdai_preview[1]; or return
+    set _cmdai_preview
+    builtin printf '\r\e[K\e[A'
+end
+
+# Ctrl-C ends the key function where it stands, or only the statement it is at (this depends on the
+# nesting and on fish's version): both leave the line as it is. The preview goes.
+function _cmdai_cancel --on-signal INT
+    set -q _cmdai_asking[1]; or return
+    set _cmdai_asking
+    set _cmdai_end cancel
+    _cmdai_erase >/dev/tty
+    commandline -f repaint
+end
