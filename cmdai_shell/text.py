@@ -19,7 +19,7 @@ _LINE_ENDS = "\n\r\v\f\x85\u2028\u2029"
 def visible(text: str) -> str:
     """The text without terminal sequences and without control, format (bidirectional, zero-width)
     or surrogate characters; every kind of white space is a space or a newline."""
-    if text.isascii() and text.isprintable():
+    if text.isprintable():  # nothing of category C, and of Z only the blank
         return text
     text = _SEQUENCE.sub("", text).replace("\r\n", "\n")
     return "".join(_character(character) for character in text)

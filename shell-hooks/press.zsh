@@ -11,6 +11,10 @@ typeset -g _cmdai_fd=${_cmdai_fd-} _cmdai_op= _cmdai_record= _cmdai_unread= _cmd
 typeset -g _cmdai_before= _cmdai_message= _cmdai_offer= _cmdai_arm=
 typeset -gi _cmdai_cursor=0 _cmdai_wanted=0 _cmdai_answered=0 _cmdai_restarts=0
 typeset -gi _cmdai_silence=0 _cmdai_ticking=${_cmdai_ticking:-0}
+typeset -g _cmdai_pipes=${_cmdai_pipes:-$$-$RANDOM$RANDOM} # the name of our pair of pipes
+typeset -g _cmdai_daemon=${_cmdai_daemon-}         # the process that holds it, if there is one
+typeset -gi _cmdai_turn=${_cmdai_turn:-0}
+typeset -g _cmdai_awaited=                         # what the reply begins with
 
 # What the next press compares the line with.
 typeset -g _cmdai_own= _cmdai_last= _cmdai_armed_line=
@@ -23,7 +27,7 @@ _cmdai_key() {
     _cmdai_give_up cancelled
     return 0
   fi
-  _cmdai_hang_up # the person typed since: a new line, a new request
+  [[ -z $_cmdai_fd ]] || _cmdai_hang_up # the person typed since: a new line, a new request
   if [[ -n $_cmdai_armed && $BUFFER == "$_cmdai_armed_line" ]]; then
     _cmdai_show $_cmdai_armed
     _cmdai_last=$BUFFER _cmdai_armed= _cmdai_alternative=$_cmdai_armed_alternative
@@ -60,6 +64,7 @@ _cmdai_ask() { # op alternative last_status
     v=1 "op=$1" shell=zsh "shell_version=$ZSH_VERSION"
     "cursor=$CURSOR" "cwd=$PWD" "path=$PATH" "width=$(( COLUMNS - $#_cmdai_prefix ))"
     "last_status=$3" "last_command=$command" "alternative=$2"
+    "turn=$(( ++_cmdai_turn ))" "pipes=$_cmdai_pipes"
     "environment=${CMDAI_ENVIRONMENT-}" "safety_level=${CMDAI_SAFETY_LEVEL-}" "line=$line"
   )
   _cmdai_record=${(pj:\x1f:)fields//[$'\x1e\x1f']/ }$'\x1e'
@@ -74,6 +79,10 @@ _cmdai_connect() {
   if [[ -L $folder || ( -d $folder && ! -O $folder ) ]]; then
     _cmdai_give_up "$folder belongs to somebody else or is a link"
     return 0
+  elif _cmdai_open_pipes 2> /dev/null; then
+    _cmdai_awaited=@$_cmdai_turn _cmdai_unread= _cmdai_answered=0
+    _cmdai_listen _cmdai_receive
+    return 0
   elif [[ ! -S $folder/hook.sock ]]; then
     return 1
   elif (( ! $+builtins[zsocket] )); then
@@ -85,8 +94,25 @@ _cmdai_connect() {
   else
     return 1
   fi
-  _cmdai_unread= _cmdai_answered=0
+  _cmdai_awaited= _cmdai_unread= _cmdai_answered=0
   _cmdai_listen _cmdai_receive
+}
+
+# The same by the pipes that the daemon made for us, which spares it a connection. Opening what is
+# asked fails when nobody holds its other end; nothing here waits.
+_cmdai_open_pipes() {
+  setopt no_multibyte
+  local ask pipe=$folder/$_cmdai_pipes
+  [[ -n $_cmdai_daemon && -p $pipe.ask && -p $pipe.answer ]] || return 1
+  (( $#_cmdai_record <= 4096 )) || return 1 # that much is written whole
+  sysopen -w -o nonblock,cloexec -u ask $pipe.ask || return 1
+  if sysopen -r -o nonblock,cloexec -u _cmdai_fd $pipe.answer; then
+    syswrite -o $ask -- "$_cmdai_record" || { exec {_cmdai_fd}>&-; _cmdai_fd= }
+  else
+    _cmdai_fd=
+  fi
+  exec {ask}>&-
+  [[ -n $_cmdai_fd ]]
 }
 
 # Writes the record, never more at once than fits where there is room (2048 bytes: SO_SNDLOWAT), so
@@ -177,7 +203,7 @@ _cmdai_started() {
 
 # A part of the reply. A line is whole once its newline is here.
 _cmdai_receive() {
-  local chunk line message=$_cmdai_message newline=$'\n'
+  local chunk line text message=$_cmdai_message newline=$'\n'
   local -a lines
   [[ $1 == "$_cmdai_fd" ]] || return 0 # a closed descriptor's handler may be called once more
   _cmdai_typed && return 0
@@ -188,29 +214,31 @@ _cmdai_receive() {
     (*) _cmdai_broke_off; zle -R; return 0 ;;
   esac
   [[ $chunk == *$'\n'* ]] || return 0
-  _cmdai_answered=1
   lines=("${(@ps:\n:)_cmdai_unread}")
   _cmdai_unread=$lines[-1]
   for line in "${(@)lines[1,-2]}"; do
-    _cmdai_take "$line[1]" "${line[2,-1]//$'\x1f'/$newline}"
+    if [[ -n $_cmdai_awaited ]]; then # before it is what an earlier press left unread
+      [[ $line != "$_cmdai_awaited" ]] || _cmdai_awaited=
+      [[ $line != K0 ]] || { _cmdai_elsewhere; return 0 }
+      continue
+    fi
+    _cmdai_answered=1
+    text=${line[2,-1]//$'\x1f'/$newline}
+    case $line in # here, not in a function: each call under this emulation takes 20 microseconds
+      (T*) [[ $_cmdai_op == explain ]] || _cmdai_offer=$text ;;
+      (M*) _cmdai_message=$text ;;
+      (A0/*) _cmdai_op=restore ;;
+      (P*) _cmdai_arm=$text ;;
+      (K*) _cmdai_daemon=$text ;;
+      (E*) _cmdai_give_up "${text#*$newline}" ;;
+      (D*) _cmdai_done ;;
+    esac # W: zle -M knows no colours; the words are in M
   done
   if [[ -n $_cmdai_fd ]]; then
     [[ -z $_cmdai_offer || $_cmdai_offer == "$_cmdai_shown" ]] || _cmdai_show $_cmdai_offer
     [[ $_cmdai_message == "$message" ]] || _cmdai_say $_cmdai_message
   fi
   zle -R
-}
-
-_cmdai_take() { # letter text
-  case $1 in
-    (T) [[ $_cmdai_op == explain ]] || _cmdai_offer=$2 ;;
-    (M) _cmdai_message=$2 ;;
-    (W) ;; # zle -M knows no colours; the words are in M
-    (A) [[ $2 == 0/* ]] && _cmdai_op=restore ;;
-    (P) _cmdai_arm=$2 ;;
-    (E) _cmdai_give_up "${2#*$'\n'}" ;;
-    (D) _cmdai_done ;;
-  esac
 }
 
 _cmdai_done() {
@@ -227,6 +255,13 @@ _cmdai_done() {
     _cmdai_put_back
   fi
   _cmdai_say $_cmdai_message
+}
+
+# The daemon is about to be replaced: its successor answers at the socket.
+_cmdai_elsewhere() {
+  _cmdai_hang_up
+  _cmdai_daemon=
+  _cmdai_connect || _cmdai_start
 }
 
 _cmdai_broke_off() {

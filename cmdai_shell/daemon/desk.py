@@ -20,6 +20,7 @@ from cmdai_shell.errors import CmdaiError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
+    from pathlib import Path
 
     from cmdai_shell.core import Clock
 
@@ -44,6 +45,7 @@ class Desk:
         self._started = clock()
         self._started_at = time.time()
         self._chain: Chain | None = None
+        self._file = config_file()
         self._read: Stamp | None = None
         self._begun: asyncio.Queue[Chain] = asyncio.Queue()
         """Chains whose background life ``live`` has yet to start."""
@@ -90,7 +92,7 @@ class Desk:
 
         Raises ConfigError for a wrong configuration.
         """
-        if self._chain is None or self._read != _stamp():
+        if self._chain is None or self._read != _stamp(self._file):
             self.reload()
         return cast("Chain", self._chain)
 
@@ -115,7 +117,7 @@ class Desk:
 
     def reload(self) -> None:
         """Read the configuration again. Raises ConfigError, and then changes nothing."""
-        stamp, former = _stamp(), self._chain
+        stamp, former = _stamp(self._file), self._chain
         self._chain = chain = self._compose(former)
         self._read = stamp
         self._hurried.clear()
@@ -133,7 +135,6 @@ class Desk:
 
         engine = self._chain.engine if self._chain else None
         now = self._clock()
-        config = config_file()
         return {
             "version": __version__,
             "pid": os.getpid(),
@@ -143,7 +144,7 @@ class Desk:
             "program": sys.executable,
             "data_dir": str(paths.data_dir()),
             "config_dir": str(paths.config_dir()),
-            "config_path": str(config) if config.exists() else "",
+            "config_path": str(self._file) if self._file.exists() else "",
             "hooks_seen": [
                 {**seen, "last_seen_s": round(now - seen["last_seen_s"], 3)}
                 for seen in self._shells.values()
@@ -191,10 +192,10 @@ class Desk:
         log.info("request", extra={"fields": self._last})
 
 
-def _stamp() -> Stamp | None:
+def _stamp(file: Path) -> Stamp | None:
     """What a change of the configuration's file changes; None while there is no file."""
     with suppress(OSError):
-        found = config_file().stat()
+        found = file.stat()
         return found.st_mtime_ns, found.st_size, found.st_ino
     return None
 

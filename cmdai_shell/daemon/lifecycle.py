@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -76,6 +77,7 @@ class Daemon:
             may_accept=lambda: self._may_accept(desk.in_flight == 0),
         )
         door = ApiDoor(desk, clock=clock, stop=self.stop)
+        gc.freeze()  # what is imported stays: a press need not wait while it is looked through
         async with asyncio.TaskGroup() as group:
             life = group.create_task(_beside_the_hooks(desk.live()))
             api = group.create_task(_beside_the_hooks(door.serve(self._listeners.api)))

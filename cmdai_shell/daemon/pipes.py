@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 NAME = re.compile(r"([1-9]\d{0,9})-\d{1,20}")
 """The shell's process id, and a number that keeps shells of two containers apart."""
 ASK, ANSWER = ".ask", ".answer"
+_ALL = (ASK, ANSWER, ".trap")  # the last is bash's own
 MOST = 100
 """Pairs at a time; the shell that has not pressed for longest goes back to the socket."""
 WRITE_TIMEOUT = 10.0
@@ -55,7 +56,7 @@ class Pipes:
         self._pairs: dict[str, _Pair] = {}
         """By name, the one used last at the end."""
         for name in os.listdir(folder):
-            if name.endswith((ASK, ANSWER)):
+            if name.endswith(_ALL):
                 self._unlink(name)
 
     def make(self, record: wire.Record) -> bool:
@@ -73,8 +74,7 @@ class Pipes:
             self._pairs[record.pipes] = _Pair(self, record, ask, answer)
         except OSError as error:  # no descriptors, no room, a file system without FIFOs
             log.warning("no pipes", extra={"fields": {"error": error.strerror}})
-            self._unlink(record.pipes + ASK)
-            self._unlink(record.pipes + ANSWER)
+            self._clear(record.pipes)
             return False
         return True
 
@@ -98,8 +98,8 @@ class Pipes:
     def _open(self, name: str) -> tuple[int, int]:
         """(reading end of what is asked, writing end of the answers). Raises OSError."""
         flags = os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
+        self._clear(name)
         for suffix in (ASK, ANSWER):
-            self._unlink(name + suffix)
             os.mkfifo(name + suffix, 0o600, dir_fd=self._folder)
         # Opened for both, a FIFO neither waits for the other side nor ends with it (fifo(7)).
         ask = os.open(name + ASK, os.O_RDWR | flags, dir_fd=self._folder)
@@ -115,9 +115,12 @@ class Pipes:
 
     def _drop(self, name: str) -> None:
         if pair := self._pairs.pop(name, None):
-            for suffix in (ASK, ANSWER):
-                self._unlink(name + suffix)
+            self._clear(name)
             pair.close()
+
+    def _clear(self, name: str) -> None:
+        for suffix in _ALL:
+            self._unlink(name + suffix)
 
     def _unlink(self, name: str) -> None:
         with suppress(FileNotFoundError):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cmdai_shell.daemon import pipes, pump
+from cmdai_shell.daemon import pipes, pump, terminal
 from tests.daemon.conftest import Serving, until
 from tests.daemon.test_wire import record
 
@@ -262,6 +262,9 @@ async def test_a_terminal_with_nothing_typed_is_reported(
         async with serving():
             assert "I0" in await press("list files", tty=tty)
             os.write(ours, b"typed\n")
+            await until(
+                lambda: terminal.waiting(tty) == 6
+            )  # the kernel hands it on in its own time
             lines = await press("list files", tty=tty)
         assert "I6" in lines
         assert lines.index("I6") < lines.index("D")
