@@ -264,7 +264,7 @@ async def test_a_terminal_with_nothing_typed_is_reported(
             os.write(ours, b"typed\n")
             await until(
                 lambda: terminal.waiting(tty) == 6
-            )  # the kernel hands it on in its own time
+            )  # the kernel takes its time
             lines = await press("list files", tty=tty)
         assert "I6" in lines
         assert lines.index("I6") < lines.index("D")
