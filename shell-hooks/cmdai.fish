@@ -40,7 +40,7 @@ end
 
 # A key as a person writes it, as the bytes it sends: ^G, ^[g and \C-g are all understood.
 function _cmdai_sequence -a key
-    string replace -a '^[' '\e' -- $key | string replace -ra '\^(.)|\\\\C-(.)' '\\\\c$1$2' | string lower | string unescape
+    string replace -a '^[' '\e' -- $key | string replace -ra '(?:\^|\\\\C-)(.)' '\\\\c$1' | string lower | string unescape
 end
 
 # What the person or another tool has put on Ctrl-G, or on keys that begin with it; else nothing.

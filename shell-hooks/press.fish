@@ -223,7 +223,7 @@ function _cmdai_request -a op last_status line alternative
             set _cmdai_message 'the daemon gives no answer: cmdai-shell doctor'
         end
     end
-    test "$_cmdai_waiting" = 0; or _cmdai_typed
+    test -n "$_cmdai_waiting"; or _cmdai_typed
 end
 
 # The runtime folder, by the rule of README.md.
@@ -255,6 +255,7 @@ function _cmdai_ask_pipes -a record
         set _cmdai_turn (builtin math $_cmdai_turn + 1)
         test "$_cmdai_prompt_place" = ":$PWD"; or _cmdai_count_rows
         while builtin read -l row
+            set -q _cmdai_asking[1]; or break
             switch "$row"
                 case $turn
                     _cmdai_receive
@@ -291,12 +292,15 @@ function _cmdai_ask -a seconds record
     end
 end
 
-# Reads the reply to its end, showing it as it comes; the verdict begins what comes all at once.
+# Reads the reply to its end, showing it as it comes; the verdict begins what comes all at once. No
+# signal ends fish's `read`: Ctrl-C is noticed at the next line, and every line must look for it.
 function _cmdai_receive
     set -l kind keep
     set -l said
     set -l whole
+    set -l ended
     while builtin read -l -d '' letter rest
+        set -q _cmdai_asking[1]; or break
         if test $_cmdai_end = unreachable
             set _cmdai_end fail
             set _cmdai_message 'the daemon went away: your line is back'
@@ -318,19 +322,24 @@ function _cmdai_receive
                 string match -q '0/*' -- "$rest"; and set kind own
             case I
                 set _cmdai_waiting "$rest"
+                test "$rest" != 0; and _cmdai_typed; and break
             case K
                 _cmdai_take_pipes "$rest"
             case E
                 _cmdai_several_rows (string replace -r '^[^\x1f]*\x1f' '' -- "$rest")
                 set _cmdai_message "$_cmdai_rows"
+                set ended 1
                 break
             case D
+                set ended 1
                 _cmdai_several_rows "$said"
                 set _cmdai_message "$_cmdai_rows"
                 test $_cmdai_end = cancel; or set _cmdai_end $kind
                 break
         end
     end
+    # That nothing was typed is true only at the end of a reply.
+    test -n "$ended" -o "$_cmdai_waiting" = taken; or set _cmdai_waiting
 end
 
 # A text as it travels, with its newlines, in _cmdai_rows.
@@ -368,16 +377,23 @@ end
 
 # Takes what was typed during the wait: fish would read it after us, and an Enter in it would run a
 # command that nobody has seen. Up to that Enter the text goes to the cursor; the answer is dropped.
+# False if nothing was.
 function _cmdai_typed
     set -l typed (_cmdai_read_waiting </dev/tty | string collect -N)
     test -n "$typed"; or return
+    set _cmdai_waiting taken
+    if string match -qr '\x03|\e\[99;5u' -- "$typed" # Ctrl-C, in two ways a terminal sends it
+        set _cmdai_end cancel
+        return 0
+    end
     set _cmdai_end keep
     set _cmdai_message 'stopped: you typed'
     string match -q '*'\n'*' -- "$typed"; or string match -q '*'\r'*' -- "$typed"
     and set _cmdai_message 'stopped by Enter: nothing was run'
     set typed (string match -r '^[^\n\r]*' -- "$typed")
-    string match -q '*'\e'*' -- "$typed[1]"; and return # an arrow, say
-    commandline -i -- (string replace -ra '\p{Cc}' '' -- "$typed[1]")
+    string match -q '*'\e'*' -- "$typed[1]" # an arrow, say
+    or commandline -i -- (string replace -ra '\p{Cc}' '' -- "$typed[1]")
+    return 0
 end
 
 # What the terminal has ready, without waiting for more.
@@ -394,6 +410,7 @@ end
 # ESC D goes down and scrolls if it must. Automatic wrapping is off meanwhile, so that wide
 # characters cannot spill into a second row.
 function _cmdai_draw -a text
+    set -q _cmdai_asking[1]; or return
     if not string match -qr "^\\P{Cc}{0,$_cmdai_width}\\z" -- "$text"
         set text (string replace -ra '[\x1f\n]' ' ⏎ ' -- "$text" | string replace -ra '\p{Cc}' ' ' | string sub -l $_cmdai_width)
     end

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from cmdai_shell.config import paths
 from cmdai_shell.config.paths import resource
-from tests.hooks.conftest import FOLDERS, Lab
+from tests.hooks.conftest import FOLDERS, Lab, eventually
+from tests.hooks.zsh import PlayedDaemon
 
 if TYPE_CHECKING:
     from tests.hooks.terminal import Terminal
@@ -158,3 +161,179 @@ def test_keys_as_a_person_writes_them(lab: Lab, written: str, sent: str) -> None
     hook.write_text(hook.read_text().replace("status is-interactive", "true"))
     done = fish(lab, f"source {hook}; printf %s (_cmdai_sequence '{written}') | od -An -tx1", {})
     assert done.stdout.replace(" ", "").strip() == sent
+
+
+def test_a_hook_whose_other_half_is_gone_says_so(lab: Lab) -> None:
+    terminal = lab.open("fish", after="set _cmdai_press /nowhere")
+    terminal.type("list files")
+    terminal.press("C-g")
+    terminal.wait_screen("^cmdai: cmdai-shell is gone from its place")
+    terminal.wait_line("list files")
+
+
+# --- Pipes ---------------------------------------------------------------------------------------
+
+
+class PlayedPipes:
+    """A daemon whose socket answers "ls -la" and names ``holder`` as the one who holds the pipes.
+
+    In a pipe it says ``lines``, where {turn} is the number of the press; None: nobody is there.
+    """
+
+    def __init__(self, folder: Path, lines: str | None, holder: int | None = None) -> None:
+        self.socket = PlayedDaemon(
+            folder, f"K{holder or os.getpid()}\n", "Tls -la\n", "A1/2\n", "I0\n", "D\n"
+        )
+        self.records: list[dict[str, str]] = []
+        self._folder, self._lines = folder, lines
+
+    def make(self) -> None:
+        """What the daemon does at the first press."""
+        base = self._folder / self.socket.records[0]["pipes"].decode()
+        for end in (".ask", ".answer"):
+            os.mkfifo(f"{base}{end}", 0o600)
+        if self._lines is not None:
+            self._ask, self._answer = (
+                os.open(f"{base}{e}", os.O_RDWR) for e in (".ask", ".answer")
+            )
+            threading.Thread(target=self._serve, daemon=True).start()
+
+    def say(self, lines: str) -> None:
+        os.write(self._answer, lines.encode())
+
+    def _serve(self) -> None:
+        unread = b""
+        while data := os.read(self._ask, 1 << 16):
+            unread += data
+            *records, unread = unread.split(b"\x1e")
+            for record in records:
+                fields = (field.partition("=") for field in record.decode().split("\x1f"))
+                self.records.append({name: value for name, _, value in fields})
+                self.say(str(self._lines).format(turn=self.records[-1]["turn"]))
+
+
+def test_a_later_press_runs_no_program_whatever(lab: Lab) -> None:
+    programs, started = lab.folder / "programs", lab.folder / "started"
+    programs.mkdir()
+    for name in ("dd", "sh", "stty", "tty", "cat", "nc", "uname"):
+        (programs / name).write_text(f"#!/bin/sh\necho {name} >> {started}\n")
+        (programs / name).chmod(0o755)
+    terminal = lab.open("fish", after=f"set -gx PATH {programs} $PATH")
+    suggest(terminal)
+    started.unlink(missing_ok=True)
+    for command in ("ls -1A", "find . -maxdepth 1"):
+        terminal.press("C-g")
+        terminal.wait_line(command)
+    assert not started.exists()
+
+
+def test_what_an_earlier_press_left_in_the_pipe_is_no_answer(lab: Lab, runtime_dir: Path) -> None:
+    stale = "Trm -rf stale\nWsafe\x1f\nMstale\nD\n@{turn}0\n@{turn}\n"
+    played = PlayedPipes(runtime_dir, stale + "Wsafe\x1f\nA2/2\nTls -1A\nMfresh\nI0\nD\n")
+    terminal = lab.open("fish")
+    suggest(terminal)
+    played.make()
+    for turn in ("1", "2"):
+        terminal.press("C-g")
+        eventually(lambda: len(played.records) == int(turn), "the press")  # noqa: B023  at once
+        terminal.wait_line("ls -1A")
+        terminal.wait_screen("^cmdai: fresh")
+        assert played.records[-1]["turn"] == turn
+    assert "stale" not in terminal.scrollback()
+    assert len(played.socket.records) == 1
+
+
+@pytest.mark.parametrize("holder", ["a zombie", "nobody"])
+def test_pipes_of_a_process_that_is_no_more_are_not_opened(
+    lab: Lab, runtime_dir: Path, holder: str
+) -> None:
+    with subprocess.Popen(["sleep", "60"]) as process:
+        played = PlayedPipes(runtime_dir, None, process.pid)
+        terminal = lab.open("fish")
+        suggest(terminal)
+        played.make()
+        process.kill()
+        if holder == "nobody":
+            process.wait()
+        else:
+            state = Path(f"/proc/{process.pid}/stat")
+            eventually(lambda: ") Z " in state.read_text(), "the end of the process")
+        terminal.press("C-g")
+        eventually(lambda: len(played.socket.records) == 2, "a press by the socket")
+        terminal.wait_line("ls -la")
+
+
+def test_another_process_under_the_daemons_number_is_not_the_daemon(lab: Lab) -> None:
+    terminal = lab.open("fish")
+    suggest(terminal)
+    terminal.press("C-u")
+    terminal.type("set _cmdai_daemon $fish_pid")
+    terminal.press("Enter")
+    terminal.wait_line("")
+    lab.daemon.kill()
+    suggest(terminal, "delete build", "rm -rf ./build")
+
+
+def test_ctrl_c_in_a_piped_press_gives_line_and_cursor_back(lab: Lab) -> None:
+    terminal = lab.open("fish")
+    suggest(terminal)
+    for press in (1, 2):
+        terminal.press("C-u")
+        terminal.wait_line("")
+        terminal.type("hang on a moment")
+        terminal.wait_line("hang on a moment")
+        terminal.press("Left", "C-g")
+        terminal.wait_screen("thinking")
+        terminal.press("C-c")
+        terminal.wait(lambda: "thinking" not in terminal.screen(), "the preview to go", 3)
+        eventually(lambda: lab.daemon.log().count("cancelled") == press, "the end")  # noqa: B023
+        terminal.type("X")
+        terminal.wait_line("hang on a momenXt")
+        terminal.press("C-e")
+    terminal.press("C-u")
+    suggest(terminal)
+
+
+def test_ctrl_c_before_a_word_of_an_answer_sends_nothing_by_the_socket(
+    lab: Lab, runtime_dir: Path
+) -> None:
+    played = PlayedPipes(runtime_dir, "")
+    terminal = lab.open("fish")
+    suggest(terminal)
+    played.make()
+    terminal.press("Left", "C-g")
+    eventually(lambda: len(played.records) == 1, "the press")
+    terminal.press("C-c")
+    terminal.type("X")
+    played.say("\n")
+    terminal.wait_line("ls -lXa")
+    assert len(played.socket.records) == 1
+
+
+def test_a_key_that_the_daemon_has_seen_ends_the_press_at_once(lab: Lab, runtime_dir: Path) -> None:
+    played = PlayedPipes(runtime_dir, "@{turn}\n")
+    terminal = lab.open("fish")
+    suggest(terminal)
+    played.make()
+    terminal.press("C-g")
+    eventually(lambda: len(played.records) == 1, "the press")
+    terminal.type(" X")
+    terminal.press("Enter")
+    played.say("I3\n")
+    terminal.wait_screen("stopped by Enter: nothing was run")
+    terminal.wait_line("ls -la X")
+    assert len(played.socket.records) == 1
+
+
+@pytest.mark.parametrize("words", ["x" * 4000, "日本" * 600], ids=["bytes", "characters"])
+def test_what_a_pipe_may_not_hold_goes_by_the_socket(
+    lab: Lab, runtime_dir: Path, words: str
+) -> None:
+    played = PlayedPipes(runtime_dir, "")
+    terminal = lab.open("fish", after=f"bind \\co 'commandline -r {words}'")
+    suggest(terminal)
+    played.make()
+    terminal.press("C-o", "C-g")
+    eventually(lambda: len(played.socket.records) == 2, "a press by the socket")
+    assert played.records == []
+    assert played.socket.records[1]["line"].decode() == words
