@@ -127,7 +127,9 @@ async def test_a_cancelled_request_makes_room_at_once(backend: EmbeddedBackend, 
     endless = {
         "prefix": replace(PROMPT, system=words),
         "own": replace(PROMPT, user=words),
-        "answer": replace(PROMPT, max_tokens=700, stop=(), temperature=1.0),
+        "answer": replace(
+            PROMPT, user="tell a long story", max_tokens=700, stop=(), temperature=1.0
+        ),
     }[where]
     await collect(backend, PROMPT)
     started = time.monotonic()

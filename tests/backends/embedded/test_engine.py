@@ -289,6 +289,7 @@ async def test_the_worker_sees_little_of_the_environment(
         seen = psutil.Process(backend.status().pid).environ()
         assert "SECRET_TOKEN" not in seen
         assert seen["OMP_WAIT_POLICY"] == "passive"
+        assert 0 < int(seen["GOMP_SPINCOUNT"]) < 3000  # never: idle, a half slower; more: busy
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="another process's limits are Linux's to tell")
