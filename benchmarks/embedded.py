@@ -100,10 +100,10 @@ def row(name: str, values: Sequence[float], unit: str = "", budget: str = "") ->
     )
 
 
-async def beside_llama_bench(
-    backend: EmbeddedBackend, control: Control | None, rounds: int
-) -> None:
-    prefix = (await press(backend, PROMPT)).evaluated
+async def beside_llama_bench(backend: EmbeddedBackend, control: Control | None, rounds: int) -> int:
+    """The number of tokens in the prefix."""
+    whole = (await press(backend, PROMPT)).evaluated
+    prefix = whole - (await press(backend, PROMPT)).evaluated
     ours, theirs, first, reading = [], [], [], []
     for _ in range(rounds):
         one = await press(backend, PROMPT)
@@ -111,9 +111,9 @@ async def beside_llama_bench(
             ours.append(one.decode_tps)
             first.append(one.first)
         if control:
-            theirs.append(control.rate(generate=TOKENS, depth=prefix))
+            theirs.append(control.rate(generate=TOKENS, depth=whole))
             reading.append(one.evaluated / control.rate(prompt=one.evaluated, depth=prefix))
-    row(f"decode after {prefix} tokens, ours", ours, "tok/s")
+    row(f"decode after {whole} tokens, ours", ours, "tok/s")
     row(f"first token of {one.evaluated} own tokens, ours", first, "s")
     if control:
         row("decode, llama-bench", theirs, "tok/s")
@@ -121,11 +121,11 @@ async def beside_llama_bench(
         medians = [statistics.median(x) for x in (ours, theirs, first, reading)]
         print(f"RATIO decode {medians[0] / medians[1]:.3f}  (budget: at least 0.95)")
         print(f"RATIO first token {medians[2] / medians[3]:.3f}  (budget: at most 1.2)")
+    return prefix
 
 
-async def growing_request(backend: EmbeddedBackend, control: Control | None) -> None:
+async def growing_request(backend: EmbeddedBackend, control: Control | None, depth: int) -> None:
     words = (WORDS * 40).split()
-    depth = (await press(backend, PROMPT)).evaluated
     for count in (8, 25, 50, 100, 200, 400):
         request = replace(PROMPT, user=f"{count}: {' '.join(words[:count])}", max_tokens=1)
         one = await press(backend, request)
@@ -253,9 +253,9 @@ async def run(arguments: argparse.Namespace, scratch: Path) -> None:
     make = Make(arguments.model, count, scratch)
     backend = make.backend()
     try:
-        await beside_llama_bench(backend, control, arguments.rounds)
+        prefix = await beside_llama_bench(backend, control, arguments.rounds)
         print("\nfirst token as the request grows")
-        await growing_request(backend, control)
+        await growing_request(backend, control, prefix)
         await cancelling(backend, arguments.rounds)
         print("\nbeside other work")
         await beside_busy_loops(backend, count, arguments.rounds)
