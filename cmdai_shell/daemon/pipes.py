@@ -32,6 +32,8 @@ ASK, ANSWER = ".ask", ".answer"
 _ALL = (ASK, ANSWER, ".trap")  # the last is bash's own
 MOST = 100
 """Pairs at a time; the shell that has not pressed for longest goes back to the socket."""
+LOOK = 0.1
+"""Seconds between two looks at the terminal for a shell that cannot look itself."""
 WRITE_TIMEOUT = 10.0
 """Seconds a reply may wait for a shell that does not read (a stopped one)."""
 
@@ -254,9 +256,20 @@ class _Pair:
 
 async def _pumped(desk: Desk, record: wire.Record, reply: Reply, clock: Clock) -> None:
     try:
-        await pump(desk.answer(record.request), reply.send, clock)
+        async with asyncio.TaskGroup() as group:
+            looks = group.create_task(_looks(reply)) if record.patience else None
+            await pump(desk.answer(record.request), reply.send, clock)
+            if looks:
+                looks.cancel()
     except* (ConnectionError, TimeoutError):
         pass  # the shell has closed, or is stopped; the desk has noted it
+
+
+async def _looks(reply: Reply) -> None:
+    """A shell that cannot time its reading sees Ctrl-C and typed keys only when a line comes."""
+    while True:
+        await asyncio.sleep(LOOK)
+        await reply.look()
 
 
 def _lives(pid: int) -> bool:

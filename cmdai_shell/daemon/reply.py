@@ -42,6 +42,11 @@ class Reply:
             lines = self._typed() + lines
         await self._write(lines)
 
+    async def look(self) -> None:
+        """Say whether somebody typed, before the answer is there; a blank line where that cannot be
+        known, which is a sign of life. Raises what ``write`` raises."""
+        await self._write(self._typed() or b"\n")
+
     def _typed(self) -> bytes:
         count = terminal.waiting(self._tty) if self._tty else None
         return b"" if count is None else b"I%d\n" % count

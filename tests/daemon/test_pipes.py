@@ -271,3 +271,25 @@ async def test_a_terminal_with_nothing_typed_is_reported(
     finally:
         os.close(ours)
         os.close(theirs)
+
+
+async def test_a_shell_that_cannot_look_is_told_of_typed_keys_meanwhile(
+    serving: Serving, press: Press, runtime_dir: Path
+) -> None:
+    ours, theirs = os.openpty()
+    try:
+        tty = os.ttyname(theirs)
+        async with serving():
+            await press("list files", pipes=NAME, tty=tty, patience="30")
+            shell = Shell(runtime_dir)
+            shell.send("hang on", tty=tty, patience="30")
+            assert await shell.lines(end="I") == ["@1", "I0"]
+            os.write(ours, b"x\n")
+            async with asyncio.timeout(10):
+                while (await shell.lines(end="I"))[-1] == "I0":
+                    shell.read = b""
+            assert shell.text()[-1] == "I2"
+            shell.close()
+    finally:
+        os.close(ours)
+        os.close(theirs)
