@@ -141,7 +141,7 @@ class Answerer:
             id=ask.id,
             ending=ending,
             evaluated=evaluated,
-            generated=len(drawn),
+            generated=len(drawn) + (ending == "done"),
             decode_s=time.perf_counter() - started,
         )
 

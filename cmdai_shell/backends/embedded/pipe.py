@@ -85,6 +85,7 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished"):
     evaluated: int = 0
     """Prompt tokens that had to be evaluated; the rest was kept from before."""
     generated: int = 0
+    """Tokens drawn, the one that says "done" among them: it takes as long as any."""
     decode_s: float = 0.0
     """Seconds from the first token to the last."""
 

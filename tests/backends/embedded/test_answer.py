@@ -166,6 +166,15 @@ async def test_stop_strings_and_limits(backend: EmbeddedBackend) -> None:
     assert len(await collect(backend, replace(PROMPT, max_tokens=2))) < len(free)
 
 
+async def test_the_token_that_ends_an_answer_counts_in_its_speed(backend: EmbeddedBackend) -> None:
+    free = replace(PROMPT, stop=(), max_tokens=400)
+    ended = await collect(backend, free)
+    assert backend._last.ending == "done"
+    drawn = backend._last.generated
+    assert await collect(backend, replace(free, max_tokens=drawn - 1)) == ended
+    assert backend._last.ending == "length"
+
+
 async def test_a_line_that_does_not_fit_is_refused_and_the_next_answered(
     backend: EmbeddedBackend,
 ) -> None:
