@@ -39,8 +39,6 @@ _RELATIVE = re.compile(r"\bago\b|yesterday|today|tomorrow|\bnow\b|\bdate [+-]|EP
 _CLOCK = re.compile(
     r"\bdate\b|\bcal\b|\bnow\b|today|yesterday|%\([^)]*\)T|EPOCH|SECONDS|uptime|strftime"
 )
-    r"\bdate\b|\bcal\b|\bnow\b|today|yesterday|%\([^)]*\)T|EPOCH|SECONDS|uptime|strftime"
-)
 _DESCRIBE = r"""
 for d; do
   printf '== %s\n' "$d"
