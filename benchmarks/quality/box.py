@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from cmdai_shell.core import Shell
 
@@ -31,11 +31,13 @@ _SHELLS: dict[Shell, tuple[str, ...]] = {
     "zsh": ("zsh", "-f"),
     "fish": ("env", "XDG_CONFIG_HOME=/tmp/config", "fish", "--no-config"),
 }
-_END = {
-    "bash": "__status=$?; pwd -P >/run/end 2>/dev/null; exit $__status",
-    "zsh": "__status=$?; pwd -P >/run/end 2>/dev/null; exit $__status",
-    "fish": "set __status $status; pwd -P >/run/end 2>/dev/null; exit $__status",
+_STATUS: dict[Shell, str] = {
+    "bash": "__status=$?",
+    "zsh": "__status=$?",
+    "fish": "set __status $status",
 }
+_SURVIVORS = "sleep 0.2; ps -eo ni=,stat=,args= >>/run/end 2>/dev/null"
+"""In every shell's grammar, like what is before and after it."""
 
 
 class Unusable(Exception):
@@ -45,13 +47,15 @@ class Unusable(Exception):
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What came of one run, but for the files. ``cut``: it was ended, for it took too long or wrote
-    too much. ``cwd``: where the shell was at the end."""
+    too much. ``cwd``: where the shell was at the end. ``processes``: the fixture's own that lived
+    then, with their nice value and state."""
 
     stdout: str
     stderr: str
     status: int
     cut: Cut
     cwd: str
+    processes: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,12 +74,14 @@ class Box:
         timeout: float,
         *,
         syntax_only: bool = False,
+        start: Sequence[str] = (),
     ) -> Outcome:
-        """The command in ``home``/work; beside ``home`` must be room for two files. Raises
-        Unusable."""
+        """The command in ``home``/work, after the lines of ``start``, which leave programs running;
+        beside ``home`` must be room for two files. Raises Unusable."""
         # The command is in a file: its text is in no process list, and ends no argument early.
         script, end = home.parent / "command", home.parent / "end"
-        script.write_text(command if syntax_only else f"{command}\n{_END[shell]}\n", "utf-8")
+        text = command if syntax_only else _script(command, shell, start)
+        script.write_text(text, "utf-8")
         end.write_bytes(b"")
         words = [
             *self._walls(home, script, end),
@@ -95,12 +101,14 @@ class Box:
             stdout, stderr, cut = _listen(process, timeout)
         if stderr.startswith(b"bwrap:"):
             raise Unusable(stderr.decode(errors="replace").strip())
+        cwd, _, processes = end.read_text("utf-8", "replace").partition("\n")
         return Outcome(
             stdout=stdout.decode(errors="replace"),
             stderr=stderr.decode(errors="replace")[-2000:],
             status=process.returncode,
             cut=cut,
-            cwd=end.read_text("utf-8", "replace").strip() or WORK,
+            cwd=cwd or WORK,
+            processes=_own(processes),
         )
 
     def _walls(self, home: Path, script: Path, end: Path) -> list[str]:
@@ -141,6 +149,17 @@ class Box:
             "GIT_COMMITTER_DATE": f"{self.day}T00:00:00Z",
             "GIT_TERMINAL_PROMPT": "0",
         }
+
+
+def _script(command: str, shell: Shell, start: Sequence[str]) -> str:
+    before = [f"{line} </dev/null >/dev/null 2>&1" for line in start]
+    after = ["pwd -P >/run/end 2>/dev/null", *([_SURVIVORS] if start else []), "exit $__status"]
+    return "\n".join([*before, command, _STATUS[shell], *after, ""])
+
+
+def _own(processes: str) -> str:
+    rows = (line.split(None, 2) for line in processes.splitlines() if "bin/" in line)
+    return "\n".join(sorted(f"{nice} {state[0]} {words}" for nice, state, words in rows))
 
 
 @contextlib.contextmanager

@@ -29,12 +29,16 @@ _CHUNK = 1 << 20
 class Snapshot:
     """``entries``: path below the folder -> type, mode, and contents as a digest, a target or a
     listing. ``stamps`` tell which files cannot have changed since. ``repositories`` are the git
-    folders, which are not looked into: git has to describe them."""
+    folders, which are not looked into: git has to describe them. The rest is filled in by the
+    sandbox: see ``Place``."""
 
     entries: dict[str, str] = field(default_factory=dict)
     stamps: dict[str, tuple[int, int]] = field(default_factory=dict)
     repositories: list[str] = field(default_factory=list)
     commits: list[str] = field(default_factory=list)
+    start: list[str] = field(default_factory=list)
+    programs: list[str] = field(default_factory=list)
+    processes: list[str] = field(default_factory=list)
 
 
 def take(root: Path, known: Snapshot | None = None, copied_ns: int = 0) -> Snapshot:
@@ -68,7 +72,10 @@ def _walk(folder: Path, prefix: str, seen: Snapshot, known: Snapshot, copied_ns:
         if entry.is_symlink():
             seen.entries[path] = f"link {(folder / entry.name).readlink()}"
         elif entry.is_dir(follow_symlinks=False):
-            if _is_repository(entry.path):
+            old = known.entries.get(path, "")
+            if old.startswith("git ") and _is_untouched(entry.path, copied_ns):
+                seen.entries[path] = old
+            elif _is_repository(entry.path):
                 seen.repositories.append(path)
                 seen.entries[path] = "git"
             else:
@@ -83,6 +90,15 @@ def _walk(folder: Path, prefix: str, seen: Snapshot, known: Snapshot, copied_ns:
                 seen.entries[path] = f"file {mode} {_contents(folder / entry.name, info.st_size)}"
         else:
             seen.entries[path] = f"special {stat.S_IFMT(info.st_mode):o}"
+
+
+def _is_untouched(path: str, since_ns: int) -> bool:
+    """Of a folder and everything below it."""
+    for folder, _, files in os.walk(path):
+        for place in (folder, *(os.path.join(folder, name) for name in files)):  # noqa: PTH118
+            if os.lstat(place).st_ctime_ns > since_ns:
+                return False
+    return True
 
 
 def _is_repository(path: str) -> bool:

@@ -35,7 +35,9 @@ def right(task: Task, ours: Result, theirs: Sequence[Result], place: Place = NOW
 def same(match: Match, ours: Result, other: Result, place: Place = NOWHERE) -> bool:
     if ours.cut or other.cut:
         return False
-    if ours.changes != other.changes or (ours.cwd != other.cwd and other.cwd != WORK):
+    if ours.changes != other.changes or ours.processes != other.processes:
+        return False
+    if ours.cwd != other.cwd and other.cwd != WORK:
         return False
     if view("lines", ours.calls) != view("lines", other.calls):  # stubs note only what acts
         return False
@@ -58,6 +60,8 @@ def view(match: Match, text: str, place: Place = NOWHERE) -> Hashable:
             return frozenset(_paths(lines(text), place.paths))
         case "commits":
             return frozenset(_commits(lines(text), place.commits))
+        case "processes":
+            return frozenset(_programs(lines(text), place))
         case "numbers":
             return tuple(numbers(text))
         case "number":
@@ -110,9 +114,21 @@ def _commits(rows: Sequence[str], known: Sequence[tuple[str, str]]) -> set[str]:
     }
 
 
-def trivial(match: Match, result: Result, place: Place = NOWHERE) -> bool:
-    """Whether doing nothing would look the same."""
-    return result.cwd == WORK and same(match, result, Result(stdout=""), place)
+def _programs(rows: Sequence[str], place: Place) -> set[str]:
+    """The programs of a fixture that are named, by a word or, in a row of numbers, by their pid."""
+    found: set[str] = set()
+    for row in rows:
+        words = row.split()
+        if all(word.isdigit() for word in words):
+            found |= {place.pids[word] for word in words if word in place.pids}
+        elif "grep" not in row:
+            found |= set(re.findall(r"[\w.-]+", row)) & set(place.programs)
+    return found
+
+
+def trivial(match: Match, result: Result, idle: Result, place: Place = NOWHERE) -> bool:
+    """Whether doing nothing, of which ``idle`` came, would look the same."""
+    return result.cwd == WORK and same(match, result, idle, place)
 
 
 def difference(ours: Result, theirs: Result, most: int = 300) -> str:
@@ -124,6 +140,9 @@ def difference(ours: Result, theirs: Result, most: int = 300) -> str:
         told.append(_changed(ours.changes, theirs.changes))
     if ours.cwd != theirs.cwd:
         told.append(f"in {ours.cwd.removeprefix(HOME)}, not {theirs.cwd.removeprefix(HOME)}")
+    if ours.processes != theirs.processes:
+        mine, wanted = ours.processes.split("\n"), theirs.processes.split("\n")
+        told.append(f"{len(mine)} processes left, not {len(wanted)}, or not the same")
     if ours.calls != theirs.calls:
         told.append(f"called {ours.calls.strip()!r}, not {theirs.calls.strip()!r}")
     mine, wanted = Counter(lines(ours.stdout)), Counter(lines(theirs.stdout))

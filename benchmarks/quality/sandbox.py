@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,9 @@ _RELATIVE = re.compile(r"\bago\b|yesterday|today|tomorrow|\bnow\b|\bdate [+-]|EP
 _CLOCK = re.compile(
     r"\bdate\b|\bcal\b|\bnow\b|today|yesterday|%\([^)]*\)T|EPOCH|SECONDS|uptime|strftime"
 )
+_START = re.compile(r"^# start: (.+)$", re.MULTILINE)
+_NAMES = re.compile(r"^# Names: (.+)$", re.MULTILINE)
+"""In a fixture's head: what it wants started, and the programs whose fate is part of a result."""
 _DESCRIBE = r"""
 for d; do
   printf '== %s\n' "$d"
@@ -67,6 +70,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     status: int = 0
     cut: Cut = ""
     cwd: str = WORK
+    processes: str = ""
     calls: str = ""
     """What the stubs noted."""
     changes: dict[str, str] = {}
@@ -83,6 +87,10 @@ class Place:
     """In the working folder, as seen from there."""
     commits: tuple[tuple[str, str], ...] = ()
     """Id and subject."""
+    programs: tuple[str, ...] = ()
+    """Names of those that a fixture starts."""
+    pids: dict[str, str] = field(default_factory=dict)
+    """Process id -> which of them it is."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +100,8 @@ class Fixture:
     home: Path
     snapshot: Snapshot
     results: Path
+    start: tuple[str, ...]
+    """Commands that start programs, before each command that is judged."""
     place: Place
 
 
@@ -181,6 +191,13 @@ class Sandbox:
         self._describe(home, snapshot)
         told = self._box.run(home, "git log --all --format='%H %s'", "bash", _BUILD_S).stdout
         snapshot.commits = [line for line in told.splitlines() if line]
+        snapshot.start = _START.findall(text)
+        if found := _NAMES.search(text):
+            snapshot.programs = found[1].split()
+            with self._home(home) as copy:
+                listing = "ps -eo pid=,args="
+                told = self._box.run(copy, listing, "bash", _BUILD_S, start=snapshot.start).stdout
+            snapshot.processes = told.splitlines()
         (new / "results").mkdir()
         _write(new / "snapshot", msgspec.json.encode(snapshot))
         try:
@@ -207,7 +224,7 @@ class Sandbox:
         with self._home(built.home) as home:
             copied_ns = time.time_ns()
             time.sleep(0.01)  # file times are as coarse as the kernel's tick
-            outcome = self._box.run(home, command, shell, self._timeout)
+            outcome = self._box.run(home, command, shell, self._timeout, start=built.start)
             calls = ""
             with contextlib.suppress(OSError):
                 calls = (home / ".calls").read_text("utf-8", "replace")[:OUTPUT_LIMIT]
@@ -254,8 +271,18 @@ def _fixture(place: Path) -> Fixture:
     known = Place(
         paths=frozenset(path.removeprefix("work/") for path in inside),
         commits=tuple((commit, subject) for commit, _, subject in commits),
+        programs=tuple(snapshot.programs),
+        pids=dict(_named(snapshot)),
     )
-    return Fixture(place / "home", snapshot, place / "results", known)
+    return Fixture(place / "home", snapshot, place / "results", tuple(snapshot.start), known)
+
+
+def _named(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    for line in snapshot.processes:
+        pid, _, words = line.strip().partition(" ")
+        names = re.findall(r"bin/([\w.-]+)", words)
+        if names and names[0] in snapshot.programs:
+            yield pid, names[0]
 
 
 def _digest_of(paths: list[Path]) -> str:

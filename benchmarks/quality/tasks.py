@@ -19,7 +19,8 @@ SEED = "cmdai-shell quality 1"
 """The one seed of the split. Changing it mixes the halves: never, once a figure is published."""
 
 Match = Literal[
-    "lines", "ordered", "paths", "numbers", "number", "words", "commits", "none", "calls"
+    *("lines", "ordered", "paths", "numbers", "number", "words", "commits", "processes"),
+    *("none", "calls"),
 ]
 Tag = Literal["constraint", "total", "typo", "vague", "half", "name", "unit", "multi"]
 Half = Literal["dev", "test"]

@@ -20,6 +20,13 @@ mkdir odd.py
 git init -q repo
 cd repo && echo a > a && git add a && git commit -qm first
 """
+BUSY = """
+# start: bin/start
+# Names: napper
+mkdir bin; cp /bin/sleep bin/napper
+printf '#!/bin/sh\\nbin/napper 60 &\\nsleep 0.1\\n' >bin/start
+chmod +x bin/start
+"""
 TASKS = """
 [[task]]
 id = "sample-001"
@@ -46,10 +53,11 @@ def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
     for name, file, text in (
         ("fixtures", "small.sh", FIXTURE),
+        ("fixtures", "busy.sh", BUSY),
         ("tasks", "sample.toml", TASKS),
         ("stubs", "docker", STUB),
     ):
-        (folder / name).mkdir()
+        (folder / name).mkdir(exist_ok=True)
         (folder / name / file).write_text(text)
     (folder / "stubs" / "docker").chmod(0o755)
     shutil.copytree(HERE / "etc", folder / "etc")

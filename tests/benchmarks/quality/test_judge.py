@@ -10,7 +10,9 @@ from benchmarks.quality.tasks import Task
 
 PATHS = {"a.csv", "a.csv.bak", "my notes.txt", "src", "src/a.py", "src/b.py", "notes.txt", "u"}
 COMMITS = (("abcdef0123456789", "Fix the door"), ("1234567890abcdef", "Add mailer"))
-PLACE = Place(paths=frozenset(PATHS), commits=COMMITS)
+PLACE = Place(
+    paths=frozenset(PATHS), commits=COMMITS, programs=("worker", "worker-old"), pids={"7": "worker"}
+)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +36,7 @@ PLACE = Place(paths=frozenset(PATHS), commits=COMMITS)
         ("words", "red, green\nblue", "blue green red red"),
         ("commits", "abcdef0 (HEAD) Fix the door", "Fix the door"),
         ("commits", "commit abcdef0123456789\nMerge: 1234567 abcdef0\n", "* abcdef01"),
+        ("processes", "7\n1", "  7 ? S 0:00 bin/worker 9001"),
         ("none", "anything", "else"),
     ],
 )
@@ -53,6 +56,7 @@ def test_same(match, ours, theirs):
         ("paths", "a.py", "src/a.py"),
         ("commits", "Fix the door\nAdd mailer", "Fix the door"),
         ("commits", "Fix the doors", "Fix the door"),
+        ("processes", "worker-old", "worker"),
         ("numbers", "1 2", "2 1"),
         ("number", "12", "13"),
         ("words", "red", "red green"),
@@ -77,10 +81,12 @@ def test_what_had_to_be_ended_is_never_right():
 
 
 def test_trivial():
-    assert trivial("lines", Result(stdout="\n"))
-    assert not trivial("lines", Result(stdout="x"))
-    assert not trivial("none", Result(stdout="", changes={"work/a": ""}))
-    assert not trivial("none", Result(stdout="", cwd="/home/u/work/src"))
+    idle = Result(stdout="")
+    assert trivial("lines", Result(stdout="\n"), idle)
+    assert not trivial("lines", Result(stdout="x"), idle)
+    assert not trivial("none", Result(stdout="", changes={"work/a": ""}), idle)
+    assert not trivial("none", Result(stdout="", cwd="/home/u/work/src"), idle)
+    assert not trivial("none", Result(stdout="", processes=""), Result(stdout="", processes="x"))
 
 
 def test_harm_is_what_was_there_and_nobody_wanted_changed():

@@ -81,3 +81,14 @@ def test_results_are_kept(data, tmp_path, sandbox):
 def test_a_fixture_that_fails_is_said(data, tmp_path, sandbox):
     with pytest.raises(Unusable, match="nothing"):
         sandbox.fixture("nothing")
+
+
+def test_programs_of_a_fixture_run_and_what_becomes_of_them_counts(sandbox):
+    left = sandbox.run("busy", "pgrep -a napper")
+    assert left.stdout.endswith(" bin/napper 60\n")
+    assert left.processes == "0 S bin/napper 60"
+    assert sandbox.run("busy", "pkill napper", "fish").processes == ""
+    assert sandbox.run("busy", "pkill -STOP napper").processes == "0 T bin/napper 60"
+    place = sandbox.fixture("busy").place
+    assert place.programs == ("napper",)
+    assert "napper" in place.pids.values()
