@@ -74,10 +74,15 @@ def _walk(folder: Path, prefix: str, seen: Snapshot, known: Snapshot, copied_ns:
         elif entry.is_dir(follow_symlinks=False):
             old = known.entries.get(path, "")
             if old.startswith("git ") and _is_untouched(entry.path, copied_ns):
-                seen.entries[path] = old
+                seen.entries |= {
+                    one: what
+                    for one, what in known.entries.items()
+                    if one == path or one.startswith(f"{path}/")
+                }
             elif _is_repository(entry.path):
-                seen.repositories.append(path)
-                seen.entries[path] = "git"
+                inside = [f"{path}/{name}" for name in _repositories_in(entry.path)]
+                seen.repositories += [path, *inside]
+                seen.entries |= dict.fromkeys([path, *inside], "git")
             else:
                 seen.entries[path] = f"folder {mode}"
                 _walk(folder / entry.name, path + "/", seen, known, copied_ns)
@@ -90,6 +95,12 @@ def _walk(folder: Path, prefix: str, seen: Snapshot, known: Snapshot, copied_ns:
                 seen.entries[path] = f"file {mode} {_contents(folder / entry.name, info.st_size)}"
         else:
             seen.entries[path] = f"special {stat.S_IFMT(info.st_mode):o}"
+
+
+def _repositories_in(path: str) -> list[str]:
+    """An origin that a fixture keeps inside of the git folder."""
+    with os.scandir(path) as found:
+        return sorted(one.name for one in found if one.is_dir() and _is_repository(one.path))
 
 
 def _is_untouched(path: str, since_ns: int) -> bool:

@@ -1,0 +1,48 @@
+"""No recipe may repeat a task."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.quality.repeats import Example, known_examples, repeats, shape, words
+from benchmarks.quality.tasks import Task
+
+TASK = Task(
+    id="find-001", request="5 newest files in src", fixture="f", expert="du -sh src | sort -h"
+)
+
+
+@pytest.mark.parametrize("phrase", ["Newest files", "show me the 3 newest file of 'my docs'"])
+def test_the_same_request_in_other_words_is_found(phrase):
+    (found,) = repeats([TASK], [Example("true", phrase, "x")])
+    assert found.exact
+
+
+@pytest.mark.parametrize(
+    ("command", "exact"), [("du  -sh src | sort -h", True), ("du -sh a/b.c | sort -h", False)]
+)
+def test_the_same_command_is_found(command, exact):
+    (found,) = repeats([TASK], [Example(command, "sizes", "x")])
+    assert found.exact == exact
+
+
+def test_others_are_not():
+    assert not list(repeats([TASK], [Example("du -sh a.b", "oldest files", "x")]))
+
+
+def test_shapes():
+    assert shape("git log --since='2 days ago' src/a.py") == "git log --since= NAME"
+    assert shape("find . -name '*.py' | wc -l") == "find NAME -name NAME | wc -l"
+
+
+def test_words_are_compared_without_names_and_numbers():
+    assert words("How many lines in Notes.txt?") == words("how many line of 'x y' 12")
+
+
+def test_recipes_are_read(tmp_path):
+    (tmp_path / "disk.toml").write_text('[any]\nrecipes = [["df -h", "disk space", "room left"]]\n')
+    found = [example for example in known_examples(tmp_path) if example.where == "disk.toml"]
+    assert [(one.command, one.phrase) for one in found] == [
+        ("df -h", "disk space"),
+        ("df -h", "room left"),
+    ]
