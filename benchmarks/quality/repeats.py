@@ -25,10 +25,10 @@ def _set(words: str) -> frozenset[str]:
 
 
 _STOP = _set(
-    "a all an and any are as at be by can could current do does everything file files folder "
-    "folders for from get give have here how i in into is it its list me my of on one only or "
-    "please see show tell than that the their them there these they this to was what when where "
-    "which who with you"
+    "a all an and any anywhere are as at be below by can could current do does everything file "
+    "files for from get give have here how i in inside into is it its list me my of on one only "
+    "or please see show tell than that the their them there these they this to under was what "
+    "when where which who with you"
 )
 _NAME = re.compile(r"\S*[\w~*][./~*:@]\S*|[./~*]\S*|\S*\d\S*")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
@@ -86,6 +86,7 @@ def shape(command: str, request: str = "") -> str:
 def _parts(command: str) -> Iterator[tuple[str, bool]]:
     """A command's words, and whether each is an argument: no program, subcommand or operator."""
     before = "|"
+    command = re.sub(r"\b(head|tail) (?:-n ?|-)(?=\d)", r"\1 ", command)
     for word in re.findall(r"[|&;<>()]+|[^\s|&;<>()]+", _QUOTED.sub(" NAME ", command)):
         yield word, before[-1] not in "|&;(" and before not in _WITH_SUBCOMMAND and word != "|"
         before = word
@@ -121,21 +122,17 @@ def repeats(tasks: Sequence[Task], known: Sequence[Example]) -> Iterator[Repeat]
         by_command.setdefault(_squeezed(example.command), []).append(example)
         by_shape.setdefault(shape(example.command, example.phrase), []).append(example)
     for task in tasks:
-        if task.request and (asked := words(task.request, task.expert)):
-            for example in by_words.get(asked, ()):
-                yield Repeat(task.id, example, f"asks the same: {task.request}", True)
-        seen: set[str] = set()
-        for command in (*task.references, task.fish, *task.ok, task.line, task.last_command):
-            if not command:
-                continue
-            for example in by_command.get(_squeezed(command), ()):
-                if example.command not in seen:
-                    yield Repeat(task.id, example, "the same command", True)
-                seen.add(example.command)
-            for example in by_shape.get(shape(command, task.asked), ()):
-                if example.command not in seen:
-                    yield Repeat(task.id, example, f"but for names: {command}", False)
-                seen.add(example.command)
+        commands = [*task.references, task.fish, *task.ok, task.line, task.last_command]
+        asked = words(task.request, task.expert) if task.request else ()
+        if asked and (same := by_words.get(asked)):
+            yield Repeat(task.id, same[0], f"asks the same: {task.request}", True)
+        if same := [one for command in commands for one in by_command.get(_squeezed(command), ())]:
+            yield Repeat(task.id, same[0], "the same command", True)
+            continue
+        for command in commands:
+            if command and (same := by_shape.get(shape(command, task.asked))):
+                yield Repeat(task.id, same[0], f"but for names: {command}", False)
+                break
 
 
 def _squeezed(command: str) -> str:
