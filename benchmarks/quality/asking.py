@@ -8,9 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, cast
 
-from benchmarks.quality.box import SYSTEM_PATH
 from benchmarks.quality.records import Record
-from benchmarks.quality.tasks import HERE
 from cmdai_shell.core import Explanation, Hint, Prompt, Suggestion, SuggestRequest
 from cmdai_shell.errors import CmdaiError
 from cmdai_shell.suggest.extract import extract
@@ -23,8 +21,6 @@ if TYPE_CHECKING:
     from cmdai_shell.core import Backend, Notice, Shell
     from cmdai_shell.suggest import Suggester
 
-PATH = f"{HERE / 'stubs'}:{SYSTEM_PATH}"
-"""What a shell in the sandbox finds, from outside of it."""
 _TIMEOUT_S = 60.0
 
 
@@ -150,7 +146,8 @@ class Plain:
 
 
 async def ask(asker: Asker, counted: Counted, task: Task, shell: Shell, cwd: Path) -> Record:
-    """The record of one task, not judged yet. What goes wrong is an answer too."""
+    """The record of one task, not judged yet. What goes wrong is an answer too. ``$PATH`` has to be
+    the sandbox's."""
     counted.reset()
     request = SuggestRequest(
         op="explain" if task.kind == "explain" else "suggest",
@@ -159,7 +156,7 @@ async def ask(asker: Asker, counted: Counted, task: Task, shell: Shell, cwd: Pat
         last_command=task.last_command,
         last_status=task.last_status,
         cwd=str(cwd),
-        path=PATH,
+        path=os.environ["PATH"],
         timeout=_TIMEOUT_S,
     )
     started = time.perf_counter()

@@ -7,6 +7,7 @@ import os
 import selectors
 import subprocess
 import time
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 HOME = "/home/u"
 WORK = f"{HOME}/work"
 STUBS = "/opt/stubs"
+TOOLS = "/opt/bin"
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 OUTPUT_LIMIT = 256 << 10
 
@@ -60,10 +62,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Box:
-    """``data`` may have ``stubs``, programs that stand first on PATH, and ``etc``, whose files
-    stand in for the machine's. ``day`` dates the commits that are made in it."""
+    """``data`` may have ``stubs``, and ``etc``, whose files stand in for the machine's; ``tools``
+    has the links to the stubs (see ``link_stubs``) and stands first on PATH. ``day`` dates the
+    commits that are made in it."""
 
     data: Path
+    tools: Path
     day: str
 
     def run(
@@ -126,6 +130,7 @@ class Box:
             *("--ro-bind", str(script), "/run/command", "--bind", str(end), "/run/end"),
             *(("--ro-bind", str(etc), "/run/etc") if etc.is_dir() else ()),
             *(("--ro-bind", str(stubs), STUBS) if stubs.is_dir() else ()),
+            *(("--ro-bind", str(self.tools), TOOLS) if self.tools.is_dir() else ()),
             *("--bind", str(home), HOME, "--chdir", WORK),
             *(x for pair in self._environment().items() for x in ("--setenv", *pair)),
             "--",
@@ -133,7 +138,7 @@ class Box:
 
     def _environment(self) -> dict[str, str]:
         return {
-            "PATH": f"{STUBS}:{SYSTEM_PATH}",
+            "PATH": f"{TOOLS}:{SYSTEM_PATH}",
             "HOME": HOME,
             "USER": "u",
             "LOGNAME": "u",
@@ -149,6 +154,28 @@ class Box:
             "GIT_COMMITTER_DATE": f"{self.day}T00:00:00Z",
             "GIT_TERMINAL_PROMPT": "0",
         }
+
+
+def link_stubs(stubs: Path, place: Path) -> Path:
+    """A folder of links to ``stubs/stub`` by the names of ``tools.toml``, and to other programs
+    there. They hold in the box and, so that a suggester finds those programs too, outside."""
+    folder = place / "bin"
+    if folder.is_dir() or not stubs.is_dir():
+        return folder
+    new = place / f"new.{os.getpid()}"
+    new.mkdir(parents=True, exist_ok=True)
+    tools = stubs / "tools.toml"
+    tables = tomllib.loads(tools.read_text("utf-8")) if tools.is_file() else {}
+    names = {name: "stub" for name in (*tables, *tables.get("same", ())) if name != "same"}
+    others = (path for path in stubs.iterdir() if path.is_file() and os.access(path, os.X_OK))
+    names |= {path.name: path.name for path in others if path.name != "stub"}
+    for name, target in names.items():
+        (new / name).symlink_to(f"../stubs/{target}")
+    with contextlib.suppress(FileExistsError):
+        (place / "stubs").symlink_to(stubs.resolve())
+    with contextlib.suppress(OSError):  # somebody else was as quick
+        new.rename(folder)
+    return folder
 
 
 def _script(command: str, shell: Shell, start: Sequence[str]) -> str:

@@ -92,6 +92,11 @@ def _parts(command: str) -> Iterator[tuple[str, bool]]:
         before = word
 
 
+def _programs(command: str) -> list[str]:
+    parts = _parts(command)
+    return [word for word, is_argument in parts if not is_argument and word[0] not in "|&;<>()"]
+
+
 def _shared(command: str, request: str) -> set[str]:
     """Words of the request that are arguments of the command: names, whatever they look like."""
     asked = set(re.findall(r"[\w-]+", request.lower()))
@@ -124,7 +129,9 @@ def repeats(tasks: Sequence[Task], known: Sequence[Example]) -> Iterator[Repeat]
     for task in tasks:
         commands = [*task.references, task.fish, *task.ok, task.line, task.last_command]
         asked = words(task.request, task.expert) if task.request else ()
-        if asked and (same := by_words.get(asked)):
+        programs = {word for command in commands for word in _programs(command)}
+        alike = by_words.get(asked, ()) if asked else ()
+        if same := [one for one in alike if programs & set(_programs(one.command))]:
             yield Repeat(task.id, same[0], f"asks the same: {task.request}", True)
         if same := [one for command in commands for one in by_command.get(_squeezed(command), ())]:
             yield Repeat(task.id, same[0], "the same command", True)

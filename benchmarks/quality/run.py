@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from benchmarks.quality import judge, records, report
-from benchmarks.quality.asking import PATH, Counted, Pipeline, Plain, ask
-from benchmarks.quality.box import Unusable
+from benchmarks.quality.asking import Counted, Pipeline, Plain, ask
+from benchmarks.quality.box import SYSTEM_PATH, Unusable
 from benchmarks.quality.records import Head, Record
 from benchmarks.quality.referee import rule
 from benchmarks.quality.sandbox import Sandbox
@@ -83,7 +83,8 @@ async def answer_all(
     arguments: argparse.Namespace, config: Config, tasks: list[Task], sandbox: Sandbox
 ) -> bool:
     """Append a record for each task; whether there was time for all."""
-    os.environ["PATH"] = PATH  # the facts of the prompt are the sandbox's, not this machine's
+    # The facts of the prompt are the sandbox's, not this machine's.
+    os.environ["PATH"] = f"{sandbox.tools}:{SYSTEM_PATH}"
     until = time.monotonic() + (arguments.seconds or float("inf"))
     with tempfile.TemporaryDirectory(prefix="cmdai-quality-") as scratch:
         counted = Counted(new_backend(arguments.backend, config, Path(scratch)))

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from benchmarks.quality import folder
-from benchmarks.quality.box import HOME, OUTPUT_LIMIT, WORK, Box, Cut, Unusable
+from benchmarks.quality.box import HOME, OUTPUT_LIMIT, WORK, Box, Cut, Unusable, link_stubs
 from benchmarks.quality.folder import Snapshot
 from benchmarks.quality.tasks import HERE
 
@@ -117,7 +117,9 @@ class Sandbox:
         self._built: dict[str, tuple[Fixture, float]] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
-        self._box = Box(data, _day(time.time()))
+        self.tools = link_stubs(data / "stubs", cache / "tools" / self._around[:16])
+        """The folder that stands first on PATH, as it is outside of the box."""
+        self._box = Box(data, self.tools, _day(time.time()))
 
     def run(self, fixture: str, command: str, shell: Shell = "bash") -> Result:
         """The command in a fresh copy of the fixture, or what it gave before."""
@@ -174,7 +176,7 @@ class Sandbox:
                 return _fixture(old), born + lasts
             if now > born + 2 * _DAY_S:
                 shutil.rmtree(old, ignore_errors=True)
-        self._box = Box(self._data, _day(now))
+        self._box = Box(self._data, self.tools, _day(now))
         return self._built_afresh(text, place / str(int(now)), name), int(now) + lasts
 
     def _built_afresh(self, text: str, place: Path, name: str) -> Fixture:

@@ -69,7 +69,7 @@ def sandbox(data, tmp_path_factory):
     home = tmp_path_factory.mktemp("try") / "home"
     (home / "work").mkdir(parents=True)
     try:
-        Box(data, "2024-01-01").run(home, "true", "bash", 5)
+        Box(data, data / "none", "2024-01-01").run(home, "true", "bash", 5)
     except (Unusable, FileNotFoundError) as error:
         pytest.skip(f"no bubblewrap here: {error}")
     return Sandbox(tmp_path_factory.mktemp("cache"), data)
