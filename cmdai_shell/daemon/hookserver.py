@@ -8,7 +8,8 @@ import os
 from typing import TYPE_CHECKING
 
 from cmdai_shell.daemon import peer, wire
-from cmdai_shell.daemon.pipes import WRITE_TIMEOUT, Pipes
+from cmdai_shell.daemon.pair import WRITE_TIMEOUT
+from cmdai_shell.daemon.pipes import Pipes, shell_of
 from cmdai_shell.daemon.pump import pump
 from cmdai_shell.daemon.reply import Reply
 from cmdai_shell.errors import DaemonUnavailable, WireError
@@ -116,7 +117,7 @@ class HookServer:
             return
         if record.pipes and self._pipes.make(record):
             await press.write(b"K%d\n" % os.getpid())
-        reply = Reply(press.write, self._desk, record)
+        reply = Reply(press.write, self._desk, record, shell_of(record.pipes))
         try:
             async with asyncio.TaskGroup() as group:
                 watch = group.create_task(press.watch(reply))

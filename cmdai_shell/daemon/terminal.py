@@ -8,15 +8,17 @@ import os
 import re
 import stat
 import termios
+from pathlib import Path
 
-_DEVICE = re.compile(r"/dev/(?:pts/\d+|tty\w*)")
+_DEVICE = re.compile(r"/dev/(?:pts/[0-9]+|tty[A-Za-z]*[0-9]+)")
 
 
-def waiting(path: str) -> int | None:
+def waiting(path: str, shell: int) -> int | None:
     """How many bytes wait to be read at the terminal ``path`` (FIONREAD, ioctl_tty(2)).
 
-    Nothing is read, and the terminal does not become ours. None when it is not this user's terminal
-    or cannot be asked: then the shell has to look for itself.
+    Nothing is read, and the terminal does not become ours. None unless it is this user's, and the
+    very one that process ``shell`` has as its standard input: a container has devices of its own
+    under the same names. Then the shell looks for itself.
     """
     if not _DEVICE.fullmatch(path):
         return None
@@ -25,8 +27,10 @@ def waiting(path: str) -> int | None:
     except OSError:
         return None
     try:
-        found = os.fstat(fd)
-        if not stat.S_ISCHR(found.st_mode) or found.st_uid != os.getuid():
+        found, theirs = os.fstat(fd), Path(f"/proc/{shell}/fd/0").stat()
+        ours = stat.S_ISCHR(found.st_mode) and found.st_uid == os.getuid()
+        same = (found.st_dev, found.st_ino) == (theirs.st_dev, theirs.st_ino)
+        if not (ours and same):
             return None
         count = array.array("i", [0])
         fcntl.ioctl(fd, termios.FIONREAD, count)

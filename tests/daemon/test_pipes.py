@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
-from cmdai_shell.daemon import pipes, pump, terminal
+from cmdai_shell.daemon import pair, pipes, pump, terminal
 from tests.daemon.conftest import Serving, until
 from tests.daemon.test_wire import record
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from cmdai_shell.daemon.desk import Desk
     from tests.fakes.scripted_backend import ScriptedBackend
 
 Press = Callable[..., Awaitable[list[str]]]
@@ -38,7 +42,7 @@ class Shell:
 
     async def lines(self, end: str = "D") -> list[str]:
         async with asyncio.timeout(10):
-            while not self.read.endswith(b"\n") or self.text()[-1][0] not in end:
+            while not self.read.strip() or self.text()[-1][0] not in end or self.read[-1:] != b"\n":
                 try:
                     if not (data := os.read(self.answer, 1 << 16)):
                         break
@@ -48,7 +52,7 @@ class Shell:
         return self.text()
 
     def text(self) -> list[str]:
-        return self.read.decode().splitlines()
+        return [line for line in self.read.decode().splitlines() if line]
 
     def close(self) -> None:
         os.close(self.ask)
@@ -102,10 +106,11 @@ async def test_what_an_earlier_press_left_comes_before_the_turn(
 
 def _readable(shell: Shell) -> bool:
     try:
-        shell.read += os.read(shell.answer, 1 << 16)
+        data = os.read(shell.answer, 1 << 16)
     except BlockingIOError:
         return False
-    return True
+    shell.read += data
+    return bool(data)
 
 
 async def test_a_record_may_come_in_pieces(
@@ -146,8 +151,10 @@ async def test_silence_is_never_longer_than_a_beat(
         await press("list files", pipes=NAME)
         shell = Shell(runtime_dir)
         shell.send("hang on")
+        started = time.monotonic()
         lines = await shell.lines(end="M")
         assert lines[0] == "@1"
+        assert time.monotonic() - started < 0.6
         shell.close()
 
 
@@ -167,7 +174,7 @@ async def test_a_press_that_fails_is_said_and_the_next_is_answered(
 async def test_a_shell_that_does_not_read_delays_nobody(
     serving: Serving, press: Press, runtime_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipes, "WRITE_TIMEOUT", 0.2)
+    monkeypatch.setattr(pair, "WRITE_TIMEOUT", 0.2)
     async with serving():
         await press("list files", pipes=NAME)
         shell = Shell(runtime_dir)
@@ -180,13 +187,8 @@ async def test_a_shell_that_does_not_read_delays_nobody(
             pass
         shell.send("list files")
         assert "Tls -la" in await press("list files")
-        await asyncio.sleep(0.3)
+        await until(lambda: left(runtime_dir) == set())  # its place is taken back
         os.close(stuffed)
-        while _readable(shell):
-            pass
-        shell.read = b""
-        shell.send("list files", turn=2)
-        assert "Tls -la" in await shell.lines()
         shell.close()
 
 
@@ -213,7 +215,9 @@ async def test_pairs_of_ended_shells_and_of_those_beyond_the_most_go(
         }
 
 
-@pytest.mark.parametrize("name", ["../x-1", "1-", "0-1", "1-1/../../x", "a-1", "1-1\n"])
+@pytest.mark.parametrize(
+    "name", ["../x-1", "1-", "0-1", "1-1/../../x", "a-1", "1-1\n", "9999999999-1", "\u0661-1"]
+)
 async def test_no_other_name_makes_a_file(
     serving: Serving, press: Press, runtime_dir: Path, name: str
 ) -> None:
@@ -253,43 +257,182 @@ async def test_a_stopping_daemon_says_so(
         shell.close()
 
 
-async def test_a_terminal_with_nothing_typed_is_reported(
-    serving: Serving, press: Press, desk: Desk
-) -> None:
+@pytest.fixture
+def at_terminal() -> Iterator[tuple[int, str, str]]:
+    """(the other end of a terminal, its name, the name of the pair of a shell at it)."""
     ours, theirs = os.openpty()
-    try:
-        tty = os.ttyname(theirs)
-        async with serving():
-            assert "I0" in await press("list files", tty=tty)
-            os.write(ours, b"typed\n")
-            await until(
-                lambda: terminal.waiting(tty) == 6
-            )  # the kernel takes its time
-            lines = await press("list files", tty=tty)
-        assert "I6" in lines
-        assert lines.index("I6") < lines.index("D")
-    finally:
-        os.close(ours)
-        os.close(theirs)
+    with subprocess.Popen(["sleep", "100"], stdin=theirs) as shell:
+        yield ours, os.ttyname(theirs), f"{shell.pid}-1"
+        shell.kill()
+    os.close(ours)
+    os.close(theirs)
+
+
+async def test_a_terminal_with_nothing_typed_is_reported(
+    serving: Serving, press: Press, at_terminal: tuple[int, str, str]
+) -> None:
+    ours, tty, name = at_terminal
+    async with serving():
+        assert "I0" in await press("list files", tty=tty, pipes=name)
+        os.write(ours, b"typed\n")
+        shell = int(name[:-2])
+        await until(lambda: terminal.waiting(tty, shell) == 6)  # the kernel takes its time
+        lines = await press("list files", tty=tty, pipes=name)
+    assert "I6" in lines
+    assert lines.index("I6") < lines.index("D")
 
 
 async def test_a_shell_that_cannot_look_is_told_of_typed_keys_meanwhile(
+    serving: Serving, press: Press, runtime_dir: Path, at_terminal: tuple[int, str, str]
+) -> None:
+    ours, tty, name = at_terminal
+    async with serving():
+        await press("list files", pipes=name, tty=tty, patience="30")
+        shell = Shell(runtime_dir, name)
+        shell.send("hang on", tty=tty, patience="30")
+        assert await shell.lines(end="I") == ["@1", "I0"]
+        os.write(ours, b"x\n")
+        async with asyncio.timeout(10):
+            while (await shell.lines(end="I"))[-1] == "I0":
+                shell.read = b""
+        assert shell.text()[-1] == "I2"
+        shell.close()
+
+
+async def test_nothing_comes_after_the_end(
+    serving: Serving, press: Press, runtime_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pair, "LOOK", 0.001)
+    async with serving():
+        await press("list files", pipes=NAME, patience="30")
+        for turn in range(20):
+            shell = Shell(runtime_dir)
+            shell.send("list files", turn=turn, patience="30")
+            await shell.lines()
+            await asyncio.sleep(0.01)
+            _readable(shell)
+            assert shell.read.endswith(b"\nD\n")
+            shell.close()
+
+
+async def test_a_pipe_that_was_full_for_a_while_delays_the_answer_only(
     serving: Serving, press: Press, runtime_dir: Path
 ) -> None:
-    ours, theirs = os.openpty()
+    async with serving():
+        await press("list files", pipes=NAME, patience="30")
+        shell = Shell(runtime_dir)
+        stuffed = os.open(runtime_dir / f"{NAME}.answer", os.O_RDWR | os.O_NONBLOCK)
+        with suppress(BlockingIOError):
+            while True:
+                os.write(stuffed, b"x" * 4096)
+        shell.send("slowly find", patience="30")
+        await asyncio.sleep(0.5)
+        while _readable(shell):
+            pass
+        lines = await shell.lines()
+        assert "Tfind . -name '*.py' -mtime -1" in lines
+        os.close(stuffed)
+        shell.close()
+
+
+@pytest.mark.parametrize(
+    "data", [b"v=9\x1fop=suggest\x1fline=x\x1e", b"half of a reco\x1e"], ids=["version", "half"]
+)
+async def test_a_record_that_is_none_ends_the_file(
+    serving: Serving, press: Press, runtime_dir: Path, data: bytes
+) -> None:
+    async with serving():
+        await press("list files", pipes=NAME)
+        shell = Shell(runtime_dir)
+        os.write(shell.ask, data)
+        await until(lambda: _ended(shell))
+        shell.close()
+
+
+async def test_a_press_that_breaks_the_daemon_ends_the_file(
+    serving: Serving, press: Press, runtime_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("broken")
+
+    async with serving():
+        await press("list files", pipes=NAME)
+        shell = Shell(runtime_dir)
+        monkeypatch.setattr("cmdai_shell.daemon.reply.Reply.send", broken)
+        shell.send("list files")
+        await until(lambda: _ended(shell))
+        monkeypatch.undo()
+        assert "Tls -la" in await press("list files", pipes=NAME)
+        shell.close()
+
+
+def _ended(shell: Shell) -> bool:
     try:
-        tty = os.ttyname(theirs)
+        return os.read(shell.answer, 1 << 16) == b""
+    except BlockingIOError:
+        return False
+
+
+async def test_files_that_are_not_ours_stay(
+    serving: Serving, press: Press, runtime_dir: Path
+) -> None:
+    (runtime_dir / "quiz.answer").write_text("42")
+    (runtime_dir / "1-2.ask").mkdir()
+    async with serving():
+        assert "Tls -la" in await press("list files")
+        assert (runtime_dir / "quiz.answer").read_text() == "42"
+
+
+async def test_the_first_opening_of_a_new_daemon_frees_whoever_waits_for_the_old_one(
+    serving: Serving, runtime_dir: Path
+) -> None:
+    os.mkfifo(runtime_dir / f"{NAME}.answer")
+    with subprocess.Popen(["cat", runtime_dir / f"{NAME}.answer"]) as reader:  # noqa: ASYNC220
+        await asyncio.sleep(0.1)
         async with serving():
-            await press("list files", pipes=NAME, tty=tty, patience="30")
-            shell = Shell(runtime_dir)
-            shell.send("hang on", tty=tty, patience="30")
-            assert await shell.lines(end="I") == ["@1", "I0"]
-            os.write(ours, b"x\n")
-            async with asyncio.timeout(10):
-                while (await shell.lines(end="I"))[-1] == "I0":
-                    shell.read = b""
-            assert shell.text()[-1] == "I2"
-            shell.close()
-    finally:
-        os.close(ours)
-        os.close(theirs)
+            await until(lambda: reader.poll() is not None)
+
+
+async def test_fish_that_has_not_pressed_for_long_goes_back_to_the_socket(
+    serving: Serving, press: Press, runtime_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipes, "BEAT", 0.02)
+    monkeypatch.setattr(pipes, "IDLE", 0.1)
+    async with serving():
+        await press("list files", pipes=NAME, patience="5")
+        assert left(runtime_dir) != set()
+        await until(lambda: left(runtime_dir) == set())
+
+
+async def test_without_timers_fish_gets_no_pipes(
+    serving: Serving, press: Press, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipes, "is_available", lambda: False)
+    async with serving():
+        lines = await press("list files", pipes=NAME, patience="5")
+    assert lines[-1] == "D"
+    assert not any(line.startswith("K") for line in lines)
+
+
+def test_a_daemon_whose_loop_hangs_is_killed() -> None:
+    program = """
+import asyncio, os, sys, time
+from cmdai_shell.daemon import pipes, wire
+pipes.BEAT, pipes.DEATH = 0.05, 0.3
+async def main():
+    folder = os.open(sys.argv[1], os.O_RDONLY)
+    async with asyncio.TaskGroup() as group:
+        made = pipes.Pipes(folder, None, group, clock=time.monotonic, may_accept=lambda: True)
+        record = wire.decode(b"v=1\x1fop=ping\x1fpatience=5\x1fpipes=%d-1" % os.getpid())
+        assert made.make(record)
+        await asyncio.sleep(0.6)
+        print("beats", flush=True)
+        time.sleep(30)
+asyncio.run(main())
+"""
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            [sys.executable, "-c", program, folder],
+            capture_output=True, text=True, check=False, timeout=25,
+        )  # fmt: skip
+    assert (done.returncode, done.stdout) == (-signal.SIGKILL, "beats\n")
