@@ -17,6 +17,9 @@ ROOT = Path(__file__).parents[1]
 HOOKS = {f"shell-hooks/{path.name}" for path in (ROOT / "shell-hooks").iterdir() if path.is_file()}
 DATA = HOOKS | {"models/catalog.toml"}
 """Files that the program reads, by ``config.paths.resource``."""
+RECIPES = {
+    str(path.relative_to(ROOT)) for path in (ROOT / "cmdai_shell/suggest/recipes").glob("*.toml")
+}
 
 
 def build(kind: str, source: Path, target: Path) -> Path:
@@ -51,7 +54,7 @@ def test_the_wheel_is_the_package_and_nothing_else(wheel: zipfile.ZipFile) -> No
     packed = set(wheel.namelist())
     assert code <= packed
     rest = {name for name in packed - code if ".dist-info/" not in name}
-    assert rest == {"cmdai_shell/py.typed"} | {f"cmdai_shell/{name}" for name in DATA}
+    assert rest == {"cmdai_shell/py.typed"} | RECIPES | {f"cmdai_shell/{name}" for name in DATA}
 
 
 def test_the_wheel_has_the_command_and_its_licence(wheel: zipfile.ZipFile) -> None:
