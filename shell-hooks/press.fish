@@ -165,7 +165,7 @@ function _cmdai_say
     commandline -f repaint
 end
 
-# The prompt may be slow: this is done while the daemon works.
+# How many rows the prompt has; it may be slow, and is made once for all presses on it.
 function _cmdai_count_rows
     set -l IFS \n
     set _cmdai_prompt (fish_prompt </dev/null)
@@ -209,6 +209,8 @@ function _cmdai_request -a op last_status line alternative
     set record "$record"\x1f"safety_level=$values[5]"\x1fpatience=5\x1f"tty=$_cmdai_tty"
     set record "$record"\x1f"line=$values[6]"\x1e
 
+    # before the daemon is asked: what is typed while a slow prompt is made must be counted by it
+    test "$_cmdai_prompt_place" = ":$PWD"; or _cmdai_count_rows
     test "$_cmdai_pipes" = "$_cmdai_folder/$_cmdai_name"
     and _cmdai_ask_pipes v=1\x1f"turn=$_cmdai_turn"\x1f"$record"
     if test $_cmdai_end = unreachable
@@ -253,7 +255,6 @@ function _cmdai_ask_pipes -a record
         builtin printf %s "$record" >>$_cmdai_pipes.ask
         set -l turn @$_cmdai_turn
         set _cmdai_turn (builtin math $_cmdai_turn + 1)
-        test "$_cmdai_prompt_place" = ":$PWD"; or _cmdai_count_rows
         while builtin read -l row
             set -q _cmdai_asking[1]; or break
             switch "$row"
@@ -264,7 +265,8 @@ function _cmdai_ask_pipes -a record
                     break
             end
         end
-    end <$_cmdai_pipes.answer
+    end 2>/dev/null <$_cmdai_pipes.answer
+    test -p $_cmdai_pipes.ask; or command rm -f $_cmdai_pipes.ask # taken away at that moment: a file
 end
 
 # By the socket. Gives up after so long a silence (a daemon says something every second). fish's

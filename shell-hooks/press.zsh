@@ -257,7 +257,7 @@ _cmdai_done() {
   _cmdai_say $_cmdai_message
 }
 
-# The daemon is about to be replaced: its successor answers at the socket.
+# Nobody answers our pipes, or the daemon is about to be replaced: on by the socket.
 _cmdai_elsewhere() {
   _cmdai_hang_up
   _cmdai_daemon=
@@ -334,7 +334,8 @@ _cmdai_tick() { # last_status options
 
 _cmdai_watch() {
   _cmdai_typed && return 0
-  (( ++_cmdai_silence > _cmdai_patience )) || return 0
+  (( ++_cmdai_silence < 2 )) || [[ -z $_cmdai_awaited ]] || { _cmdai_elsewhere; return 0 }
+  (( _cmdai_silence > _cmdai_patience )) || return 0
   _cmdai_give_up 'the daemon is silent, your line is back'
   zle -R
 }

@@ -208,7 +208,7 @@ def test_hook_and_daemon_agree_on_the_folder(
         monkeypatch.delenv(name, raising=False)
     for name, value in FOLDERS[case].items():
         monkeypatch.setenv(name, value)
-    script = f'. {lab.hook("bash")}; _cmdai_find_folder; echo "$folder"'
+    script = f'. {lab.hook("bash")}; _cmdai_find_folder; echo "$_cmdai_folder"'
     done = subprocess.run(
         [lab.program("bash"), "--norc", "-i", "-c", script],
         capture_output=True,
