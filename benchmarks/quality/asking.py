@@ -116,10 +116,10 @@ class Plain:
         return Prompt(
             system=f"Translate the request into one {shell} command. Answer with the command only.",
             examples=(
-                ("list all files, hidden too", "ls -la"),
-                ("where am i", "pwd"),
-                ("show the file report.txt", "cat report.txt"),
-                ("make a folder called drafts", "mkdir drafts"),
+                ("compress old.log", "gzip old.log"),
+                ("pdfs below docs", "find docs -name '*.pdf'"),
+                ("size of each folder in photos", "du -sh photos/*/"),
+                ("author of the last commit", "git log -1 --format=%an"),
             ),
             stop=("\n",),
             max_tokens=96,

@@ -236,7 +236,6 @@ def main() -> int:
                 answer_all(arguments, configured(arguments), left, sandbox)
             )
         if not arguments.no_judge:
-            os.nice(10)
             judge_all(arguments.out, load(), sandbox, again=arguments.rejudge)
             print(report.told(arguments.out))
     except (BadTasks, Unusable, CmdaiError) as error:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from cmdai_shell.core import Shell
 
+_OWN_SOURCE = [HERE / name for name in ("box.py", "folder.py", "sandbox.py")]
+"""What is kept was made by these."""
 _BUILD_S = 30.0
 _STALE_S = 1800.0
 _DAY_S = 86400
@@ -113,7 +115,8 @@ class Sandbox:
         self._cache = cache
         self._data = data
         self._timeout = timeout
-        self._around = _digest_of([*self._files("stubs"), *self._files("etc")])
+        around = [*self._files("stubs"), *self._files("etc"), *_OWN_SOURCE]
+        self._around = _digest_of(around)
         self._built: dict[str, tuple[Fixture, float]] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
