@@ -109,7 +109,8 @@ def extract_partial(text: str) -> str:
         if index == len(whole) and not _is_surely_command(line.lstrip()):
             return ""
         if not is_prose(words):
-            return _polish("\n".join(_until_fence(lines[index:]))).rstrip("\\ \n`~")
+            command = _polish("\n".join(_until_fence(lines[index:]))).rstrip("\\ \n`~")
+            return "" if _FENCE.match(command) else command
     return ""
 
 

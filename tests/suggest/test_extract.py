@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cmdai_shell.errors import BadCompletion
@@ -151,6 +151,7 @@ def test_whatever_comes_is_a_clean_command_or_an_error(text):
 
 
 @given(HOSTILE)
+@example("```0```\r0")
 def test_a_partial_is_clean_and_no_fence(text):
     partial = extract_partial(text)
     assert is_clean(partial)
