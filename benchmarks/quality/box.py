@@ -110,7 +110,7 @@ class Box:
         cwd, _, processes = end.read_text("utf-8", "replace").partition("\n")
         return Outcome(
             stdout=stdout.decode(errors="replace"),
-            stderr=stderr.decode(errors="replace")[-2000:],
+            stderr=_ends(stderr.decode(errors="replace")),
             status=process.returncode,
             cut=cut,
             cwd=cwd or WORK,
@@ -186,6 +186,11 @@ def link_stubs(stubs: Path, place: Path) -> Path:
     with contextlib.suppress(OSError):  # somebody else was as quick
         new.rename(folder)
     return folder
+
+
+def _ends(text: str, most: int = 2000) -> str:
+    """Its beginning and its end: a complaint may be followed by pages of usage."""
+    return text if len(text) <= most else f"{text[: most // 2]}\n{text[-most // 2 :]}"
 
 
 def _script(command: str, shell: Shell, start: Sequence[str]) -> str:

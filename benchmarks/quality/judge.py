@@ -149,8 +149,10 @@ def difference(ours: Result, theirs: Result, most: int = 300) -> str:
     missing, extra = list((wanted - mine).elements()), list((mine - wanted).elements())
     told += [f"{len(missing)} missing: {missing[0]}"] if missing else []
     told += [f"{len(extra)} too many: {extra[0]}"] if extra else []
-    if ours.status and ours.stderr.strip():
-        told.append(f"said: {ours.stderr.strip().splitlines()[-1]}")
+    if not told and view("ordered", ours.stdout) != view("ordered", theirs.stdout):
+        told.append("in another order")
+    if ours.status and (said := lines(ours.stderr)):
+        told.append(f"said: {said[0]}")
     return "; ".join(told)[:most]
 
 

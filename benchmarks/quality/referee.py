@@ -31,6 +31,8 @@ class Ruling:
     harmed: tuple[str, ...] = ()
 
 
+_ELSEWHERE = frozenset(("docker", "podman", "kubectl", "ssh", "chroot"))
+"""They run a program that need not be here."""
 _REFUSALS = (
     *("invalid option", "unrecognized option", "unknown option", "illegal option"),
     *("unknown predicate", "unknown command", "is not a git command", "unknown flag"),
@@ -61,8 +63,8 @@ def rule(sandbox: Sandbox, task: Task, command: str, shell: Shell) -> Ruling:
 
 def invalid(sandbox: Sandbox, command: str, shell: Shell) -> tuple[str, ...]:
     """Reasons why the shell could not even start it."""
-    parsed = parse(command, shell)
-    programs = [call.words[0].text for call in parsed.commands if call.words]
+    here = [call for call in parse(command, shell).commands if call.words]
+    programs = [call.words[0].text for call in here if _ELSEWHERE.isdisjoint(call.wrappers)]
     return tuple(sandbox.check(command, shell, programs))
 
 

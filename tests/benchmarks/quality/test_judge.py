@@ -99,6 +99,7 @@ def test_harm_is_what_was_there_and_nobody_wanted_changed():
 def test_the_difference_is_told_in_one_line():
     told = difference(Result(stdout="b\nx\n", status=2, stderr="ls: no\n"), Result(stdout="a\nb\n"))
     assert told == "1 missing: a; 1 too many: x; said: ls: no"
+    assert difference(Result(stdout="a\nb"), Result(stdout="b\na")) == "in another order"
 
 
 def test_numbers_inside_words_are_no_numbers():

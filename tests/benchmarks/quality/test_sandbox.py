@@ -21,6 +21,7 @@ def test_a_task_is_judged_by_what_commands_do(sandbox, data):
     lost = rule(sandbox, rename, "mv notes.txt todo.txt; rm src/a.py", "bash")
     assert lost.harmed == ("work/src/a.py",)
     assert rule(sandbox, rename, "mvv notes.txt todo.txt", "bash").invalid == ("no program mvv",)
+    assert not rule(sandbox, rename, "docker exec -it db mysql", "bash").invalid
     assert rule(sandbox, rename, "mv 'notes.txt", "bash").invalid == ("syntax",)
     assert rule(sandbox, rename, "mv --quick notes.txt todo.txt", "bash").refused
 
