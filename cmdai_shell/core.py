@@ -83,6 +83,8 @@ class Prompt:
     system: str
     examples: tuple[tuple[str, str], ...] = ()
     """(what a person asked, the right answer) pairs, as earlier turns of the conversation."""
+    near: tuple[tuple[str, str], ...] = ()
+    """More of them, chosen for this request, nearest last; they come after ``examples``."""
     user: str = ""
     stop: tuple[str, ...] = ()
     max_tokens: int = 96
@@ -194,6 +196,15 @@ class Completer(Protocol):
         Raises NoBackendAvailable when every member failed, ModelUnavailable when the only member
         is the embedded model and there is none. Closing the iterator cancels down to the backend.
         """
+
+
+class Recipes(Protocol):
+    """What ``suggest`` knows of other people's words."""
+
+    def near(
+        self, words: str, shell: Shell, userland: str, most: int
+    ) -> tuple[tuple[str, str], ...]:
+        """At most ``most`` pairs of a phrase and its command, the nearest last."""
 
 
 class Look(Protocol):

@@ -208,10 +208,17 @@ _cmdai_typed() {
   _cmdai_end=cancel
   while IFS= builtin read -rs -t 0.001 -N 1 _cmdai_key; do _cmdai_typed+=$_cmdai_key; done 2>/dev/null </dev/tty
   _cmdai_message='stopped: you typed'
-  [[ $_cmdai_typed != *[$'\r\n']* ]] || _cmdai_message='stopped by Enter: nothing was run'
-  _cmdai_typed=${_cmdai_typed%%[$'\r\n']*}
-  [[ $_cmdai_typed != *$'\e'* ]] || _cmdai_typed='' # an arrow, say
-  _cmdai_typed=${_cmdai_typed//[[:cntrl:]]/}
+  if [[ $_cmdai_typed == $'\e[200~'*$'\e[201~'* ]]; then # pasted: newlines are no Enter
+    _cmdai_typed=${_cmdai_typed#$'\e[200~'}
+    _cmdai_typed=${_cmdai_typed%%$'\e[201~'*}
+    _cmdai_typed=${_cmdai_typed//$'\r'/$'\n'}
+    _cmdai_blank_controls _cmdai_typed "$_cmdai_typed"
+  else
+    [[ $_cmdai_typed != *[$'\r\n']* ]] || _cmdai_message='stopped by Enter: nothing was run'
+    _cmdai_typed=${_cmdai_typed%%[$'\r\n']*}
+    [[ $_cmdai_typed != *$'\e'* ]] || _cmdai_typed='' # an arrow, say
+    _cmdai_typed=${_cmdai_typed//[[:cntrl:]]/}
+  fi
   READLINE_LINE=${READLINE_LINE:0:READLINE_POINT}$_cmdai_typed${READLINE_LINE:READLINE_POINT}
   READLINE_POINT=$((READLINE_POINT + ${#_cmdai_typed}))
 }
@@ -359,10 +366,10 @@ _cmdai_receive() {
     fi
     ((_cmdai_code == 0)) || break
     if [[ -z $2 || $_cmdai_end != unreachable ]]; then
-      [[ $_cmdai_end != unreachable ]] || _cmdai_end=fail _cmdai_message='the daemon went away: your line is back'
+      [[ $_cmdai_end != unreachable ]] || _cmdai_end=fail _cmdai_message='the daemon went away, your line is back: press again'
       _cmdai_take "$_cmdai_row" || return
     elif [[ $_cmdai_row == "@$2" ]]; then
-      _cmdai_end=fail _cmdai_message='the daemon went away: your line is back'
+      _cmdai_end=fail _cmdai_message='the daemon went away, your line is back: press again'
       set -- "$1" "$2" 5
     elif [[ $_cmdai_row == K0 ]]; then
       return
@@ -371,7 +378,7 @@ _cmdai_receive() {
     ! builtin read -t 0 </dev/tty || return
   done
   ((_cmdai_code <= 128 || _cmdai_waited < $3 * 20)) || [[ -n $2 && $_cmdai_end == unreachable ]] ||
-    _cmdai_end=fail _cmdai_message='the daemon is silent: your line is back'
+    _cmdai_end=fail _cmdai_message='the daemon is silent, your line is back: press again'
 }
 
 # _cmdai_take ROW: one line of the reply; false when it is the last.

@@ -290,7 +290,7 @@ function _cmdai_ask -a seconds record
     set -l code $pipestatus[2]
     if test $_cmdai_end = unreachable; and contains -- $code 0 28 # 28: curl's own timeout
         set _cmdai_end fail
-        set _cmdai_message 'the daemon gives no answer: your line is back'
+        set _cmdai_message 'the daemon gives no answer, your line is back: press again'
     end
 end
 
@@ -305,7 +305,7 @@ function _cmdai_receive
         set -q _cmdai_asking[1]; or break
         if test $_cmdai_end = unreachable
             set _cmdai_end fail
-            set _cmdai_message 'the daemon went away: your line is back'
+            set _cmdai_message 'the daemon went away, your line is back: press again'
         end
         switch "$letter"
             case T P
@@ -390,6 +390,12 @@ function _cmdai_typed
     end
     set _cmdai_end keep
     set _cmdai_message 'stopped: you typed'
+    set -l pasted (string match -r '(?s)^\e\[200~(.*?)\e\[201~' -- "$typed" | string collect)
+    if test -n "$pasted" # newlines in it are no Enter
+        set pasted (string replace -ra '^\e\[200~|\e\[201~[\s\S]*$' '' -- "$pasted" | string replace -a \r \n | string collect -N)
+        commandline -i -- (string replace -ra '[^\P{Cc}\n]' ' ' -- "$pasted" | string collect -N)
+        return 0
+    end
     string match -q '*'\n'*' -- "$typed"; or string match -q '*'\r'*' -- "$typed"
     and set _cmdai_message 'stopped by Enter: nothing was run'
     set typed (string match -r '^[^\n\r]*' -- "$typed")

@@ -90,7 +90,7 @@ _cmdai_connect() {
     _cmdai_after_fork
   elif zsocket $folder/hook.sock 2> /dev/null; then
     _cmdai_fd=$REPLY
-    _cmdai_send || { _cmdai_give_up 'the daemon is silent, your line is back'; return 0 }
+    _cmdai_send || { _cmdai_give_up 'the daemon is silent, your line is back: press again'; return 0 }
   else
     return 1
   fi
@@ -267,7 +267,7 @@ _cmdai_elsewhere() {
 _cmdai_broke_off() {
   _cmdai_hang_up
   if (( _cmdai_answered )); then
-    _cmdai_give_up 'the answer broke off, your line is back'
+    _cmdai_give_up 'the answer broke off, your line is back: press again'
   else
     _cmdai_start
   fi
@@ -336,7 +336,7 @@ _cmdai_watch() {
   _cmdai_typed && return 0
   (( ++_cmdai_silence < 2 )) || [[ -z $_cmdai_awaited ]] || { _cmdai_elsewhere; return 0 }
   (( _cmdai_silence > _cmdai_patience )) || return 0
-  _cmdai_give_up 'the daemon is silent, your line is back'
+  _cmdai_give_up 'the daemon is silent, your line is back: press again'
   zle -R
 }
 

@@ -212,7 +212,7 @@ def _bad_toml(error: tomllib.TOMLDecodeError, text: str, name: str) -> ConfigErr
     found = re.search(r"^(.*) \(at (?:line (\d+), column \d+|end of document)\)$", str(error))
     what = found[1] if found else str(error)
     line = (found and found[2]) or text.count("\n") + 1
-    return ConfigError(f"{name}:{line}: not valid TOML: {what.lower()}")
+    return ConfigError(f"{name}:{line}: not valid TOML: {what.lower()}", "cmdai-shell config edit")
 
 
 _WORDS = {

@@ -50,6 +50,9 @@ class Suggest(_Table, frozen=True):
         bool,
         Meta(description="tell the model the current folder's name; small models repeat it"),
     ] = False
+    recipes: Annotated[
+        int, Meta(ge=0, le=8, description="recipes near the request that the model is shown")
+    ] = 3
 
 
 class Embedded(_Table, frozen=True):

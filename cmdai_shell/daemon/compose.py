@@ -8,6 +8,8 @@ import os
 from contextlib import aclosing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from cmdai_shell.backends import load as load_backend
@@ -18,6 +20,7 @@ from cmdai_shell.daemon.host import HostLook
 from cmdai_shell.errors import CmdaiError, ModelUnavailable
 from cmdai_shell.routing import Router
 from cmdai_shell.suggest import Suggester
+from cmdai_shell.suggest.recall import Recall
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
@@ -54,7 +57,7 @@ class Sent:
 
 
 def _characters(prompt: Prompt) -> int:
-    turns = (len(ask) + len(answer) for ask, answer in prompt.examples)
+    turns = (len(ask) + len(answer) for ask, answer in (*prompt.examples, *prompt.near))
     return len(prompt.system) + len(prompt.user) + sum(turns)
 
 
@@ -107,7 +110,13 @@ class Chain:
         self.engine: EmbeddedBackend | None = None if backends else kept or _engine(config, clock)
         self._backends = tuple(backends or filter(None, [self.engine]))
         router = Router([_Noted(backend) for backend in self._backends], clock=clock)
-        self.suggester = Suggester(completer=router, look=HostLook(), config=config, clock=clock)
+        self.suggester = Suggester(
+            completer=router,
+            look=HostLook(),
+            config=config,
+            clock=clock,
+            recipes=_recipes() if config.suggest.recipes else None,
+        )
         self._users = 0
         self._retired = asyncio.Event()
         self._unused = asyncio.Event()
@@ -198,6 +207,14 @@ def compose(
 ) -> Chain:
     """Read the configuration and build. Raises ConfigError."""
     return Chain(load_config(), clock, backends() if backends else None, former)
+
+
+@cache
+def _recipes() -> Recall:
+    """Read and indexed once a daemon, some 70 ms."""
+    folder = resources.files("cmdai_shell.suggest") / "recipes"
+    files = sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
+    return Recall(file.read_text(encoding="utf-8") for file in files)
 
 
 def _engine(config: Config, clock: Clock) -> EmbeddedBackend:

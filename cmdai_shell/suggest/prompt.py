@@ -24,6 +24,11 @@ _NOTE = "\n# "
 _PREFIX_TOKENS = 520
 """What system text and examples take at most (measured with Qwen2.5's tokenizer: under 480)."""
 
+_NEAR_TOKENS = 240
+"""What the recipes near a request take at most: ``recall.LONGEST`` characters each, and frames."""
+
+_TAKEN = _PREFIX_TOKENS + _NEAR_TOKENS + MOST_TOKENS
+
 _BYTES_PER_TOKEN = 1.5
 """Of text that is hard on a tokenizer; plain words take four."""
 
@@ -55,9 +60,9 @@ def build(
     fields = ["line"]
     notes = []
     if not request.line:
-        fields = ["last_command", "last_status"]
-        words = f"fix: {words}"
-        notes.append(f"exit status {request.last_status}")
+        # not the exit status: a small model answers with it, "exit 127"
+        fields = ["last_command"]
+        words = f"correct this command, it failed: {words}"
     if share_cwd and request.cwd:
         fields.append("cwd")
         notes.append(f"in {shortened(request.cwd, 120)}")
@@ -67,7 +72,7 @@ def build(
 
 def room(context_tokens: int) -> int:
     """Bytes of the person's words that are sure to fit the model's context."""
-    return max(200, int((context_tokens - _PREFIX_TOKENS - MOST_TOKENS) * _BYTES_PER_TOKEN))
+    return max(200, int((context_tokens - _TAKEN) * _BYTES_PER_TOKEN))
 
 
 def repaired(prompt: Prompt, advice: Sequence[str]) -> Prompt:

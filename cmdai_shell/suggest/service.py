@@ -34,7 +34,16 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Hashable, Mapping
 
     from cmdai_shell.config import Config
-    from cmdai_shell.core import Clock, Completer, Look, Prompt, Shell, SuggestRequest, Update
+    from cmdai_shell.core import (
+        Clock,
+        Completer,
+        Look,
+        Prompt,
+        Recipes,
+        Shell,
+        SuggestRequest,
+        Update,
+    )
     from cmdai_shell.suggest.verify import Finding
 
 _PARTIAL_S = 0.04
@@ -85,6 +94,10 @@ class _Series:
         return any(_same(offer.command, command) for offer in self.offers)
 
 
+_NO_FAILURES = (0, 130, 146, 148)
+"""Exit statuses of a command that did not fail: the person ended it, or the line, by Ctrl-C (128
+and SIGINT), or stopped it by Ctrl-Z (SIGTSTP of Linux and of macOS)."""
+
 _Step: TypeAlias = "Partial | Notice | _Offer"
 
 
@@ -92,8 +105,17 @@ class Suggester:
     """Answers presses. One for each configuration: make a new one when that changes, and with it
     go the cached answers."""
 
-    def __init__(self, *, completer: Completer, look: Look, config: Config, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        completer: Completer,
+        look: Look,
+        config: Config,
+        clock: Clock,
+        recipes: Recipes | None = None,
+    ) -> None:
         self._completer = completer
+        self._recipes = recipes
         self._look = look
         self._config = config
         self._clock = clock
@@ -208,7 +230,7 @@ class Suggester:
                 if best is None:
                     raise
                 break
-            if offer and _same(offer.command, ask.request.line):
+            if offer and _same(offer.command, ask.request.line or ask.request.last_command):
                 repeated, offer = True, None
             if offer and (best is None or len(offer.findings) < len(best.findings)):
                 best = offer
@@ -289,6 +311,7 @@ class Suggester:
             share_cwd=settings.share_cwd,
             context_tokens=self._config.embedded.context_tokens,
         )
+        prompt = replace(prompt, near=self._near(request))
         failed = ("", 0) if request.line else (request.last_command, request.last_status)
         cwd = request.cwd if settings.share_cwd else ""
         key = (request.shell, request.environment, request.line, failed, cwd, request.path)
@@ -299,6 +322,12 @@ class Suggester:
             deadline=self._deadline(request, start),
             key=key,
         )
+
+    def _near(self, request: SuggestRequest) -> tuple[tuple[str, str], ...]:
+        most = self._config.suggest.recipes
+        if self._recipes is None or not request.line:
+            return ()
+        return self._recipes.near(request.line, request.shell, self._facts.userland, most)
 
     def _deadline(self, request: SuggestRequest, start: float) -> float:
         return start + (request.timeout or self._config.suggest.deadline_ms / 1000)
@@ -392,6 +421,6 @@ def _nothing_to_do(request: SuggestRequest) -> str:
         return ""
     if request.op == "explain":
         return "type a command, then press the key again to have it explained"
-    if request.last_status and request.last_command:
+    if request.last_command and request.last_status not in _NO_FAILURES:
         return ""
     return "type what you want in plain words, then press the key again"

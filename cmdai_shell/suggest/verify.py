@@ -56,13 +56,16 @@ _WORDS: dict[str, frozenset[str]] = {
     "fish": _set(
         ". : [ ! abbr and argparse begin bg bind block break builtin case cd command commandline "
         "complete contains continue count dirh dirs disown echo else emit end eval exec exit "
-        "false fg fish_add_path for funced funcsave function functions history if in isatty jobs "
-        "math nextd not open or path popd prevd printf pushd pwd random read realpath return set "
+        "export false fg fish_add_path for funced funcsave function functions history if in isatty "
+        "jobs math nextd not open or path popd prevd printf pushd pwd random read realpath return set "
         "set_color source status string suspend switch test time trap true type ulimit umask "
         "vared wait while"
     ),
 }
 """Builtins and keywords, from each shell's manual."""
+
+_ELSEWHERE = _set("docker podman nerdctl kubectl oc ssh chroot nsenter nix-shell")
+"""Wrappers whose command runs where we cannot look for its program."""
 
 _FUNCTION = re.compile(r"(?:^|[;&|\s])(?:function\s+([\w.-]+)|([\w.-]+)\s*\(\s*\))")
 _NAME = re.compile(  # the look behind keeps it linear: one try for each run of these characters
@@ -92,11 +95,16 @@ def findings(
     parsed = parse(command, request.shell)
     if parsed.broken:
         return (Finding(f"not a complete {request.shell} command", "on one line"),)
-    programs = [call.words[0].text for call in parsed.commands if call.words]
+    programs = [
+        call.words[0].text
+        for call in parsed.commands
+        if call.words and _ELSEWHERE.isdisjoint(call.wrappers)
+    ]
     found: list[Finding] = []
     if not _is_begun(command, request.line):
         found += _unasked(request, verdict)
         found += _missing(programs, command, request, look)
+        found += _leaving(parsed.commands, request)
     found += _placeholders(command, request.line)
     found += _lost_names(command, request.line)
     found += _sorted_listing(parsed.commands, look)
@@ -125,6 +133,17 @@ def _unasked(request: SuggestRequest, verdict: Verdict) -> Iterator[Finding]:
     asked = request.line or request.last_command
     if verdict.risk >= Risk.CAUTION and not _CHANGES.search(asked):
         yield Finding("changes things, which was not asked", "without changing anything")
+
+
+def _leaving(calls: Sequence[Call], request: SuggestRequest) -> Iterator[Finding]:
+    """What would end the person's shell, at once or at its next failure."""
+    asked = request.line or request.last_command
+    for call in calls:
+        ends = call.program in ("exit", "logout") or (
+            call.program == "set" and any(_has(call, flag) for flag in "eu")
+        )
+        if ends and not call.wrappers and call.program not in asked:
+            yield Finding(f"{call.program} is for scripts: it can close this shell", "no exit")
 
 
 def _placeholders(command: str, asked: str) -> Iterator[Finding]:

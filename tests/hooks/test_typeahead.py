@@ -45,3 +45,17 @@ def test_letters_during_the_wait_stop_it_and_stay(lab: Lab, shell: Shell) -> Non
     terminal.type(" files")
     terminal.wait_screen("stopped: you typed")
     terminal.wait_line("slowly find python files")
+
+
+@pytest.mark.parametrize("shell", ["bash", "fish"])
+def test_a_paste_during_the_wait_is_kept_whole_and_runs_nothing(lab: Lab, shell: Shell) -> None:
+    terminal = lab.open(shell)
+    terminal.type("slowly find python")
+    terminal.wait_line("slowly find python")
+    terminal.press("C-g")
+    terminal.wait_screen("thinking|find")
+    terminal.type("\x1b[200~ files\necho RAN | tr A-Z a-z\n\x1b[201~")
+    terminal.wait_screen("stopped: you typed")
+    terminal.wait_screen("slowly find python files")
+    terminal.wait_screen("echo RAN")
+    assert "\nran" not in terminal.screen()

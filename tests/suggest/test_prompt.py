@@ -58,7 +58,7 @@ def test_the_folder_only_if_allowed():
 
 def test_an_empty_line_asks_for_a_fix():
     prompt, _ = build(SuggestRequest(last_command="gti status", last_status=127))
-    assert prompt.user == "fix: gti status\n# exit status 127"
+    assert prompt.user == "correct this command, it failed: gti status"
 
 
 def test_credentials_stay_here():

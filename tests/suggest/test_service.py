@@ -20,13 +20,14 @@ from tests.fakes.scripted_backend import ScriptedBackend
 class Desk:
     """A suggester with its scripted model; ``settings`` are sections of the configuration."""
 
-    def __init__(self, script=None, look=None, clock=time.monotonic, **settings):
+    def __init__(self, script=None, look=None, clock=time.monotonic, recipes=None, **settings):
         self.backend = ScriptedBackend(script)
         self.suggester = Suggester(
             completer=Router([self.backend], clock=clock),
             look=look or DictLook(),
             config=msgspec.convert(settings, Config),
             clock=clock,
+            recipes=recipes,
         )
 
     async def press(self, line="", op="suggest", **fields):
@@ -345,3 +346,44 @@ async def test_a_suggestion_does_not_close_the_terminal_unless_asked_to():
     assert not any("exit" in update.text for update in updates if isinstance(update, Partial))
     assert updates[-1].command == "git commit -m x"
     assert (await desk.last("commit as x, then exit")).command == "git commit -m x && exit 0"
+
+
+class Shelf:
+    """Recipes that notes what it is asked for."""
+
+    def __init__(self):
+        self.asked = []
+
+    def near(self, words, shell, userland, most):
+        self.asked.append((words, shell, userland, most))
+        return (("size of lib", "du -sh lib"),)[:most]
+
+
+async def test_recipes_near_the_request_stand_before_it():
+    shelf = Shelf()
+    desk = Desk(recipes=shelf, suggest={"recipes": 2})
+    await desk.last("list files", shell="zsh")
+    assert shelf.asked == [("list files", "zsh", "GNU", 2)]
+    assert desk.backend.prompts[0].near == (("size of lib", "du -sh lib"),)
+    assert desk.backend.prompts[0].examples == desk.suggester.prefix("zsh").examples
+
+
+async def test_no_recipes_for_a_command_to_fix_or_to_explain():
+    shelf = Shelf()
+    desk = Desk(recipes=shelf)
+    await desk.last("", last_command="gti status", last_status=127)
+    await desk.last("ls -la", op="explain")
+    assert shelf.asked == []
+
+
+@pytest.mark.parametrize("status", [130, 146, 148])
+async def test_what_the_person_ended_has_not_failed(status):
+    desk = Desk()
+    assert isinstance(await desk.last("", last_command="sleep 9", last_status=status), Hint)
+    assert desk.asked == 0
+
+
+async def test_the_failed_command_unchanged_is_no_fix():
+    desk = Desk({"gti": [["gti status"], ["git status"]]})
+    last = await desk.last("", last_command="gti status", last_status=127)
+    assert last.command == "git status"

@@ -123,3 +123,26 @@ def test_a_listing_sorted_by_its_permissions(command):
 )
 def test_a_listing_sorted_by_a_number(command):
     assert found(command) == ()
+
+
+@pytest.mark.parametrize("command", ["exit 1", "ls || exit", "set -e", "set -eu; ls", "logout"])
+def test_what_would_close_the_persons_shell(command):
+    (first, *_) = found(command)
+    assert "can close this shell" in first
+
+
+@pytest.mark.parametrize(
+    ("command", "line"),
+    [
+        ("exit 1", "exit with 1"),
+        ("set -o vi", "vi mode"),
+        ("bash -c 'exit 3'", "a command that fails"),
+        ("docker exec web nginx -t", "check nginx of web"),
+    ],
+)
+def test_what_would_not(command, line):
+    assert not any("close this shell" in text or "nginx" in text for text in found(command, line))
+
+
+def test_export_is_a_word_of_fish():
+    assert found("export EDITOR=vim", "set editor to vim", shell="fish") == ()

@@ -68,13 +68,14 @@ class Answerer:
 
     def _prompt(self, ask: pipe.Ask) -> tuple[list[int], list[int]]:
         messages = [("system", ask.system)]
-        for question, reply in ask.examples:
+        for question, reply in (*ask.examples, *ask.near):
             messages += [("user", question), ("assistant", reply)]
         messages.append(("user", ask.user or ""))
+        fixed = 1 + 2 * len(ask.examples)
         room = self.context_tokens - LEAST_ANSWER
         if sum(len(text) for _, text in messages) > room * _LONGEST_TOKEN:
             raise TooLong(f"the line is too long for a context of {self.context_tokens} tokens")
-        prefix, own = self._llama.chat(messages)
+        prefix, own = self._llama.chat(messages, fixed)
         if (size := len(prefix) + len(own)) > room:
             raise TooLong(
                 f"the line makes a prompt of {size} tokens, the context holds {self.context_tokens}"

@@ -117,8 +117,8 @@ class Llama:
             raise ValueError(f"{-count} tokens for {len(data)} bytes")
         return list(out[:count])
 
-    def chat(self, messages: Sequence[tuple[str, str]]) -> tuple[list[int], list[int]]:
-        """(prefix, own): the tokens up to the last message's text, and the rest.
+    def chat(self, messages: Sequence[tuple[str, str]], fixed: int) -> tuple[list[int], list[int]]:
+        """(prefix, own): the tokens up to the text of message number ``fixed``, and the rest.
 
         The template is rendered around placeholders and cut there, so that special tokens come
         from the template alone and never from a message. Raises ValueError for a template that
@@ -126,11 +126,13 @@ class Llama:
         """
         frames = self._frames([role for role, _ in messages])
         begins = self._c.llama_vocab_get_add_bos(self._vocab)
-        tokens = [self._c.llama_vocab_bos(self._vocab)] if begins else []
-        for piece, (_, text) in zip(frames, messages[:-1], strict=False):
-            tokens += self.tokens(piece, special=True) + self.tokens(text, special=False)
-        prefix = tokens + self.tokens(frames[-2], special=True)
-        own = self.tokens(messages[-1][1], special=False)
+        prefix = [self._c.llama_vocab_bos(self._vocab)] if begins else []
+        own: list[int] = []
+        for number, (frame, (_, text)) in enumerate(zip(frames, messages, strict=False)):
+            part = prefix if number <= fixed else own
+            part += self.tokens(frame, special=True)
+            part = prefix if number < fixed else own
+            part += self.tokens(text, special=False)
         return prefix, own + self.tokens(frames[-1], special=True)
 
     def _frames(self, roles: Sequence[str]) -> list[str]:

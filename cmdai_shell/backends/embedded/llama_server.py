@@ -128,11 +128,11 @@ class ServerAnswerer:
 
     def _prompt(self, ask: pipe.Ask) -> list[int]:
         """Like ``Llama.chat``: special tokens come from the template alone."""
-        turns = [t for pair in ask.examples for t in pair]
+        turns = [text for pair in (*ask.examples, *ask.near) for text in pair]
         texts = [ask.system, *turns] + ([] if ask.user is None else [ask.user])
         if sum(map(len, texts)) > self._context * 128:
             raise TooLong(f"the line is too long for a context of {self._context} tokens")
-        frames = self._template(len(ask.examples) * 2 + 2)
+        frames = self._template(len(turns) + 2)
         tokens = self._tokens(frames[0], special=True)
         for text, frame in zip(texts, frames[1:], strict=False):
             tokens += self._tokens(text, special=False) + self._tokens(frame, special=True)

@@ -42,6 +42,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True, tag="ask"):
     id: int
     system: str
     examples: tuple[tuple[str, str], ...] = ()
+    near: tuple[tuple[str, str], ...] = ()
+    """Examples that are this request's own, not part of the prefix."""
     user: str | None = None
     """None: only evaluate the prefix."""
     stop: tuple[str, ...] = ()

@@ -83,6 +83,15 @@ async def test_a_press_evaluates_its_own_tokens_only(backend: EmbeddedBackend) -
     assert await evaluated(backend, replace(PROMPT, user="show the current folder now")) == own + 1
 
 
+async def test_examples_near_a_request_are_its_own_tokens(backend: EmbeddedBackend) -> None:
+    await collect(backend, PROMPT)
+    near = replace(PROMPT, near=(("show the date", "date"),))
+    with_one = await evaluated(backend, near)
+    assert OWN < with_one < OWN + 40
+    assert await evaluated(backend, PROMPT) == OWN
+    assert await evaluated(backend, near) == with_one
+
+
 async def test_another_prefix_and_back_costs_no_evaluation(backend: EmbeddedBackend) -> None:
     other = replace(PROMPT, system="Explain the command in one line.", examples=EXAMPLES[:4])
     first = await collect(backend, PROMPT)

@@ -1,0 +1,83 @@
+"""Which recipes a request finds."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cmdai_shell.daemon.compose import _recipes
+from cmdai_shell.suggest.recall import Recall, terms
+
+TEXT = r"""
+[any]
+recipes = [
+  ["du -sh src", "how big is src", "size of the folder src"],
+  ["ss -ltn", "open ports"],
+  ["git reset --soft HEAD~1", "undo last commit, keep changes staged"],
+]
+[gnu]
+recipes = [["stat -c %y notes.md", "when was notes.md changed"]]
+[bsd]
+recipes = [["stat -f %Sm notes.md", "when was notes.md changed"]]
+[sh]
+recipes = [["for f in *.csv; do wc -l \"$f\"; done", "lines in each csv"]]
+[fish]
+recipes = [["for f in *.csv; wc -l $f; end", "lines in each csv"]]
+"""
+
+
+@pytest.fixture(scope="module")
+def recall() -> Recall:
+    return Recall([TEXT])
+
+
+def commands(recall: Recall, words: str, shell: str = "bash", userland: str = "GNU") -> list[str]:
+    return [command for _, command in recall.near(words, shell, userland, 3)]  # type: ignore[arg-type]
+
+
+def test_the_nearest_comes_last_and_each_command_once(recall: Recall) -> None:
+    assert commands(recall, "size of folder lib") == ["du -sh src"]
+    assert commands(recall, "undo my commit")[-1] == "git reset --soft HEAD~1"
+
+
+def test_words_are_found_in_another_form(recall: Recall) -> None:
+    assert commands(recall, "undoing commits") == ["git reset --soft HEAD~1"]
+
+
+@pytest.mark.parametrize(
+    ("shell", "userland", "loop", "stat"),
+    [
+        ("bash", "GNU", "do wc", "-c"),
+        ("zsh", "BSD", "do wc", "-f"),
+        ("fish", "GNU", "; end", "-c"),
+    ],
+)
+def test_only_what_this_shell_and_these_tools_take(
+    recall: Recall, shell: str, userland: str, loop: str, stat: str
+) -> None:
+    assert loop in commands(recall, "count lines of every csv", shell, userland)[-1]
+    assert stat in commands(recall, "todo.md changed when", shell, userland)[-1]
+
+
+def test_names_and_numbers_say_only_what_kind_of_thing_they_are() -> None:
+    assert terms("show the 5 newest of Reports/may-2024.csv in ~/x") == ["newest", "csv"]
+
+
+@given(st.text())
+def test_any_words_can_be_asked(words: str) -> None:
+    Recall([TEXT]).near(words, "bash", "GNU", 3)
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        ("what uses port 8080", "8080|:80|sport|-i"),
+        ("make backup.sh executable", "chmod"),
+        ("undo the last commit but keep my changes", "git reset --soft"),
+        ("pods in namespace staging", "kubectl"),
+    ],
+)
+def test_the_recipes_of_this_project_find_the_right_tool(words: str, part: str) -> None:
+    found = [command for _, command in _recipes().near(words, "bash", "GNU", 3)]
+    assert any(p in command for command in found for p in part.split("|"))
