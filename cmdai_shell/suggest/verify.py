@@ -57,8 +57,8 @@ _WORDS: dict[str, frozenset[str]] = {
         ". : [ ! abbr and argparse begin bg bind block break builtin case cd command commandline "
         "complete contains continue count dirh dirs disown echo else emit end eval exec exit "
         "export false fg fish_add_path for funced funcsave function functions history if in isatty "
-        "jobs math nextd not open or path popd prevd printf pushd pwd random read realpath return set "
-        "set_color source status string suspend switch test time trap true type ulimit umask "
+        "jobs math nextd not open or path popd prevd printf pushd pwd random read realpath return "
+        "set set_color source status string suspend switch test time trap true type ulimit umask "
         "vared wait while"
     ),
 }
