@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import tomllib
+from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ _STOP = frozenset(
 """Little words, and verbs that any request may begin with."""
 _WORD = re.compile(r"[a-z]+")
 _MOST_CHARACTERS = 1_000
-_MOST_TERMS = 24
+_MOST_TERMS = 12
+_COMMON = 200
+"""Phrases: what stands in more of them ("files") does not tell by itself what is wanted."""
 _CANDIDATES = 24
 LONGEST = 160
 """Characters of a phrase and its command together: an example is paid for at every press."""
@@ -49,22 +52,26 @@ class Recall:
             "words, phrase unindexed, command unindexed, kind unindexed, "
             "tokenize='porter unicode61')"
         )
+        counts: Counter[str] = Counter()
         for text in texts:
             for kind, table in tomllib.loads(text).items():
-                rows = (
+                rows = [
                     (" ".join(terms(phrase)), phrase, command, kind)
                     for command, *phrases in table["recipes"]
                     for phrase in phrases
                     if len(phrase) + len(command) <= LONGEST
-                )
+                ]
+                for row in rows:
+                    counts.update(set(row[0].split()))
                 self._base.executemany("insert into recipe values (?, ?, ?, ?)", rows)
+        self._common = {word for word, count in counts.items() if count > _COMMON}
 
     def near(
         self, words: str, shell: Shell, userland: str, most: int
     ) -> tuple[tuple[str, str], ...]:
         """At most ``most`` pairs of a phrase and its command, the nearest last."""
         wanted = list(dict.fromkeys(terms(words)))[:_MOST_TERMS]
-        if not wanted or most < 1:
+        if self._common.issuperset(wanted) or most < 1:
             return ()
         kinds = (*_TABLES[shell], "bsd" if userland == "BSD" else "gnu")
         found = self._base.execute(

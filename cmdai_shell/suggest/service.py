@@ -213,6 +213,7 @@ class Suggester:
         Of two failing ones the earlier is kept: it was not made at a temperature. The person's own
         line is no answer to it."""
         best: _Offer | None = None
+        ask = self._with_recipes(ask)
         prompt = ask.prompt
         repeated = False
         for _ in range(_SAMPLES):
@@ -244,6 +245,7 @@ class Suggester:
     async def _another(self, ask: _Ask, series: _Series) -> AsyncGenerator[Partial | Notice, None]:
         """Add one more offer to ``series``, or find that there are no others."""
         line = ask.request.line
+        ask = self._with_recipes(ask)
         if series.offers:
             yield Notice(text="looking for another")
         for _ in range(_TRIES if series.offers else 1):
@@ -311,7 +313,6 @@ class Suggester:
             share_cwd=settings.share_cwd,
             context_tokens=self._config.embedded.context_tokens,
         )
-        prompt = replace(prompt, near=self._near(request))
         failed = ("", 0) if request.line else (request.last_command, request.last_status)
         cwd = request.cwd if settings.share_cwd else ""
         key = (request.shell, request.environment, request.line, failed, cwd, request.path)
@@ -323,11 +324,14 @@ class Suggester:
             key=key,
         )
 
-    def _near(self, request: SuggestRequest) -> tuple[tuple[str, str], ...]:
-        most = self._config.suggest.recipes
-        if self._recipes is None or not request.line:
-            return ()
-        return self._recipes.near(request.line, request.shell, self._facts.userland, most)
+    def _with_recipes(self, ask: _Ask) -> _Ask:
+        """The same, with recipes near the words: only for what the model is really asked, because
+        to find them takes up to a millisecond."""
+        most, request = self._config.suggest.recipes, ask.request
+        if self._recipes is None or not request.line or ask.prompt.near:
+            return ask
+        near = self._recipes.near(request.line, request.shell, self._facts.userland, most)
+        return replace(ask, prompt=replace(ask.prompt, near=near))
 
     def _deadline(self, request: SuggestRequest, start: float) -> float:
         return start + (request.timeout or self._config.suggest.deadline_ms / 1000)
