@@ -208,7 +208,7 @@ def test_hook_and_daemon_agree_on_the_folder(
         monkeypatch.delenv(name, raising=False)
     for name, value in FOLDERS[case].items():
         monkeypatch.setenv(name, value)
-    script = f'. {lab.hook("bash")}; _cmdai_find_folder; echo "$_cmdai_folder"'
+    script = f'. {lab.hook("bash")}; _cmdai_ready; _cmdai_find_folder; echo "$_cmdai_folder"'
     done = subprocess.run(
         [lab.program("bash"), "--norc", "-i", "-c", script],
         capture_output=True,
@@ -327,3 +327,16 @@ def test_a_trap_and_a_command_of_any_length_are_kept(lab: Lab, answering: Played
     terminal.press("C-u")
     run(terminal, "kill -INT $$")
     terminal.wait_screen("^kept")
+
+
+def test_a_package_that_is_gone_is_said_and_the_line_stays(lab: Lab) -> None:
+    gone = lab.hook("bash").read_text().replace("press.bash", "nowhere.bash")
+    (lab.folder / "gone.bash").write_text(gone)
+    terminal = lab.open("bash")
+    run(terminal, f"source {lab.folder}/gone.bash")
+    terminal.wait_line("")
+    terminal.type("list files")
+    terminal.wait_line("list files")
+    terminal.press("C-g")
+    terminal.wait_screen("cmdai-shell is gone from its place")
+    terminal.wait_line("list files")
