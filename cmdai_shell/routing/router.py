@@ -107,7 +107,9 @@ def _late(seconds: float, doing: str) -> BackendError:
     if doing:
         return BackendError(f"not ready yet ({timeless(doing)})", hint="press again in a moment")
     return BackendError(
-        f"no answer within {round(seconds, 1):g} s",
+        f"no answer within {seconds:.2g} s"
+        if seconds < 10
+        else f"no answer within {seconds:.0f} s",
         hint="try again in a moment, or raise suggest.deadline_ms",
     )
 
