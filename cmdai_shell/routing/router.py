@@ -106,10 +106,9 @@ def _late(seconds: float, doing: str) -> BackendError:
     """``doing``: the member's last notice, if it had not begun to answer."""
     if doing:
         return BackendError(f"not ready yet ({timeless(doing)})", hint="press again in a moment")
+    length = f"{seconds:.2g}" if seconds < 10 else f"{seconds:.0f}"
     return BackendError(
-        f"no answer within {seconds:.2g} s"
-        if seconds < 10
-        else f"no answer within {seconds:.0f} s",
+        f"no answer within {length} s",
         hint="try again in a moment, or raise suggest.deadline_ms",
     )
 
