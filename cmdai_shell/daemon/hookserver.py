@@ -8,8 +8,8 @@ import os
 from typing import TYPE_CHECKING
 
 from cmdai_shell.daemon import peer, wire
-from cmdai_shell.daemon.pair import WRITE_TIMEOUT
-from cmdai_shell.daemon.pipes import Pipes, shell_of
+from cmdai_shell.daemon.pair import WRITE_TIMEOUT, shell_of
+from cmdai_shell.daemon.pipes import Pipes
 from cmdai_shell.daemon.pump import pump
 from cmdai_shell.daemon.reply import Reply
 from cmdai_shell.errors import DaemonUnavailable, WireError

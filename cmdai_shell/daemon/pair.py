@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -20,10 +21,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+NAME = re.compile(r"([1-9][0-9]{0,8})-[0-9]{1,20}")
+"""The shell's process id, and a number that keeps shells of two containers apart."""
 LOOK = 0.1
 """Seconds between two looks at the terminal for a shell that cannot look itself."""
 WRITE_TIMEOUT = 10.0
 """Seconds a reply may wait for a shell that does not read (a stopped one)."""
+
+
+def shell_of(name: str) -> int:
+    """The process id in a pair's name; 0 when it is no such name."""
+    found = NAME.fullmatch(name)
+    return int(found[1]) if found else 0
 
 
 class Pair:
@@ -33,8 +42,8 @@ class Pair:
         self, pipes: Pipes, record: wire.Record, ask: int, answer: int, now: float
     ) -> None:
         self.name = record.pipes
-        self.shell = int(record.pipes.partition("-")[0])
-        self.is_patient = bool(record.patience)
+        self.shell = shell_of(record.pipes)
+        self.is_patient = record.patience
         self.last_used = now
         self.task: asyncio.Task[None] | None = None
         self._pipes = pipes

@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cmdai_shell.daemon.deadman import Deadman, is_available
-from cmdai_shell.daemon.pair import Pair
+from cmdai_shell.daemon.pair import NAME, Pair, shell_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,9 +29,7 @@ log = logging.getLogger(__name__)
 
 ASK, ANSWER, TRAP = ".ask", ".answer", ".trap"
 """The two FIFOs, and bash's note of what its trap for Ctrl-C was."""
-_NAME = re.compile(r"([1-9][0-9]{0,8})-[0-9]{1,20}")
-"""The shell's process id, and a number that keeps shells of two containers apart."""
-_FILE = re.compile(rf"{_NAME.pattern}\.(?:ask|answer|trap)")
+_FILE = re.compile(rf"{NAME.pattern}\.(?:ask|answer|trap)")
 _FLAGS = os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
 MOST = 100
 """Pairs at a time; the shell that has not pressed for longest goes back to the socket."""
@@ -40,12 +38,6 @@ DEATH = 10.0
 """Seconds without a beat after which a daemon that holds pipes for fish is killed."""
 IDLE = 600.0
 """Seconds without a press after which fish goes back to the socket, and the beat can stop."""
-
-
-def shell_of(name: str) -> int:
-    """The process id in a pair's name; 0 when it is no such name."""
-    found = _NAME.fullmatch(name)
-    return int(found[1]) if found else 0
 
 
 class Pipes:

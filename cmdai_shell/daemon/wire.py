@@ -32,8 +32,6 @@ END, SEPARATOR = "\x1e", "\x1f"
 LIMIT = 1 << 20
 """Bytes of one request. A 64 KiB line and a long PATH fit many times over."""
 VERSION = "1"
-LONGEST_PATIENCE = 60
-"""Seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +43,8 @@ class Record:
     """Name of the pair of pipes the shell would like for its next presses."""
     turn: int = 0
     """In a pipe: the number of the press."""
-    patience: float = 0.0
-    """Seconds of silence that the shell can bear and cannot time; 0: it times them itself."""
+    patience: bool = False
+    """The shell cannot time its reading: it has to be told, or to see the end of the file."""
     tty: str = ""
     """The terminal at which to look whether somebody typed."""
 
@@ -118,7 +116,7 @@ def decode(record: bytes) -> Record:
         request=request,
         pipes=fields.get("pipes", ""),
         turn=_number(fields.get("turn"), 0),
-        patience=min(max(0, _number(fields.get("patience"), 0)), LONGEST_PATIENCE),
+        patience=_number(fields.get("patience"), 0) > 0,
         tty=fields.get("tty", ""),
     )
 
