@@ -74,7 +74,7 @@ _NAME = re.compile(  # the look behind keeps it linear: one try for each run of 
 _NOT_NAMES = re.compile(r"[\d.,/:]+|e\.g|i\.e|and/or|n/a|w/o|[A-Za-z]\.[A-Za-z]")
 _PLACEHOLDER = re.compile(
     r"/?path/to\b|<[a-z][a-z _-]*>|\byour[_-]\w+|\[[a-z ]+name\]"
-    r"|\b(?:file|dir|directory|folder)_?name\b"
+    r"|\b(?:file|directory|folder)_?name\b|\bdir_name\b"
 )
 _CHANGES = re.compile(
     r"\b(?:add|appl|append|archiv|backup|build|chang|chmod|chown|clean|clear|clon|commit|compress|"
@@ -85,7 +85,15 @@ _CHANGES = re.compile(
     r"truncat|undo|uninstal|unzip|updat|upgrad|wip|writ|zip)",
     re.IGNORECASE,
 )
-"""Beginnings of words that ask for a change. Without one of them a person wants to look."""
+"""Beginnings of words that ask for a change."""
+_LOOKS = re.compile(
+    r"\b(?:what|whats|which|who|whos|where|wheres|when|how|is|are|does|did|was|list|show|print|"
+    r"display|find|count|see|tell|view|look|check|search|compare|diff|status|biggest|largest|"
+    r"smallest|newest|oldest|latest)\b",
+    re.IGNORECASE,
+)
+"""Words that ask for a look. A request with neither ("port 8080") tells nothing."""
+_DIGITS = re.compile(r"\d+")
 
 
 def findings(
@@ -131,7 +139,10 @@ def _missing(
 
 def _unasked(request: SuggestRequest, verdict: Verdict) -> Iterator[Finding]:
     asked = request.line or request.last_command
-    if verdict.risk >= Risk.CAUTION and not _CHANGES.search(asked):
+    if verdict.risk < Risk.CAUTION or _CHANGES.search(asked):
+        return
+    deletes = any(reason.startswith("deletes") for reason in verdict.reasons)
+    if deletes or verdict.risk >= Risk.DANGEROUS or _LOOKS.search(asked):
         yield Finding("changes things, which was not asked", "without changing anything")
 
 
@@ -157,8 +168,21 @@ def _lost_names(command: str, asked: str) -> Iterator[Finding]:
     plain = re.sub(r"[\\'\"]", "", command)
     for found in _NAME.finditer(asked):
         name = found[0].rstrip("./")
-        if name and not _NOT_NAMES.fullmatch(name) and name not in plain:
+        if name and not _NOT_NAMES.fullmatch(name) and not _mentions(plain, name):
             yield Finding(f"{name} is not in it", f"use {name}")
+
+
+def _mentions(command: str, name: str) -> bool:
+    """``name``, or a pattern that stands for it: what is around its digits ("page1.txt" of
+    page{1..9}.txt)."""
+    if name in command:
+        return True
+    parts = [part for part in _DIGITS.split(name) if part]
+    return (
+        _DIGITS.search(name) is not None
+        and bool(re.search(r"[*?\[{$%]", command))
+        and all(part in command for part in parts)
+    )
 
 
 def _sorted_listing(calls: Sequence[Call], look: Look) -> Iterator[Finding]:

@@ -70,6 +70,22 @@ def test_a_look_was_asked_for_and_it_deletes():
     assert found(command, line="delete files older than 30 days") == ()
 
 
+@pytest.mark.parametrize("line", ["8080 to the pod web", "scratch volume", "main into topic"])
+def test_a_request_that_does_not_ask_for_a_look_tells_nothing(line):
+    assert "changes things, which was not asked" not in found("kubectl cordon node-1", line=line)
+    assert found("rm -rf build", line=line) == ("changes things, which was not asked",)
+
+
+def test_a_pattern_may_stand_for_names():
+    line = "page1.txt to page9.txt in one file"
+    assert found("cat page{1..9}.txt", line=line) == ()
+    assert found("cat page.txt", line=line) == ("page1.txt is not in it", "page9.txt is not in it")
+
+
+def test_dirname_is_a_program():
+    assert found('echo "$(dirname "$0")"', look=DictLook(["dirname"])) == ()
+
+
 def test_names_must_survive():
     line = "last lines of logs/app.log"
     assert found("tail app.log", line=line) == ("logs/app.log is not in it",)

@@ -18,7 +18,7 @@ from cmdai_shell.safety.rules.rule import (
 from cmdai_shell.safety.script import Word, names, spoken
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from cmdai_shell.core import Risk
     from cmdai_shell.safety.rules.rule import Check
@@ -171,8 +171,16 @@ def _kubectl(call: Call) -> Iterator[Finding]:
         yield Finding(DANGEROUS, "stops a service by taking all its copies away")
     elif verb in ("replace", "apply") and options.has("force", "prune"):
         yield Finding(DANGEROUS, "deletes objects of the cluster before it makes them anew")
-    elif verb in _CHANGING:
+    elif verb in _CHANGING and not _looks(texts, options):
         yield Finding(CAUTION, "changes what runs in the cluster")
+
+
+def _looks(texts: Sequence[str], options: Options) -> bool:
+    """``rollout status``, ``rollout history`` and ``set env --list`` only tell."""
+    second = texts[1] if len(texts) > 1 else ""
+    return (texts[0] == "rollout" and second in ("status", "history")) or (
+        texts[0] == "set" and second == "env" and options.has("list")
+    )
 
 
 _CHANGING = names(

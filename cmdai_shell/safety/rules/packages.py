@@ -162,10 +162,11 @@ _LOCAL = (
     Row("deprecate|owner|access|dist-tag", CAUTION, "changes a package for everybody"),
     Row("publish", CAUTION, "publishes a package, which cannot be taken back"),
     Row(
-        "install|i|add|ci|update|upgrade|uninstall|remove|rm|un|link|audit",
+        "install|i|add|ci|update|upgrade|uninstall|remove|rm|un|link",
         CAUTION,
         "installs or replaces software",
     ),
+    Row("audit fix", CAUTION, "installs or replaces software"),
     Row("cache clean", CAUTION, "deletes the cache"),
 )
 

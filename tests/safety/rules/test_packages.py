@@ -24,6 +24,8 @@ SAFE, CAUTION, DANGEROUS, CRITICAL = Risk
         ("apt -s remove libc6", SAFE),
         ("apt list --installed", SAFE),
         ("apt search vim", SAFE),
+        ("npm audit", SAFE),
+        ("npm audit fix", CAUTION),
         ("dpkg --force-all -r x", DANGEROUS),
         ("dpkg -i x.deb", CAUTION),
         ("dpkg -l", SAFE),
