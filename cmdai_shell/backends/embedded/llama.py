@@ -68,6 +68,8 @@ class Llama:
         c.llama_backend_init()
         how = c.llama_model_default_params()
         how.n_gpu_layers = 0
+        # llama.cpp's kernels for AMX crash or answer nonsense (its pull request 26954)
+        how.use_extra_bufts = b"AMX_INT8 = 1" not in c.llama_print_system_info()
         self._model = c.llama_model_load_from_file(path.encode(), how)
         if not self._model:
             raise LoadFailed("the model could not be loaded", self._log)
