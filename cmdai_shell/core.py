@@ -207,6 +207,39 @@ class Recipes(Protocol):
         """At most ``most`` pairs of a phrase and its command, the nearest last."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """An option of a program as its manual has it: ``names`` with their dashes (ps and dd have
+    some without: "a", "if="), ``argument`` as
+    the page calls it (empty: takes none), ``text`` its first sentence."""
+
+    names: tuple[str, ...]
+    argument: str = ""
+    optional_argument: bool = False
+    """The argument may be missing, and belongs to the option's own word."""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A page of the manual. ``name`` is what it calls itself ("bunzip2, bzip2"); ``mentioned`` is
+    every option that is named anywhere in it, explained or not."""
+
+    name: str
+    summary: str = ""
+    options: tuple[Option, ...] = ()
+    commands: tuple[Option, ...] = ()
+    """Words that say what to do ("restart" of systemctl), with the same four things."""
+    mentioned: tuple[str, ...] = ()
+
+
+class Manual(Protocol):
+    """What ``suggest`` knows of this machine's manual."""
+
+    def page(self, name: str) -> Page | None:
+        """The page of a program ("ls") or its subcommand ("git-commit"); None if there is none."""
+
+
 class Look(Protocol):
     """What ``suggest`` may see of the host; the daemon hands it in, tests hand in a dictionary."""
 

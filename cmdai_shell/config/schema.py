@@ -83,6 +83,13 @@ class Caching(_Table, frozen=True):
     cache_max_entries: Annotated[int, Meta(ge=0, description="answers kept at most")] = 100
 
 
+class Manual(_Table, frozen=True):
+    enabled: Annotated[
+        bool,
+        Meta(description="index this machine's man pages, to check options and to explain them"),
+    ] = True
+
+
 class Config(_Table, frozen=True):
     """The whole configuration. ``config.load`` makes it; nothing else should."""
 
@@ -100,6 +107,7 @@ class Config(_Table, frozen=True):
     suggest: Suggest = msgspec.field(default_factory=Suggest)
     embedded: Embedded = msgspec.field(default_factory=Embedded)
     caching: Caching = msgspec.field(default_factory=Caching)
+    manual: Manual = msgspec.field(default_factory=Manual)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         Clock,
         Completer,
         Look,
+        Manual,
         Prompt,
         Recipes,
         Shell,
@@ -113,9 +114,11 @@ class Suggester:
         config: Config,
         clock: Clock,
         recipes: Recipes | None = None,
+        manual: Manual | None = None,
     ) -> None:
         self._completer = completer
         self._recipes = recipes
+        self._manual = manual
         self._look = look
         self._config = config
         self._clock = clock
@@ -343,7 +346,7 @@ class Suggester:
         return _Offer(
             command=command,
             verdict=verdict,
-            findings=findings(command, ask.request, verdict, self._look),
+            findings=findings(command, ask.request, verdict, self._look, self._manual),
             answer=answer,
         )
 

@@ -1,6 +1,6 @@
 """Checks a command can fail without being dangerous: it does not parse, a program is missing, a
-name the person wrote got lost, it changes things although only a look was asked for, or it sorts
-what has no order."""
+name the person wrote got lost, the manual knows no such option, it changes things although only a
+look was asked for, or it sorts what has no order."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from cmdai_shell.core import Risk
 from cmdai_shell.safety import parse
+from cmdai_shell.suggest import flags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cmdai_shell.core import Look, SuggestRequest, Verdict
+    from cmdai_shell.core import Look, Manual, SuggestRequest, Verdict
     from cmdai_shell.safety import Call
 
 
@@ -97,7 +98,11 @@ _DIGITS = re.compile(r"\d+")
 
 
 def findings(
-    command: str, request: SuggestRequest, verdict: Verdict, look: Look
+    command: str,
+    request: SuggestRequest,
+    verdict: Verdict,
+    look: Look,
+    manual: Manual | None = None,
 ) -> tuple[Finding, ...]:
     """What is wrong with ``command`` as an answer to ``request``, worst first; empty if nothing."""
     parsed = parse(command, request.shell)
@@ -113,6 +118,7 @@ def findings(
         found += _unasked(request, verdict)
         found += _missing(programs, command, request, look)
         found += _leaving(parsed.commands, request)
+        found += _invented(parsed.commands, command, request, manual)
     found += _placeholders(command, request.line)
     found += _lost_names(command, request.line)
     found += _sorted_listing(parsed.commands, look)
@@ -130,11 +136,28 @@ def _missing(
     programs: list[str], command: str, request: SuggestRequest, look: Look
 ) -> Iterator[Finding]:
     """Programs that are neither the shell's own, nor defined in the command, nor on its PATH."""
-    defined = {name for pair in _FUNCTION.findall(command) for name in pair if name}
+    defined = _defined(command)
     for program in programs:
         own = program in _WORDS[request.shell] or program in defined
         if not own and re.fullmatch(r"[\w.+-]+", program) and not look.which(program, request.path):
             yield Finding(f"{program} is not installed here", f"without {program}")
+
+
+def _invented(
+    calls: Sequence[Call], command: str, request: SuggestRequest, manual: Manual | None
+) -> Iterator[Finding]:
+    """Options that the programs do not have, by this machine's own manual."""
+    if manual is None:
+        return
+    here = [call for call in calls if _ELSEWHERE.isdisjoint(call.wrappers)]
+    skip = _WORDS[request.shell] | _defined(command)
+    for program, option in flags.invented(here, manual, skip):
+        yield Finding(f"{program} has no {option}", f"without {option}")
+
+
+def _defined(command: str) -> set[str]:
+    """Functions that the command itself defines."""
+    return {name for pair in _FUNCTION.findall(command) for name in pair if name}
 
 
 def _unasked(request: SuggestRequest, verdict: Verdict) -> Iterator[Finding]:

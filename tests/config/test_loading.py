@@ -32,6 +32,7 @@ OTHER: dict[str, tuple[str, object]] = {
     "caching.cache_identical_requests": ("false", False),
     "caching.cache_ttl_s": ("60", 60),
     "caching.cache_max_entries": ("5", 5),
+    "manual.enabled": ("false", False),
 }
 """For each key a value that is not its default: as TOML, and loaded."""
 

@@ -28,6 +28,7 @@ def test_defaults_are_the_documented_ones() -> None:
         "caching.cache_identical_requests": True,
         "caching.cache_ttl_s": 300,
         "caching.cache_max_entries": 100,
+        "manual.enabled": True,
     }
 
 
@@ -56,6 +57,7 @@ def test_environment_variables_follow_one_rule() -> None:
         "CMDAI_CACHE_IDENTICAL_REQUESTS",
         "CMDAI_CACHE_TTL_S",
         "CMDAI_CACHE_MAX_ENTRIES",
+        "CMDAI_MANUAL_ENABLED",
     }
 
 
