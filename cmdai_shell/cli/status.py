@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import click
@@ -67,6 +68,7 @@ def summary(found: Reply) -> Iterator[tuple[str, str]]:
     life = f"pid {found['pid']}, up {duration(found['uptime_s'])}, {size(found['rss_bytes'])}"
     yield "daemon", f"{version}, {life}"
     yield "model", _model(found.get("model") or {})
+    yield "manual", _manual(found.get("manual"), time.time())
     hooks = found.get("hooks_seen") or []
     for hook in hooks:
         seen = f"last key {duration(hook['last_seen_s'])} ago, {_count(hook['presses'], 'press')}"
@@ -110,6 +112,16 @@ def _model(model: Reply) -> str:
     if model.get("last_error"):
         parts.append(str(model["last_error"]))
     return ", ".join(parts)
+
+
+def _manual(manual: Reply | None, now: float) -> str:
+    if manual is None:
+        return "not used"  # the settings say so, or are wrong
+    building = ", being read" if manual["building"] else ""
+    if not manual["pages"]:
+        return f"no pages yet{building}"
+    pages = _count(manual["pages"], "page")
+    return f"{pages} read {duration(max(0.0, now - manual['built_at']))} ago{building}"
 
 
 def _count(number: int, noun: str) -> str:

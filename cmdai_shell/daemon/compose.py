@@ -8,19 +8,18 @@ import os
 from contextlib import aclosing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from cmdai_shell.backends import load as load_backend
 from cmdai_shell.config import load as load_config
 from cmdai_shell.config import paths
 from cmdai_shell.core import Shell
+from cmdai_shell.daemon import recipes
 from cmdai_shell.daemon.host import HostLook
 from cmdai_shell.errors import CmdaiError, ModelUnavailable
+from cmdai_shell.manual.keeper import Keeper
 from cmdai_shell.routing import Router
 from cmdai_shell.suggest import Suggester
-from cmdai_shell.suggest.recall import Recall
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
@@ -103,19 +102,24 @@ class Chain:
         backends: Sequence[Backend] | None = None,
         former: Chain | None = None,
     ) -> None:
-        """``former`` leaves us its engine, with the loaded model, if both are set up alike."""
+        """``former`` leaves us its engine, with the loaded model, if both are set up alike, and
+        the manual."""
         self.config = config
         alike = former is not None and former.config.embedded == config.embedded
         kept = former.engine if former and alike else None
         self.engine: EmbeddedBackend | None = None if backends else kept or _engine(config, clock)
         self._backends = tuple(backends or filter(None, [self.engine]))
         router = Router([_Noted(backend) for backend in self._backends], clock=clock)
+        self.manual: Keeper | None = None
+        if config.manual.enabled:
+            self.manual = (former and former.manual) or Keeper(paths.cache_dir())
         self.suggester = Suggester(
             completer=router,
             look=HostLook(),
             config=config,
             clock=clock,
-            recipes=_recipes() if config.suggest.recipes else None,
+            recipes=recipes.opened(paths.cache_dir()) if config.suggest.recipes else None,
+            manual=self.manual.index if self.manual else None,
         )
         self._users = 0
         self._retired = asyncio.Event()
@@ -155,8 +159,10 @@ class Chain:
         try:
             async with asyncio.TaskGroup() as group:
                 background = group.create_task(self._background(hurried))
+                reading = group.create_task(self._reading())
                 await self._retired.wait()
                 background.cancel()
+                reading.cancel()
                 await self._unused.wait()
         finally:
             await self._aclose()
@@ -170,6 +176,14 @@ class Chain:
                 group.create_task(self._warm(self.engine, hurried))
         except Exception:  # presses still find the model, or say what is wrong with it
             log.exception("the model's background work failed")
+
+    async def _reading(self) -> None:
+        if self.manual is None:
+            return
+        try:
+            await self.manual.run()
+        except Exception:  # presses do without
+            log.exception("the manual's background work failed")
 
     async def _aclose(self) -> None:
         try:
@@ -207,14 +221,6 @@ def compose(
 ) -> Chain:
     """Read the configuration and build. Raises ConfigError."""
     return Chain(load_config(), clock, backends() if backends else None, former)
-
-
-@cache
-def _recipes() -> Recall:
-    """Read and indexed once a daemon, some 70 ms."""
-    folder = resources.files("cmdai_shell.suggest") / "recipes"
-    files = sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
-    return Recall(file.read_text(encoding="utf-8") for file in files)
 
 
 def _engine(config: Config, clock: Clock) -> EmbeddedBackend:

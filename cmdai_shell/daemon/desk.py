@@ -150,6 +150,7 @@ class Desk:
                 for seen in self._shells.values()
             ],
             "model": _model(engine),
+            "manual": self._chain.manual.status() if self._chain and self._chain.manual else None,
             "last_request": self._last,
             "in_flight": self.in_flight,
         }
