@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmdai_shell.daemon.compose import _recipes
-from cmdai_shell.suggest.recall import Recall, terms
+from cmdai_shell.daemon.recipes import opened
+from cmdai_shell.suggest.recall import Recall, fill, terms
 
 TEXT = r"""
 [any]
@@ -27,9 +29,15 @@ recipes = [["for f in *.csv; wc -l $f; end", "lines in each csv"]]
 """
 
 
+def recall_of(text: str) -> Recall:
+    base = sqlite3.connect(":memory:")
+    fill(base, [text])
+    return Recall(base)
+
+
 @pytest.fixture(scope="module")
 def recall() -> Recall:
-    return Recall([TEXT])
+    return recall_of(TEXT)
 
 
 def commands(recall: Recall, words: str, shell: str = "bash", userland: str = "GNU") -> list[str]:
@@ -37,12 +45,31 @@ def commands(recall: Recall, words: str, shell: str = "bash", userland: str = "G
 
 
 def test_the_nearest_comes_last_and_each_command_once(recall: Recall) -> None:
-    assert commands(recall, "size of folder lib") == ["du -sh src"]
+    assert commands(recall, "size of folder lib")[-1] == "du -sh src"
+    found = commands(recall, "how big is the folder src, size of it")
+    assert len(set(found)) == len(found)
     assert commands(recall, "undo my commit")[-1] == "git reset --soft HEAD~1"
 
 
 def test_words_are_found_in_another_form(recall: Recall) -> None:
-    assert commands(recall, "undoing commits") == ["git reset --soft HEAD~1"]
+    assert commands(recall, "undoing commits")[-1] == "git reset --soft HEAD~1"
+
+
+def test_a_slip_of_the_finger_is_forgiven(recall: Recall) -> None:
+    for words in ("fodler of src", "foldr of src", "folder of src", "follder of src"):
+        assert commands(recall, words)[-1] == "du -sh src"
+
+
+def test_what_most_recipes_are_about_wins_over_one_that_shares_a_name() -> None:
+    text = """
+[any]
+recipes = [
+  ["docker logs web", "log of container web"],
+  ["docker restart web", "restart container web"],
+  ["ping web", "is web there, logs"],
+]
+"""
+    assert commands(recall_of(text), "logs of the container")[-1] == "docker logs web"
 
 
 @pytest.mark.parametrize(
@@ -66,7 +93,7 @@ def test_names_and_numbers_say_only_what_kind_of_thing_they_are() -> None:
 
 @given(st.text())
 def test_any_words_can_be_asked(words: str) -> None:
-    Recall([TEXT]).near(words, "bash", "GNU", 3)
+    recall_of(TEXT).near(words, "bash", "GNU", 3)
 
 
 @pytest.mark.parametrize(
@@ -78,6 +105,9 @@ def test_any_words_can_be_asked(words: str) -> None:
         ("pods in namespace staging", "kubectl"),
     ],
 )
-def test_the_recipes_of_this_project_find_the_right_tool(words: str, part: str) -> None:
-    found = [command for _, command in _recipes().near(words, "bash", "GNU", 3)]
+def test_the_recipes_of_this_project_find_the_right_tool(
+    words: str, part: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    cache = tmp_path_factory.getbasetemp() / "recipes"
+    found = [command for _, command in opened(cache).near(words, "bash", "GNU", 3)]
     assert any(p in command for command in found for p in part.split("|"))

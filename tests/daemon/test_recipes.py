@@ -1,0 +1,63 @@
+"""The recipes' index on disk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cmdai_shell.daemon.recipes import opened
+
+if TYPE_CHECKING:
+    import sqlite3
+    from pathlib import Path
+
+    from cmdai_shell.suggest.recall import Recall
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+def works(recall: Recall) -> bool:
+    return bool(recall.near("how big is this folder", "bash", "GNU", 3))
+
+
+def test_it_is_made_once_and_the_one_of_another_version_goes(cache: Path) -> None:
+    cache.mkdir()
+    old = cache / "recipes-1-0123456789abcdef.sqlite"
+    old.touch()
+    assert works(opened(cache))
+    (made,) = cache.iterdir()
+    assert made != old
+    assert made.stat().st_mode & 0o777 == 0o600
+    before = made.stat().st_mtime_ns
+    assert works(opened(cache))
+    assert made.stat().st_mtime_ns == before
+
+
+def test_a_folder_that_cannot_be_written_is_no_obstacle(cache: Path) -> None:
+    cache.touch()
+    assert works(opened(cache))
+
+
+def test_a_broken_index_is_no_obstacle(cache: Path) -> None:
+    opened(cache)
+    (made,) = cache.iterdir()
+    made.write_bytes(b"no database" * 1000)
+    assert works(opened(cache))
+
+
+def test_a_kill_while_it_is_made_leaves_nothing_that_is_taken_for_it(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(_base: sqlite3.Connection, _texts: list[str]) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("cmdai_shell.suggest.recall.fill", killed)
+        with pytest.raises(KeyboardInterrupt):
+            opened(cache)
+    assert not list(cache.glob("*.sqlite"))
+    assert works(opened(cache))
