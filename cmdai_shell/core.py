@@ -202,9 +202,10 @@ class Recipes(Protocol):
     """What ``suggest`` knows of other people's words."""
 
     def near(
-        self, words: str, shell: Shell, userland: str, most: int
+        self, words: str, shell: Shell, userland: str, most: int, has: Callable[[str], bool]
     ) -> tuple[tuple[str, str], ...]:
-        """At most ``most`` pairs of a phrase and its command, the nearest last."""
+        """At most ``most`` pairs of a phrase and its command, the nearest last; only of programs
+        that ``has`` knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from cmdai_shell.core import Shell
 
@@ -37,6 +37,8 @@ _STOP = frozenset(
 """Little words, and verbs that any request may begin with."""
 _WORD = re.compile(r"[a-z]+")
 _ENDING = re.compile(r"\.([a-z0-9]{1,4})\b")
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+_STARTED = re.compile(r"(?:^|[|;&(])\s*(?:sudo\s+)?([a-z][\w.+-]*)(?=\s|$)")
 _SUFFIXES = ("ings", "ing", "edly", "ed", "es", "s", "ly")
 _MOST_CHARACTERS = 1_000
 _MOST_WORDS = 12
@@ -62,9 +64,10 @@ class Recall:
         self._most = max(count * _COMMON, _FEW)
 
     def near(
-        self, words: str, shell: Shell, userland: str, most: int
+        self, words: str, shell: Shell, userland: str, most: int, has: Callable[[str], bool]
     ) -> tuple[tuple[str, str], ...]:
-        """At most ``most`` pairs of a phrase and its command, the nearest last."""
+        """At most ``most`` pairs of a phrase and its command, the nearest last; only of programs
+        that ``has`` knows."""
         asked = self._spelled(words[:_MOST_CHARACTERS])
         telling = self._telling(" ".join(features(asked)).split())
         if most < 1 or not telling:
@@ -77,8 +80,10 @@ class Recall:
         ).fetchall()
         chosen: dict[str, str] = {}
         for phrase, command in _elected(found):
-            if len(chosen) < most:
-                chosen.setdefault(command, phrase)
+            if len(chosen) == most:
+                break
+            if command not in chosen and all(has(program) for program in _programs(command)):
+                chosen[command] = phrase
         return tuple((phrase, command) for command, phrase in reversed(chosen.items()))
 
     def _telling(self, wanted: list[str]) -> list[str]:
@@ -142,6 +147,11 @@ def _elected(found: list[tuple[float, str, str]]) -> list[tuple[str, str]]:
 
 def _program(command: str) -> str:
     return command.removeprefix("sudo ").partition(" ")[0]
+
+
+def _programs(command: str) -> list[str]:
+    """Nearly all that a recipe starts: good enough to see that one is missing."""
+    return _STARTED.findall(_QUOTED.sub("''", command))
 
 
 def features(text: str) -> tuple[str, str]:

@@ -28,7 +28,7 @@ from cmdai_shell.suggest.extract import (
     spoken_lines,
     without_exit,
 )
-from cmdai_shell.suggest.verify import findings
+from cmdai_shell.suggest.verify import findings, runs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Hashable, Mapping
@@ -333,7 +333,13 @@ class Suggester:
         most, request = self._config.suggest.recipes, ask.request
         if self._recipes is None or not request.line or ask.prompt.near:
             return ask
-        near = self._recipes.near(request.line, request.shell, self._facts.userland, most)
+        near = self._recipes.near(
+            request.line,
+            request.shell,
+            self._facts.userland,
+            most,
+            lambda program: runs(program, request, self._look),
+        )
         return replace(ask, prompt=replace(ask.prompt, near=near))
 
     def _deadline(self, request: SuggestRequest, start: float) -> float:

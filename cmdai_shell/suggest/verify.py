@@ -138,8 +138,11 @@ def _missing(
     """Programs that are neither the shell's own, nor defined in the command, nor on its PATH."""
     defined = _defined(command)
     for program in programs:
-        own = program in _WORDS[request.shell] or program in defined
-        if not own and re.fullmatch(r"[\w.+-]+", program) and not look.which(program, request.path):
+        if (
+            program not in defined
+            and re.fullmatch(r"[\w.+-]+", program)
+            and not runs(program, request, look)
+        ):
             yield Finding(f"{program} is not installed here", f"without {program}")
 
 
@@ -158,6 +161,11 @@ def _invented(
 def _defined(command: str) -> set[str]:
     """Functions that the command itself defines."""
     return {name for pair in _FUNCTION.findall(command) for name in pair if name}
+
+
+def runs(program: str, request: SuggestRequest, look: Look) -> bool:
+    """Whether the person's shell knows ``program``: its own word, or on its PATH."""
+    return program in _WORDS[request.shell] or bool(look.which(program, request.path))
 
 
 def _unasked(request: SuggestRequest, verdict: Verdict) -> Iterator[Finding]:

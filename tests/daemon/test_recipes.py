@@ -21,7 +21,7 @@ def cache(tmp_path: Path) -> Path:
 
 
 def works(recall: Recall) -> bool:
-    return bool(recall.near("how big is this folder", "bash", "GNU", 3))
+    return bool(recall.near("how big is this folder", "bash", "GNU", 3, bool))
 
 
 def test_it_is_made_once_and_the_one_of_another_version_goes(cache: Path) -> None:

@@ -41,7 +41,7 @@ def recall() -> Recall:
 
 
 def commands(recall: Recall, words: str, shell: str = "bash", userland: str = "GNU") -> list[str]:
-    return [command for _, command in recall.near(words, shell, userland, 3)]  # type: ignore[arg-type]
+    return [command for _, command in recall.near(words, shell, userland, 3, bool)]  # type: ignore[arg-type]
 
 
 def test_the_nearest_comes_last_and_each_command_once(recall: Recall) -> None:
@@ -87,13 +87,26 @@ def test_only_what_this_shell_and_these_tools_take(
     assert stat in commands(recall, "todo.md changed when", shell, userland)[-1]
 
 
+def test_what_is_not_installed_is_not_shown() -> None:
+    text = """
+[any]
+recipes = [
+  ["mlr --icsv --ojson cat a.csv", "a.csv as json"],
+  ["cat a.csv | sudo mlr --ojson cat", "this csv as json please"],
+  ["awk '{ mlr; print }' a.csv", "csv as json with awk"],
+]
+"""
+    near = recall_of(text).near("b.csv as json", "bash", "GNU", 3, lambda name: name != "mlr")
+    assert [command for _, command in near] == ["awk '{ mlr; print }' a.csv"]
+
+
 def test_names_and_numbers_say_only_what_kind_of_thing_they_are() -> None:
     assert terms("show the 5 newest of Reports/may-2024.csv in ~/x") == ["newest", "csv"]
 
 
 @given(st.text())
 def test_any_words_can_be_asked(words: str) -> None:
-    recall_of(TEXT).near(words, "bash", "GNU", 3)
+    recall_of(TEXT).near(words, "bash", "GNU", 3, bool)
 
 
 @pytest.mark.parametrize(
@@ -109,5 +122,5 @@ def test_the_recipes_of_this_project_find_the_right_tool(
     words: str, part: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     cache = tmp_path_factory.getbasetemp() / "recipes"
-    found = [command for _, command in opened(cache).near(words, "bash", "GNU", 3)]
+    found = [command for _, command in opened(cache).near(words, "bash", "GNU", 3, bool)]
     assert any(p in command for command in found for p in part.split("|"))

@@ -354,7 +354,7 @@ class Shelf:
     def __init__(self):
         self.asked = []
 
-    def near(self, words, shell, userland, most):
+    def near(self, words, shell, userland, most, has):
         self.asked.append((words, shell, userland, most))
         return (("size of lib", "du -sh lib"),)[:most]
 
