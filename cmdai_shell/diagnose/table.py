@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from cmdai_shell.diagnose import files, model, service, shells, terminal
+from cmdai_shell.diagnose import files, manual, model, service, shells, terminal
 
 CHECKS = (
     *files.CHECKS,
     *service.CHECKS,
     *model.CHECKS,
+    *manual.CHECKS,
     *shells.CHECKS,
     *terminal.CHECKS,
 )
