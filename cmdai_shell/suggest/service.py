@@ -18,6 +18,7 @@ from cmdai_shell.core import (
 )
 from cmdai_shell.errors import BadCompletion, NoBackendAvailable
 from cmdai_shell.safety import CustomRule, Level, assess, decide
+from cmdai_shell.suggest import borrowed
 from cmdai_shell.suggest import prompt as prompts
 from cmdai_shell.suggest.cache import Cache
 from cmdai_shell.suggest.context import facts, restore
@@ -28,7 +29,7 @@ from cmdai_shell.suggest.extract import (
     spoken_lines,
     without_exit,
 )
-from cmdai_shell.suggest.verify import findings, runs
+from cmdai_shell.suggest.verify import findings, lost_names, runs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Hashable, Mapping
@@ -80,7 +81,14 @@ class _Offer:
     command: str
     verdict: Verdict
     findings: tuple[Finding, ...]
+    loans: tuple[tuple[str, str], ...]
+    """Recipes whose names or numbers are in the command although nobody asked for them."""
     answer: Completion
+
+    @property
+    def faults(self) -> tuple[int, int]:
+        """The fewer the better."""
+        return len(self.findings), len(self.loans)
 
 
 @dataclass(slots=True)
@@ -236,11 +244,11 @@ class Suggester:
                 break
             if offer and _same(offer.command, ask.request.line or ask.request.last_command):
                 repeated, offer = True, None
-            if offer and (best is None or len(offer.findings) < len(best.findings)):
+            if offer and (best is None or offer.faults < best.faults):
                 best = offer
-            if best and not best.findings:
+            if best and not any(best.faults):
                 break
-            prompt = prompts.repaired(ask.prompt, _advice(best, repeated=repeated))
+            prompt = _again(ask.prompt, best, repeated=repeated)
         if best is None:
             raise _no_command(repeated=repeated)
         yield best
@@ -348,11 +356,14 @@ class Suggester:
     def _offer(self, ask: _Ask, answer: Completion) -> _Offer:
         command = restore(extract(answer.text, ask.request.shell), ask.secrets)
         command = _staying(command, ask.request)
+        near, line = ask.prompt.near, ask.request.line
+        command = borrowed.returned(command, near, line, lost_names(command, line))
         verdict = self._assess(command, ask.request.shell)
         return _Offer(
             command=command,
             verdict=verdict,
             findings=findings(command, ask.request, verdict, self._look, self._manual),
+            loans=borrowed.loans(command, near, line),
             answer=answer,
         )
 
@@ -412,10 +423,16 @@ def _staying(command: str, request: SuggestRequest) -> str:
     return without_exit(command, request.shell)
 
 
-def _advice(best: _Offer | None, *, repeated: bool) -> list[str]:
-    if best:
-        return [finding.advice for finding in best.findings]
-    return ["the whole command"] if repeated else []
+def _again(prompt: Prompt, best: _Offer | None, *, repeated: bool) -> Prompt:
+    """For a second try: with advice, and without the recipes that led the first one astray."""
+    if best and best.loans:
+        near = tuple(example for example in prompt.near if example not in best.loans)
+        prompt = replace(prompt, near=near, seed=prompt.seed + 1)
+        if not best.findings:
+            return prompt
+    if repeated and not best:
+        return prompts.varied(prompt, 1)
+    return prompts.repaired(prompt, [finding.advice for finding in best.findings] if best else [])
 
 
 def _no_command(*, repeated: bool) -> BadCompletion:

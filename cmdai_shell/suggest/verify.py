@@ -120,7 +120,8 @@ def findings(
         found += _leaving(parsed.commands, request)
         found += _invented(parsed.commands, command, request, manual)
     found += _placeholders(command, request.line)
-    found += _lost_names(command, request.line)
+    for name in lost_names(command, request.line):
+        found.append(Finding(f"{name} is not in it", f"use {name}"))
     found += _sorted_listing(parsed.commands, look)
     return tuple(dict.fromkeys(found))[:_MOST]
 
@@ -194,13 +195,15 @@ def _placeholders(command: str, asked: str) -> Iterator[Finding]:
             yield Finding(f"{found[0]} has to be filled in", f"without {found[0]}")
 
 
-def _lost_names(command: str, asked: str) -> Iterator[Finding]:
+def lost_names(command: str, asked: str) -> list[str]:
     """Paths, files and addresses of the request that the command does not mention."""
     plain = re.sub(r"[\\'\"]", "", command)
-    for found in _NAME.finditer(asked):
-        name = found[0].rstrip("./")
-        if name and not _NOT_NAMES.fullmatch(name) and not _mentions(plain, name):
-            yield Finding(f"{name} is not in it", f"use {name}")
+    names = (found[0].rstrip("./") for found in _NAME.finditer(asked))
+    return [
+        name
+        for name in names
+        if name and not _NOT_NAMES.fullmatch(name) and not _mentions(plain, name)
+    ]
 
 
 def _mentions(command: str, name: str) -> bool:
