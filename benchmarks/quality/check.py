@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.quality import judge
 from benchmarks.quality.box import Unusable
-from benchmarks.quality.repeats import known_examples, repeats
+from benchmarks.quality.repeats import known_examples, repeats, withheld
 from benchmarks.quality.run import new_sandbox
 from benchmarks.quality.tasks import HERE, BadTasks, load, read
 from cmdai_shell.core import Risk
@@ -102,7 +102,9 @@ def main() -> int:
     if not arguments.quick:
         said += _run(tasks, twice=arguments.twice)
     said += [] if wanted else counts(tasks)
-    alike = list(repeats(tasks, known_examples()))
+    known = known_examples()
+    hidden = withheld(load(), known)
+    alike = list(repeats(tasks, [one for one in known if one.command not in hidden]))
     for repeat in alike:
         if repeat.exact or arguments.shapes:
             example = repeat.example
@@ -114,6 +116,7 @@ def main() -> int:
         print(f"  {family:<14} {count:4}  dev {halves['dev']:3}  test {halves['test']:3}")
     tags = Counter(tag for task in tasks for tag in task.tags)
     print("  " + ", ".join(f"{tag} {count}" for tag, count in tags.most_common()))
+    print(f"  {len(hidden)} recipes repeat a task: no run is shown them")
     near = len({repeat.task for repeat in alike if not repeat.exact})
     print(
         f"{len(tasks)} tasks, {len(said)} troubles; {near} tasks have a recipe alike but for names"

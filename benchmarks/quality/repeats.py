@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from dataclasses import dataclass
@@ -12,11 +13,12 @@ from cmdai_shell.suggest.context import TOOLS, Facts
 from cmdai_shell.suggest.examples import examples
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from benchmarks.quality.tasks import Task
 
+FIXED = "examples.py"
 RECIPES = HERE.parents[1] / "cmdai_shell" / "suggest" / "recipes"
 
 
@@ -56,7 +58,7 @@ def known_examples(folder: Path = RECIPES) -> list[Example]:
             for tools in (everything, everything - {"ss"}):
                 facts = Facts(userland=userland, tools=tools)
                 for phrase, command in examples(shell, facts):  # type: ignore[arg-type]
-                    found.append(Example(command, phrase, "examples.py"))
+                    found.append(Example(command, phrase, FIXED))
     for path in sorted(folder.glob("*.toml")):
         for table in tomllib.loads(path.read_text("utf-8")).values():
             for command, *phrases in table["recipes"]:
@@ -131,15 +133,32 @@ def repeats(tasks: Sequence[Task], known: Sequence[Example]) -> Iterator[Repeat]
         asked = words(task.request, task.expert) if task.request else ()
         programs = {word for command in commands for word in _programs(command)}
         alike = by_words.get(asked, ()) if asked else ()
-        if same := [one for one in alike if programs & set(_programs(one.command))]:
-            yield Repeat(task.id, same[0], f"asks the same: {task.request}", True)
-        if same := [one for command in commands for one in by_command.get(_squeezed(command), ())]:
-            yield Repeat(task.id, same[0], "the same command", True)
+        same = [one for one in alike if programs & set(_programs(one.command))]
+        for one in same:
+            yield Repeat(task.id, one, f"asks the same: {task.request}", True)
+        same = [one for command in commands for one in by_command.get(_squeezed(command), ())]
+        for one in same:
+            yield Repeat(task.id, one, "the same command", True)
+        if same:
             continue
         for command in commands:
             if command and (same := by_shape.get(shape(command, task.asked))):
                 yield Repeat(task.id, same[0], f"but for names: {command}", False)
                 break
+
+
+def withheld(tasks: Sequence[Task], known: Sequence[Example]) -> frozenset[str]:
+    """Commands of recipes that repeat a task: people have them, the bench is asked without them."""
+    exact = (repeat.example for repeat in repeats(tasks, known) if repeat.exact)
+    return frozenset(example.command for example in exact if example.where != FIXED)
+
+
+def shown(texts: Iterable[str], without: frozenset[str]) -> Iterator[str]:
+    """The recipes' texts but for some commands. (A list in JSON is one in TOML too.)"""
+    for text in texts:
+        for table, content in tomllib.loads(text).items():
+            left = [recipe for recipe in content["recipes"] if recipe[0] not in without]
+            yield f"[{table}]\nrecipes = {json.dumps(left, ensure_ascii=False)}\n"
 
 
 def _squeezed(command: str) -> str:

@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import hashlib
 import os
+import sqlite3
 import sys
 import tempfile
 import time
@@ -29,6 +30,7 @@ from benchmarks.quality.asking import Counted, Pipeline, Plain, ask
 from benchmarks.quality.box import SYSTEM_PATH, Unusable
 from benchmarks.quality.records import Head, Record
 from benchmarks.quality.referee import rule
+from benchmarks.quality.repeats import RECIPES, known_examples, shown, withheld
 from benchmarks.quality.sandbox import Sandbox
 from benchmarks.quality.tasks import HERE, BadTasks, load
 from cmdai_shell.backends import BACKENDS
@@ -38,6 +40,7 @@ from cmdai_shell.config import paths
 from cmdai_shell.config.schema import KEYS
 from cmdai_shell.daemon.compose import Chain
 from cmdai_shell.errors import CmdaiError
+from cmdai_shell.suggest.recall import Recall, fill
 
 if TYPE_CHECKING:
     from benchmarks.quality.asking import Asker
@@ -79,6 +82,14 @@ def new_backend(word: str, config: Config, scratch: Path) -> Backend:
     return backend
 
 
+def unrepeated() -> Recall:
+    """The recipes but for those that repeat any task, of either half."""
+    hidden = withheld(load(), known_examples())
+    base = sqlite3.connect(":memory:")
+    fill(base, shown((path.read_text("utf-8") for path in sorted(RECIPES.glob("*.toml"))), hidden))
+    return Recall(base)
+
+
 async def answer_all(
     arguments: argparse.Namespace, config: Config, tasks: list[Task], sandbox: Sandbox
 ) -> bool:
@@ -90,7 +101,8 @@ async def answer_all(
         counted = Counted(new_backend(arguments.backend, config, Path(scratch)))
         asker: Asker = Plain(counted)
         if not arguments.plain:
-            asker = Pipeline(Chain(config, time.monotonic, [counted]).suggester)
+            recipes = unrepeated() if config.suggest.recipes else None
+            asker = Pipeline(Chain(config, time.monotonic, [counted], recipes=recipes).suggester)
         try:
             if warm := getattr(counted.backend, "warm", None):
                 await warm(asker.prefix(arguments.shell))

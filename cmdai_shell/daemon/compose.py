@@ -14,8 +14,8 @@ from cmdai_shell.backends import load as load_backend
 from cmdai_shell.config import load as load_config
 from cmdai_shell.config import paths
 from cmdai_shell.core import Shell
-from cmdai_shell.daemon import recipes
 from cmdai_shell.daemon.host import HostLook
+from cmdai_shell.daemon.recipes import opened
 from cmdai_shell.errors import CmdaiError, ModelUnavailable
 from cmdai_shell.manual.keeper import Keeper
 from cmdai_shell.routing import Router
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from cmdai_shell.backends.embedded.engine import EmbeddedBackend
     from cmdai_shell.config import Config
-    from cmdai_shell.core import Backend, Clock, Notice, Prompt
+    from cmdai_shell.core import Backend, Clock, Notice, Prompt, Recipes
 
 log = logging.getLogger(__name__)
 
@@ -101,9 +101,10 @@ class Chain:
         clock: Clock,
         backends: Sequence[Backend] | None = None,
         former: Chain | None = None,
+        recipes: Recipes | None = None,
     ) -> None:
         """``former`` leaves us its engine, with the loaded model, if both are set up alike, and
-        the manual."""
+        the manual. ``recipes`` are others than this version's."""
         self.config = config
         alike = former is not None and former.config.embedded == config.embedded
         kept = former.engine if former and alike else None
@@ -118,7 +119,7 @@ class Chain:
             look=HostLook(),
             config=config,
             clock=clock,
-            recipes=recipes.opened(paths.cache_dir()) if config.suggest.recipes else None,
+            recipes=recipes or _recipes(config),
             manual=self.manual.index if self.manual else None,
         )
         self._users = 0
@@ -221,6 +222,10 @@ def compose(
 ) -> Chain:
     """Read the configuration and build. Raises ConfigError."""
     return Chain(load_config(), clock, backends() if backends else None, former)
+
+
+def _recipes(config: Config) -> Recipes | None:
+    return opened(paths.cache_dir()) if config.suggest.recipes else None
 
 
 def _engine(config: Config, clock: Clock) -> EmbeddedBackend:
