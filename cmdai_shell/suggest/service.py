@@ -21,6 +21,7 @@ from cmdai_shell.safety import CustomRule, Level, assess, decide
 from cmdai_shell.suggest import borrowed
 from cmdai_shell.suggest import prompt as prompts
 from cmdai_shell.suggest.cache import Cache
+from cmdai_shell.suggest.clarify import question
 from cmdai_shell.suggest.context import facts, restore
 from cmdai_shell.suggest.extract import (
     clean,
@@ -448,7 +449,7 @@ def _same(one: str, other: str) -> bool:
 def _nothing_to_do(request: SuggestRequest) -> str:
     """The hint for a press that has nothing to work on, or empty."""
     if request.line:
-        return ""
+        return question(request.line) if request.op == "suggest" else ""
     if request.op == "explain":
         return "type a command, then press the key again to have it explained"
     if request.last_command and request.last_status not in _NO_FAILURES:

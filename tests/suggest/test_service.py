@@ -272,15 +272,23 @@ async def test_an_answer_with_something_wrong_is_not_kept():
 
 
 async def test_talk_instead_of_a_command_is_asked_again():
-    script = {"hello": [["I'm happy to help you with that!"], ["echo hello"]]}
-    assert (await Desk(script).last("hello")).command == "echo hello"
+    script = {"greet me": [["I'm happy to help you with that!"], ["echo hello"]]}
+    assert (await Desk(script).last("greet me")).command == "echo hello"
 
 
 async def test_nothing_but_talk_is_an_error():
-    desk = Desk({"hello": ["I'm happy to help you with that!"]})
+    desk = Desk({"greet me": ["I'm happy to help you with that!"]})
     with pytest.raises(BadCompletion, match="gave no command"):
-        await desk.press("hello")
+        await desk.press("greet me")
     assert desk.asked == 2
+
+
+async def test_what_leaves_open_what_is_meant_is_asked_back():
+    desk = Desk()
+    last = await desk.last("compress it")
+    assert isinstance(last, Hint)
+    assert "it" in last.text
+    assert desk.asked == 0
 
 
 async def test_the_deadline_is_an_error_with_a_hint():
