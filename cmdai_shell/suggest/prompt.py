@@ -21,8 +21,8 @@ MOST_TOKENS = 128
 _NOTE = "\n# "
 """Opens a line of context after the person's words."""
 
-_PREFIX_TOKENS = 520
-"""What system text and examples take at most (measured with Qwen2.5's tokenizer: under 480)."""
+_PREFIX_TOKENS = 240
+"""What system text and examples take at most (measured with Qwen2.5's tokenizer: 194 in fish)."""
 
 _NEAR_TOKENS = 240
 """What the recipes near a request take at most: ``recall.LONGEST`` characters each, and frames."""
