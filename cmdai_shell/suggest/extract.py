@@ -25,6 +25,10 @@ _MOST_ANSWER = 4_096
 _MOST_LINES = 40
 """Lines one compound command may have."""
 
+_SHORTEST_LOOP = 6
+_LONGEST_LOOP = 60
+"""Characters of what comes again and again."""
+
 _OPEN_ESCAPE = re.compile(r"(?:\x1b\[?|\x9b)[0-?]*[ -/]*\Z")
 _THOUGHT = re.compile(r"<(think(?:ing)?)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
 _END_OF_THOUGHT = re.compile(r".*</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
@@ -61,6 +65,17 @@ _OPENER = re.compile(
 def clean(text: str) -> str:
     """The beginning of the text, as a terminal can be shown it."""
     return visible(text[:MOST])
+
+
+def repeats_itself(text: str) -> bool:
+    """Whether ``text`` ends in the same words three times running: a small model that does will not
+    stop before its last token."""
+    most = min(len(text) // 3, _LONGEST_LOOP)
+    return any(
+        text[-size:] == text[-2 * size : -size] == text[-3 * size : -2 * size]
+        and " " in text[-size:].strip()
+        for size in range(_SHORTEST_LOOP, most + 1)
+    )
 
 
 def extract(text: str, shell: Shell = "bash") -> str:

@@ -27,6 +27,7 @@ from cmdai_shell.suggest.extract import (
     clean,
     extract,
     extract_partial,
+    repeats_itself,
     spoken_lines,
     without_exit,
 )
@@ -104,6 +105,7 @@ class _Series:
         return any(_same(offer.command, command) for offer in self.offers)
 
 
+_OTHER_WORDS = "say it in other words"
 _NO_FAILURES = (0, 130, 146, 148)
 """Exit statuses of a command that did not fail: the person ended it, or the line, by Ctrl-C (128
 and SIGINT), or stopped it by Ctrl-Z (SIGTSTP of Linux and of macOS)."""
@@ -293,6 +295,8 @@ class Suggester:
                     yield piece
                 else:
                     text += piece
+                    if repeats_itself(text):
+                        raise BadCompletion("the model repeats itself", hint=_OTHER_WORDS)
                     if show and self._clock() - last >= _PARTIAL_S:
                         last = self._clock()
                         partial = restore(extract_partial(text), ask.secrets)
@@ -439,7 +443,7 @@ def _again(prompt: Prompt, best: _Offer | None, *, repeated: bool) -> Prompt:
 def _no_command(*, repeated: bool) -> BadCompletion:
     if repeated:
         return BadCompletion("nothing to add to the line", hint="say in words what it should do")
-    return BadCompletion("the model gave no command", hint="say it in other words")
+    return BadCompletion("the model gave no command", hint=_OTHER_WORDS)
 
 
 def _same(one: str, other: str) -> bool:

@@ -9,7 +9,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cmdai_shell.errors import BadCompletion
-from cmdai_shell.suggest.extract import clean, extract, extract_partial, spoken_lines, without_exit
+from cmdai_shell.suggest.extract import (
+    clean,
+    extract,
+    extract_partial,
+    repeats_itself,
+    spoken_lines,
+    without_exit,
+)
 
 LOOP = 'for f in *; do\n  echo "$f"\ndone'
 
@@ -218,3 +225,25 @@ def test_no_partial_until_it_is_sure(text):
 )
 def test_the_terminal_is_not_closed_by_an_exit_at_the_end(command, shell, left):
     assert without_exit(command, shell) == left
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["cat a | sort | uniq" + " | grep -v x" * 3, "ls && cd .. && ls && cd .. && ls && cd .. && "],
+)
+def test_a_loop_is_heard(text):
+    assert repeats_itself(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "echo ------------------------------------------------",
+        "git log --format='%h %an %s' | cut -d' ' -f1,2",
+        "printf '%s %s %s %s\\n' a b c d",
+        "touch file1 file2 file3 file4",
+        "",
+    ],
+)
+def test_what_only_looks_like_a_loop_is_left_alone(text):
+    assert not any(repeats_itself(text[:end]) for end in range(len(text) + 1))

@@ -291,6 +291,13 @@ async def test_what_leaves_open_what_is_meant_is_asked_back():
     assert desk.asked == 0
 
 
+async def test_a_model_in_a_loop_is_stopped_and_asked_again():
+    loop = ["cat a", *[" | grep -v x"] * 3, "never heard"]
+    desk = Desk({"greet me": [loop, ["echo hello"]]})
+    assert (await desk.last("greet me")).command == "echo hello"
+    assert desk.backend.cancelled == 1
+
+
 async def test_the_deadline_is_an_error_with_a_hint():
     desk = Desk(suggest={"deadline_ms": 500})
     with pytest.raises(NoBackendAvailable, match="no answer within") as caught:
