@@ -9,6 +9,8 @@ from cmdai_shell.manual.escapes import ITALIC, UPRIGHT, plain
 
 LONGEST_TAG = 300
 """Characters of a tag that are looked at."""
+UNNAMED = "VALUE"
+"""An argument of which the page only has the equals sign (systemd's)."""
 _MOST_WORDS = 5
 """Words of an argument in running text; more are prose that begins with an option."""
 
@@ -19,6 +21,8 @@ _NAME = re.compile(
 )
 _BEFORE = f"\u2022\u00b7 \t{ITALIC}{UPRIGHT}"
 _SEPARATOR = re.compile(r"[\s,|/]*(?:\bor\b|\band\b)?[\s,|/(]*")
+_SWITCH = re.compile(r"=?(?:true\|false|true|false)")
+"""How pages of Go programs write an option that takes nothing."""
 _MENTION = re.compile(r"(?<![\w-])--?(?:\[no-?\])?[A-Za-z0-9?#@][\w-]*")
 _CLUSTER = re.compile(r"\[-([A-Za-z0-9@?]{2,})(?=[\]| ])")
 
@@ -95,6 +99,10 @@ def _argument(gap: str) -> tuple[str, bool]:
     text = plain(gap)
     optional = text.startswith(("[", "(=", "{="))
     text = re.sub(r"(?:[\s,|/]|(?<=\s)or|\band)+\Z", "", text)
+    if _SWITCH.fullmatch(text):
+        return "", False
+    if text == "=":
+        return UNNAMED, False
     if not attached and gap[:1] not in (" ", "\t", ""):
         if gap[:1] in ",|/":
             return "", False

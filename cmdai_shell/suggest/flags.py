@@ -46,7 +46,7 @@ def invented(
 
 def _of(parts: Sequence[usage.Part]) -> Iterator[tuple[str, str]]:
     pages = [part.page for part in parts if part.kind == "command"]
-    if not all(page and _is_complete(page) for page in pages):
+    if not all(page and is_complete(page) for page in pages):
         return
     name = " ".join(part.name for part in parts if part.kind == "command")
     if name in _LOOSE:
@@ -59,7 +59,8 @@ def _of(parts: Sequence[usage.Part]) -> Iterator[tuple[str, str]]:
             yield name, part.name
 
 
-def _is_complete(page: Page) -> bool:
+def is_complete(page: Page) -> bool:
+    """Whether what a page does not name does not exist."""
     return len(page.options) >= _LEAST
 
 

@@ -61,7 +61,7 @@ _FOREIGN = _set(
     "docker-compose-run docker-compose-exec git-bisect"
 )
 """Subcommands whose first operand is followed by the words of another program."""
-_EXECUTES = _set("-exec -execdir -ok -okdir")
+EXECUTES = _set("-exec -execdir -ok -okdir")
 _ABBREVIATES = _set("ip tc bridge ss")
 """Programs of iproute2: any beginning of a word will do."""
 _NO_CLUSTERS = _set("find")
@@ -69,6 +69,14 @@ _SIGNALLERS = _set("kill pkill killall skill killall5")
 _MODES = {"chmod": re.compile(r"-[rwxXstugo]+"), "chattr": re.compile(r"-[a-zA-Z]+")}
 """Words with a dash that take something away."""
 _SIGNAL = re.compile(r"-(?:SIG)?[A-Z]{3,}\d*")
+_OBJECTS = {
+    **dict.fromkeys(("a", "addr"), "address"),
+    **dict.fromkeys(("l", "li"), "link"),
+    **dict.fromkeys(("r", "ro"), "route"),
+    **dict.fromkeys(("n", "neigh"), "neighbour"),
+}
+_UNNAMED = "VALUE"
+"""The argument of an option of which the page does not say more than that it has one."""
 _MOST_DEPTH = 4
 _ASSIGNS = re.compile(r"[A-Za-z_]\w*=")
 _META = re.compile(r"[A-Z]+\Z")
@@ -143,7 +151,9 @@ class _Reading:
 
     def _is_operand(self, word: str) -> bool:
         """A number, a signal, a mode: words with a dash that are no options."""
-        if word[1].isdigit() and not any(known(page, word) for page in self._pages):
+        if word[1].isdigit() and (
+            self._program in _SIGNALLERS or not any(known(page, word) for page in self._pages)
+        ):
             return True
         if self._program in _SIGNALLERS and _SIGNAL.fullmatch(word):
             return True
@@ -173,7 +183,8 @@ class _Reading:
                 return Part(kind="inner", name=word, at=self._at)
         self._operands += 1
         if self._program in NESTED and self._operands == len(self._pages) <= _MOST_DEPTH:
-            deeper = self._manual.page(f"{self._stem}-{word}")
+            whole = _OBJECTS.get(word, word) if self._program in _ABBREVIATES else word
+            deeper = self._manual.page(f"{self._stem}-{whole}")
             if deeper:
                 self._stem += f"-{word}"
                 self._pages.append(deeper)
@@ -195,7 +206,7 @@ class _Reading:
     # --- options
 
     def _option(self, word: str) -> Iterator[Part]:
-        if word in _EXECUTES and self._program == "find":
+        if word in EXECUTES and self._program == "find":
             yield self._executed(word)
         elif word.startswith("--"):
             name, equals, value = word.partition("=")
@@ -227,8 +238,11 @@ class _Reading:
         return part
 
     def _single(self, word: str) -> Option | None:
-        """A whole word behind one dash: ``-name``, ``-newermt`` of ``-newerXY``."""
-        option = self._find(word) if len(word) == 2 or not self._is_cluster(word) else None
+        """A whole word behind one dash: ``-name``, ``-newermt`` of ``-newerXY``. One that is
+        mentioned somewhere, and could be letters with a meaning each, is these letters."""
+        option = self._find(word)
+        if option and not option.text and len(word) > 2 and self._are_letters(word):
+            return None
         if option or len(word) < 3:
             return option
         for page in self._pages:
@@ -241,11 +255,9 @@ class _Reading:
                         return candidate
         return None
 
-    def _is_cluster(self, word: str) -> bool:
-        """Whether a word can only be letters: the page has no such word of its own."""
-        return not any(
-            word in option.names for page in self._pages for option in page.options
-        ) and not any(word in page.mentioned for page in self._pages)
+    def _are_letters(self, word: str) -> bool:
+        found = [self._find(f"-{letter}") for letter in word[1:]]
+        return all(option and option.text for option in found)
 
     def _cluster(self, word: str) -> Iterator[Part]:
         """``-xzf a.tgz`` -> -x, -z, -f a.tgz. What cannot be a letter of its own ends it."""
@@ -278,6 +290,9 @@ class _Reading:
             return True
         if option is None or option.optional_argument or option.argument.startswith("expr"):
             return False  # "-not expr" of find: what follows is read by itself
+        following = self._words[self._at : self._at + 1]
+        if option.argument == _UNNAMED and following and following[0].startswith("-"):
+            return False  # systemd's pages do not tell what may be left out
         return bool(option.argument)
 
     def _find(self, name: str) -> Option | None:
