@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeAlias, cast, get_args
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from cmdai_shell.core import (
     Completion,
@@ -12,13 +12,9 @@ from cmdai_shell.core import (
     Hint,
     Notice,
     Partial,
-    Risk,
-    Suggestion,
-    Verdict,
 )
-from cmdai_shell.errors import BadCompletion, NoBackendAvailable
-from cmdai_shell.safety import CustomRule, Level, assess, decide
-from cmdai_shell.suggest import borrowed
+from cmdai_shell.errors import BadCompletion, ModelUnavailable, NoBackendAvailable
+from cmdai_shell.suggest import explain
 from cmdai_shell.suggest import prompt as prompts
 from cmdai_shell.suggest.cache import Cache
 from cmdai_shell.suggest.clarify import question
@@ -29,9 +25,9 @@ from cmdai_shell.suggest.extract import (
     extract_partial,
     repeats_itself,
     spoken_lines,
-    without_exit,
 )
-from cmdai_shell.suggest.verify import findings, lost_names, runs
+from cmdai_shell.suggest.offers import Judge, Offer, Series, own_text, same, staying
+from cmdai_shell.suggest.verify import runs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Hashable, Mapping
@@ -48,7 +44,6 @@ if TYPE_CHECKING:
         SuggestRequest,
         Update,
     )
-    from cmdai_shell.suggest.verify import Finding
 
 _PARTIAL_S = 0.04
 """Seconds before the first partial command and between two: an eye follows no faster, and each is
@@ -76,41 +71,12 @@ class _Ask:
     key: Hashable
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Offer:
-    """A command that came of an answer, and what the checks say of it."""
-
-    command: str
-    verdict: Verdict
-    findings: tuple[Finding, ...]
-    loans: tuple[tuple[str, str], ...]
-    """Recipes whose names or numbers are in the command although nobody asked for them."""
-    answer: Completion
-
-    @property
-    def faults(self) -> tuple[int, int]:
-        """The fewer the better."""
-        return len(self.findings), len(self.loans)
-
-
-@dataclass(slots=True)
-class _Series:
-    """The alternatives of one line, in the order they were offered."""
-
-    offers: list[_Offer] = field(default_factory=list)
-    seed: int = 0
-    exhausted: bool = False
-
-    def knows(self, command: str) -> bool:
-        return any(_same(offer.command, command) for offer in self.offers)
-
-
 _OTHER_WORDS = "say it in other words"
 _NO_FAILURES = (0, 130, 146, 148)
 """Exit statuses of a command that did not fail: the person ended it, or the line, by Ctrl-C (128
 and SIGINT), or stopped it by Ctrl-Z (SIGTSTP of Linux and of macOS)."""
 
-_Step: TypeAlias = "Partial | Notice | _Offer"
+_Step: TypeAlias = "Partial | Notice | Offer"
 
 
 class Suggester:
@@ -134,16 +100,13 @@ class Suggester:
         self._config = config
         self._clock = clock
         self._facts = facts(look)
-        self._rules = [
-            CustomRule(match=rule.match, risk=Risk[rule.risk.upper()], reason=rule.reason)
-            for rule in config.safety.rules
-        ]
+        self._judge = Judge(look=look, config=config, manual=manual)
         caching = config.caching
         on = caching.enabled and caching.cache_identical_requests
-        self._answers = Cache[_Offer](
+        self._answers = Cache[Offer](
             entries=caching.cache_max_entries if on else 0, ttl=caching.cache_ttl_s, clock=clock
         )
-        self._series = Cache[_Series](entries=_SERIES, ttl=float("inf"), clock=clock)
+        self._series = Cache[Series](entries=_SERIES, ttl=float("inf"), clock=clock)
 
     def prefix(self, shell: Shell) -> Prompt:
         """The part of every prompt for ``shell`` that stays: for warming a model."""
@@ -178,25 +141,25 @@ class Suggester:
 
     async def _first(self, request: SuggestRequest, start: float) -> AsyncGenerator[Update, None]:
         ask = self._ask(request, start)
-        series = _Series()
+        series = Series()
         if cached := self._answers.get(ask.key):
-            series = self._series.get(ask.key) or _Series([cached])
+            series = self._series.get(ask.key) or Series([cached])
         else:
             async with aclosing(self._best(ask)) as steps:
                 async for step in steps:
-                    if isinstance(step, _Offer):
+                    if isinstance(step, Offer):
                         series.offers.append(step)
                         if not step.findings:  # what is wrong today may be cured a minute later
                             self._answers.put(ask.key, step)
                     else:
                         yield step
         self._series.put(ask.key, series)
-        yield self._suggestion(request, series, 0, start)
+        yield self._judge.suggestion(request, series, 0, self._clock() - start)
 
     async def _next(self, request: SuggestRequest, start: float) -> AsyncGenerator[Update, None]:
         """The alternative that was asked for; after the last, the person's own text."""
         ask = self._ask(request, start)
-        series = self._series.get(ask.key) or _Series()
+        series = self._series.get(ask.key) or Series()
         self._series.put(ask.key, series)
         wanted = max(request.alternative, 1)
         if wanted <= self._config.suggest.max_alternatives:
@@ -205,37 +168,57 @@ class Suggester:
                     async for step in steps:
                         yield step
         if wanted < len(series.offers):
-            yield self._suggestion(request, series, wanted, start)
+            yield self._judge.suggestion(request, series, wanted, self._clock() - start)
         else:
-            yield self._own_text(request, series, start)
+            yield own_text(request, series, self._clock() - start)
 
     async def _explain(self, request: SuggestRequest, start: float) -> AsyncGenerator[Update, None]:
+        """From the manual; the model is asked for what is not in it."""
+        known = explain.read(request.line, self._manual) if self._manual else explain.Explained()
+        text = known.text(request.width)
+        if not known.is_whole:
+            try:
+                async with aclosing(self._told(request, start)) as pieces:
+                    async for piece in pieces:
+                        if isinstance(piece, Notice):
+                            yield piece
+                        elif known.is_of_use:
+                            text = known.text(request.width, piece)
+                        else:
+                            text = "\n".join(piece)
+            except (NoBackendAvailable, ModelUnavailable):
+                if not known.is_of_use:
+                    raise
+        verdict = self._judge.assess(request.line, request.shell)
+        yield Explanation(text=text, verdict=verdict, elapsed=self._clock() - start)
+
+    async def _told(
+        self, request: SuggestRequest, start: float
+    ) -> AsyncGenerator[Notice | list[str], None]:
+        """The model's explanation, line by line."""
         context = self._config.embedded.context_tokens
         prompt, secrets = prompts.explaining(request.line, context)
-        deadline = self._deadline(request, start)
-        async with aclosing(self._complete(prompt, deadline)) as pieces:
+        async with aclosing(self._complete(prompt, self._deadline(request, start))) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Notice):
                     yield piece
                 elif isinstance(piece, Completion):
-                    text = "\n".join(spoken_lines(restore(piece.text, secrets)))
-                    verdict = self._assess(request.line, request.shell)
-                    yield Explanation(text=text, verdict=verdict, elapsed=self._clock() - start)
+                    yield spoken_lines(restore(piece.text, secrets))
 
     async def _best(self, ask: _Ask) -> AsyncGenerator[_Step, None]:
         """The model's answer; one that fails a check gets a second chance, in what time is left.
         Of two failing ones the earlier is kept: it was not made at a temperature. The person's own
         line is no answer to it."""
-        best: _Offer | None = None
+        best: Offer | None = None
         ask = self._with_recipes(ask)
         prompt = ask.prompt
         repeated = False
         for _ in range(_SAMPLES):
-            offer: _Offer | None = None
+            offer: Offer | None = None
             try:
                 async with aclosing(self._sample(ask, prompt, show=best is None)) as steps:
                     async for step in steps:
-                        if isinstance(step, _Offer):
+                        if isinstance(step, Offer):
                             offer = step
                         else:
                             yield step
@@ -245,18 +228,18 @@ class Suggester:
                 if best is None:
                     raise
                 break
-            if offer and _same(offer.command, ask.request.line or ask.request.last_command):
+            if offer and same(offer.command, ask.request.line or ask.request.last_command):
                 repeated, offer = True, None
-            if offer and (best is None or offer.faults < best.faults):
+            if offer and (best is None or len(offer.findings) < len(best.findings)):
                 best = offer
-            if best and not any(best.faults):
+            if best and not best.findings:
                 break
             prompt = _again(ask.prompt, best, repeated=repeated)
         if best is None:
             raise _no_command(repeated=repeated)
         yield best
 
-    async def _another(self, ask: _Ask, series: _Series) -> AsyncGenerator[Partial | Notice, None]:
+    async def _another(self, ask: _Ask, series: Series) -> AsyncGenerator[Partial | Notice, None]:
         """Add one more offer to ``series``, or find that there are no others."""
         line = ask.request.line
         ask = self._with_recipes(ask)
@@ -271,9 +254,9 @@ class Suggester:
             try:
                 async with aclosing(steps):
                     async for step in steps:
-                        if not isinstance(step, _Offer):
+                        if not isinstance(step, Offer):
                             yield step
-                        elif not series.knows(step.command) and not _same(step.command, line):
+                        elif not series.knows(step.command) and not same(step.command, line):
                             series.offers.append(step)
                             return
             except BadCompletion:
@@ -290,7 +273,8 @@ class Suggester:
         async with aclosing(self._complete(prompt, ask.deadline)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Completion):
-                    yield self._offer(ask, piece)
+                    command = restore(extract(piece.text, ask.request.shell), ask.secrets)
+                    yield self._judge.offer(command, ask.request, ask.prompt.near, piece)
                 elif isinstance(piece, Notice):
                     yield piece
                 else:
@@ -300,8 +284,8 @@ class Suggester:
                     if show and self._clock() - last >= _PARTIAL_S:
                         last = self._clock()
                         partial = restore(extract_partial(text), ask.secrets)
-                        partial = _staying(partial, ask.request)
-                        if partial != shown and self._harmless(partial, ask.request.shell):
+                        partial = staying(partial, ask.request)
+                        if partial != shown and self._judge.is_harmless(partial, ask.request.shell):
                             shown = partial
                             yield Partial(text=partial)
 
@@ -358,54 +342,6 @@ class Suggester:
     def _deadline(self, request: SuggestRequest, start: float) -> float:
         return start + (request.timeout or self._config.suggest.deadline_ms / 1000)
 
-    def _offer(self, ask: _Ask, answer: Completion) -> _Offer:
-        command = restore(extract(answer.text, ask.request.shell), ask.secrets)
-        command = _staying(command, ask.request)
-        near, line = ask.prompt.near, ask.request.line
-        command = borrowed.returned(command, near, line, lost_names(command, line))
-        verdict = self._assess(command, ask.request.shell)
-        return _Offer(
-            command=command,
-            verdict=verdict,
-            findings=findings(command, ask.request, verdict, self._look, self._manual),
-            loans=borrowed.loans(command, near, line),
-            answer=answer,
-        )
-
-    def _suggestion(
-        self, request: SuggestRequest, series: _Series, place: int, start: float
-    ) -> Suggestion:
-        offer = series.offers[place]
-        others = (known.command for known in series.offers if known is not offer)
-        return Suggestion(
-            command=offer.command,
-            verdict=offer.verdict,
-            action=decide(offer.verdict.risk, self._level(request)),
-            explanation="; ".join(finding.text for finding in offer.findings),
-            alternatives=tuple(others),
-            index=place + 1,
-            count=len(series.offers),
-            backend=offer.answer.backend,
-            is_fallback=offer.answer.is_fallback,
-            elapsed=self._clock() - start,
-            attempts=offer.answer.attempts,
-        )
-
-    def _own_text(self, request: SuggestRequest, series: _Series, start: float) -> Suggestion:
-        return Suggestion(
-            command=request.line,
-            verdict=Verdict(risk=Risk.SAFE),
-            action="restore",
-            alternatives=tuple(offer.command for offer in series.offers),
-            index=0,
-            count=len(series.offers),
-            elapsed=self._clock() - start,
-        )
-
-    def _level(self, request: SuggestRequest) -> Level:
-        asked = request.safety_level
-        return cast("Level", asked) if asked in get_args(Level) else self._config.safety_level
-
     def _too_long(self, request: SuggestRequest) -> Notice | None:
         room = prompts.room(self._config.embedded.context_tokens)
         if len((request.line or request.last_command).encode()) <= room:
@@ -414,27 +350,9 @@ class Suggester:
             text=f"the line is long: only its first and last parts are used ({room} bytes)"
         )
 
-    def _harmless(self, command: str, shell: Shell) -> bool:
-        return bool(command) and self._assess(command, shell).risk is Risk.SAFE
 
-    def _assess(self, command: str, shell: Shell) -> Verdict:
-        return assess(command, shell=shell, allow=self._config.safety.allow, rules=self._rules)
-
-
-def _staying(command: str, request: SuggestRequest) -> str:
-    """The command, in a shell that stays open unless the person spoke of ``exit``."""
-    if "exit" in (request.line or request.last_command):
-        return command
-    return without_exit(command, request.shell)
-
-
-def _again(prompt: Prompt, best: _Offer | None, *, repeated: bool) -> Prompt:
-    """For a second try: with advice, and without the recipes that led the first one astray."""
-    if best and best.loans:
-        near = tuple(example for example in prompt.near if example not in best.loans)
-        prompt = replace(prompt, near=near, seed=prompt.seed + 1)
-        if not best.findings:
-            return prompt
+def _again(prompt: Prompt, best: Offer | None, *, repeated: bool) -> Prompt:
+    """For a second try."""
     if repeated and not best:
         return prompts.varied(prompt, 1)
     return prompts.repaired(prompt, [finding.advice for finding in best.findings] if best else [])
@@ -444,10 +362,6 @@ def _no_command(*, repeated: bool) -> BadCompletion:
     if repeated:
         return BadCompletion("nothing to add to the line", hint="say in words what it should do")
     return BadCompletion("the model gave no command", hint=_OTHER_WORDS)
-
-
-def _same(one: str, other: str) -> bool:
-    return one.split() == other.split()
 
 
 def _nothing_to_do(request: SuggestRequest) -> str:

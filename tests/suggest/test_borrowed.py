@@ -6,46 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmdai_shell.suggest.borrowed import loans, returned
+from cmdai_shell.suggest.borrowed import returned
 from cmdai_shell.suggest.verify import lost_names
 
-BLAME = ("who wrote lines 10 to 20 of app.py", "git blame -L 10,20 app.py")
 SYNC = ("folder site as a mirror in backup", "rsync -av --delete site/ backup/")
-KEY = ("log in to web1 with key work", "ssh -i ~/.ssh/work web1")
-
-
-@pytest.mark.parametrize(
-    ("command", "asked", "example"),
-    [
-        ("git blame -L 10,20 cart.py", "who changed which line in cart.py", BLAME),
-        ("git blame app.py", "who wrote this", BLAME),
-        ("rsync -av --delete photos/ backup/", "sync photos to nas:/media", SYNC),
-        (
-            "du -sh /var | head -n 5",
-            "size of this",
-            ("5 biggest in /var", "du -sh /var | head -n 5"),
-        ),
-    ],
-)
-def test_a_name_or_a_number_nobody_asked_for(
-    command: str, asked: str, example: tuple[str, str]
-) -> None:
-    assert loans(command, [KEY, example], asked) == (example,)
-
-
-@pytest.mark.parametrize(
-    ("command", "asked", "example"),
-    [
-        ("git blame -L 10,20 cart.py", "who wrote line 10 until 20 in cart.py", BLAME),
-        ("rsync -av --delete photos/ backup/", "photos to backup, delete the rest there", SYNC),
-        ("docker logs web", "log of web", ("logs of api", "docker logs api")),
-        ("ssh -i ~/.ssh/work web1", "ssh to web1 with my work key", KEY),
-    ],
-)
-def test_programs_subcommands_and_what_was_asked_are_not_borrowed(
-    command: str, asked: str, example: tuple[str, str]
-) -> None:
-    assert loans(command, [example], asked) == ()
 
 
 @pytest.mark.parametrize(
@@ -81,5 +45,4 @@ def test_it_stays_when_that_is_not_plain(command: str, asked: str) -> None:
 @given(st.text(), st.text(), st.text(), st.text())
 def test_any_text_is_taken(command: str, phrase: str, pattern: str, asked: str) -> None:
     near = [(phrase, pattern)]
-    loans(command, near, asked)
     returned(command, near, asked, lost_names(command, asked))

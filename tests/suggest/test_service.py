@@ -383,16 +383,10 @@ async def test_recipes_near_the_request_stand_before_it():
     assert desk.backend.prompts[0].examples == desk.suggester.prefix("zsh").examples
 
 
-async def test_what_was_borrowed_from_a_recipe_is_asked_again_without_it():
-    desk = Desk({"how big": [["du -sh lib"], ["du -sh ."]]}, recipes=Shelf())
-    assert (await desk.last("how big is all this")).command == "du -sh ."
-    assert [len(prompt.near) for prompt in desk.backend.prompts] == [1, 0]
-    assert desk.backend.prompts[1].user == "how big is all this"
-
-
-async def test_the_first_answer_stays_if_the_second_is_no_better():
-    desk = Desk({"how big": [["du -sh lib"], ["nosuchtool"]]}, recipes=Shelf())
-    assert (await desk.last("how big is all this")).command == "du -sh lib"
+async def test_the_persons_own_name_takes_the_place_of_a_recipes():
+    desk = Desk({"how big": ["du -sh lib"]}, recipes=Shelf())
+    assert (await desk.last("how big is src/app")).command == "du -sh src/app"
+    assert desk.asked == 1
 
 
 async def test_no_recipes_for_a_command_to_fix_or_to_explain():
