@@ -18,11 +18,12 @@ _CHAT = re.compile(
     re.IGNORECASE,
 )
 _POINTING = re.compile(
-    r"(?:let us |lets |let's )?[a-z]+ (?:(it|them|those|these)(?: [a-z]+){0,4}|(this|that))",
+    r"(?:let us |lets |let's )?(?!(?:is|are|was|were|do|does|did|has|have|can|will|why|how|what)\b)"
+    r"[a-z]+ (?:(it|them|those|these)(?: [a-z]+){0,4}|(this|that))",
     re.IGNORECASE,
 )
 _ONES = re.compile(
-    r"(?:.* )?(?:the|those|these|all|only) (?:same|other|old|older|new|newer|first|second|third|"
+    r"(?:.* )?(?:the|those|these|all) (?:same|other|old|older|new|newer|first|second|third|"
     r"last|next|previous|big|small|right|wrong|good|bad) (ones?)(?: .*)?|"
     r".*\bthe (?:same (?:but|as before|again|thing)|things?|stuff)\b.*",
     re.IGNORECASE,
