@@ -102,7 +102,10 @@ async def answer_all(
         asker: Asker = Plain(counted)
         if not arguments.plain:
             recipes = unrepeated() if config.suggest.recipes else None
-            asker = Pipeline(Chain(config, time.monotonic, [counted], recipes=recipes).suggester)
+            chain = Chain(config, time.monotonic, [counted], recipes=recipes)
+            if chain.manual:
+                await chain.manual.build()  # a daemon does it some time after its start
+            asker = Pipeline(chain.suggester)
         try:
             if warm := getattr(counted.backend, "warm", None):
                 await warm(asker.prefix(arguments.shell))
