@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import tomllib
+
 import pytest
 
-from benchmarks.quality.repeats import Example, known_examples, repeats, shape, words
+from benchmarks.quality.repeats import (
+    FIXED,
+    Example,
+    known_examples,
+    repeats,
+    shape,
+    shown,
+    withheld,
+    words,
+)
 from benchmarks.quality.tasks import Task
 
 TASK = Task(
@@ -48,3 +59,27 @@ def test_recipes_are_read(tmp_path):
         ("df -h", "disk space"),
         ("df -h", "room left"),
     ]
+
+
+def test_every_recipe_that_repeats_a_task_is_withheld_but_no_fixed_example():
+    known = [
+        Example("du -sh src | sort -h", "sizes", "disk.toml"),
+        Example("ls -t", "newest files", "find.toml"),
+        Example("du -sh", "newest files", "find.toml"),
+        Example("du x", "newest files", FIXED),
+        Example("df", "room", "disk.toml"),
+    ]
+    assert withheld([TASK], known) == {"du -sh src | sort -h", "du -sh"}
+
+
+def test_the_others_are_shown_to_the_letter():
+    text = """
+[any]
+recipes = [["df", "room"], ["a \\"b\\" 'c' \\\\n é", "x"]]
+[sh]
+recipes = [["echo $((1))", "one"]]
+"""
+    told = tomllib.loads("\n".join(shown([text], frozenset({"df"}))))
+    wanted = tomllib.loads(text)
+    del wanted["any"]["recipes"][0]
+    assert told == wanted
