@@ -65,8 +65,10 @@ class Keeper:
                 log.warning("no manual", extra={"fields": {"code": code}})
         finally:
             self._is_building = False
-            with suppress(ProcessLookupError):
-                builder.kill()
+            if builder.returncode is None:
+                with suppress(ProcessLookupError):
+                    builder.kill()
+                await builder.wait()
 
     def status(self) -> dict[str, Any]:
         """For ``status``: how many pages and options, from when (seconds since 1970)."""

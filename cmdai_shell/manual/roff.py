@@ -72,7 +72,7 @@ class _Reader:
         self._branch = True
         self._name = ""
         self._spaced = True
-        self._open_tag = ""
+        self._open_tag: str | None = None
         """A tag that goes on over lines, from ``Xo`` to ``Xc``."""
         self._tagged: list[bool] = []
         """For each open mdoc list: whether its items have tags."""
@@ -186,10 +186,11 @@ class _Reader:
         line = Line(self._name, self._spaced)
         text = line.read(words)
         self._name, self._spaced = line.name, line.spaced
-        if self._open_tag:
-            self._open_tag += f" {text}"[not self._spaced :]
+        if self._open_tag is not None:
+            is_glued = not self._spaced and words[0] != "Sm"
+            self._open_tag += text if is_glued else f" {text}"
             if words[0] == "Xc":
-                tag, self._open_tag = self._open_tag, ""
+                tag, self._open_tag = self._open_tag, None
                 self._emit("tag", tag)
         elif text:
             self._text(text)
