@@ -94,6 +94,7 @@ _MODES = names("chmod")
 _SIGNALS = names("kill pkill killall")
 _ASSIGNMENT = re.compile(r"(\w+)\+?=")
 _META = re.compile(r"<[\w -]+>|[A-Z][A-Z0-9_-]+")
+_JOINT = re.compile(r"\A(?:\|&?|&&|\|\|) ")
 _GLOB = re.compile(r"(?<!\\)[*?\[]")
 
 
@@ -165,7 +166,7 @@ def fitted(part: str, meaning: str, width: int) -> str:
 
 def _said_of(part: str, said: Sequence[tuple[str, str, str]]) -> str:
     """What a model says of a part: of its own words, or of those that hold it."""
-    bare = part.strip("'\" ")
+    bare = _JOINT.sub("", part).strip("'\" ")
     for wanted in (str.__eq__, str.__contains__):
         for name, colon, meaning in said:
             if colon and bare and wanted(name.strip("'\"` "), bare):
@@ -381,4 +382,6 @@ def _verb(parts: Sequence[usage.Part], word: str, place: int) -> Option | None:
 
 
 def _is_glob(word: str) -> bool:
+    if "`" in word or "$(" in word:
+        return False
     return bool(_GLOB.search(re.sub(r"'[^']*'|\"[^\"]*\"|\$\{[^}]*\}", "", word)))

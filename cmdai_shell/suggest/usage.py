@@ -134,11 +134,11 @@ class _Reading:
                 yield from self._rest()
                 return
             if word.startswith("-") and len(word) > 1 and not self._is_operand(word):
-                for part in self._option(word):
-                    yield part
-                    if part.name in _LAST_OPTION.get(self._program, ()):
-                        yield from self._operand_words(self._at)
-                        return
+                found = list(self._option(word))
+                yield from found
+                if found[-1].name in _LAST_OPTION.get(self._program, ()):
+                    yield from self._operand_words(self._at)
+                    return
             else:
                 part = self._operand(word)
                 yield part
@@ -267,6 +267,9 @@ class _Reading:
             if not (letter.isalpha() or letter in "?#@") and place > 1:
                 break
             option = self._find(f"-{letter}")
+            if self._prefix and f"-{letter}" in self._prefix.valued.split():
+                yield self._valued(f"-{letter}", option, "", rest)
+                return
             if option and option.argument and (rest or not option.optional_argument):
                 yield self._valued(f"-{letter}", option, "", rest)
                 return

@@ -10,17 +10,27 @@ import pytest
 
 from cmdai_shell.config import Config
 from cmdai_shell.core import Explanation, Hint, Notice, Partial, Risk, Suggestion, SuggestRequest
-from cmdai_shell.errors import BadCompletion, ModelUnavailable, NoBackendAvailable
+from cmdai_shell.errors import (
+    BackendUnavailable,
+    BadCompletion,
+    ModelUnavailable,
+    NoBackendAvailable,
+)
 from cmdai_shell.routing import Router
 from cmdai_shell.suggest import Suggester
 from tests.fakes.dict_look import EVERYDAY, DictLook
+from tests.fakes.dict_manual import EVERYDAY as MANUAL
 from tests.fakes.scripted_backend import ScriptedBackend
+
+DOWN = BackendUnavailable("refused", hint="try later")
 
 
 class Desk:
     """A suggester with its scripted model; ``settings`` are sections of the configuration."""
 
-    def __init__(self, script=None, look=None, clock=time.monotonic, recipes=None, **settings):
+    def __init__(
+        self, script=None, look=None, clock=time.monotonic, recipes=None, manual=None, **settings
+    ):
         self.backend = ScriptedBackend(script)
         self.suggester = Suggester(
             completer=Router([self.backend], clock=clock),
@@ -28,6 +38,7 @@ class Desk:
             config=msgspec.convert(settings, Config),
             clock=clock,
             recipes=recipes,
+            manual=manual,
         )
 
     async def press(self, line="", op="suggest", **fields):
@@ -222,6 +233,35 @@ async def test_explain():
     assert found.text == "ls: lists files\n-l: long"
     assert found.verdict.risk is Risk.SAFE
     assert (await Desk({"rm": ["rm: removes"]}).last("rm -rf /", "explain")).verdict.reasons
+
+
+async def test_what_the_manual_has_is_explained_without_a_model():
+    desk = Desk({"ls": ["ls: wrong"]}, manual=MANUAL)
+    assert (await desk.last("ls -l", "explain")).text == (
+        "ls: list a folder\n-l: one name a line, with its details"
+    )
+    assert desk.asked == 0
+    assert (await desk.last("sort -n | sudo tee /etc/passwd", "explain")).verdict.reasons
+
+
+async def test_the_model_explains_what_the_manual_does_not_have():
+    desk = Desk({"frob": ["ls: wrong\nfrob: frobs\n"]}, manual=MANUAL)
+    assert (await desk.last("ls | frob", "explain")).text == "ls: list a folder\n| frob: frobs"
+    assert (await desk.last("frob", "explain")).text == "ls: wrong\nfrob: frobs"
+
+
+async def test_without_a_model_the_rest_is_said_to_be_unknown():
+    desk = Desk({"ls": [DOWN]}, manual=MANUAL)
+    found = await desk.last("ls | frob", "explain")
+    assert found.text == "ls: list a folder\n| frob: not in this machine's manual"
+    with pytest.raises(NoBackendAvailable):
+        await Desk({"frob": [DOWN]}, manual=MANUAL).last("frob", "explain")
+
+
+async def test_an_option_that_does_not_exist_gets_a_second_try():
+    desk = Desk({"without --frob": ["ls -a"], "list": ["ls --frob"]}, manual=MANUAL)
+    assert (await desk.last("list")).command == "ls -a"
+    assert desk.asked == 2
 
 
 async def test_the_same_words_are_answered_from_the_cache():
