@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "config": ("cmdai_shell.cli.config:config", "show, check and change the settings"),
     "daemon": ("cmdai_shell.cli.daemon:daemon", "start, stop and watch the background process"),
     "doctor": ("cmdai_shell.cli.doctor:doctor", "find what is wrong, and say how to cure it"),
+    "history": ("cmdai_shell.cli.history:history", "what became of suggestions, and forgetting it"),
     "init": ("cmdai_shell.cli.install:init", "print a shell's key binding, for its rc file"),
     "install": ("cmdai_shell.cli.install:install", "bind Ctrl-G in bash, zsh and fish"),
     "model": ("cmdai_shell.cli.model:model", "fetch, choose and measure language models"),

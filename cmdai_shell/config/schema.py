@@ -90,6 +90,16 @@ class Manual(_Table, frozen=True):
     ] = True
 
 
+class History(_Table, frozen=True):
+    enabled: Annotated[
+        bool,
+        Meta(description="keep what became of suggestions, on this machine, and learn from it"),
+    ] = True
+    max_entries: Annotated[
+        int, Meta(ge=1, le=100_000, description="suggestions kept at most; the oldest go first")
+    ] = 2_000
+
+
 class Config(_Table, frozen=True):
     """The whole configuration. ``config.load`` makes it; nothing else should."""
 
@@ -108,6 +118,7 @@ class Config(_Table, frozen=True):
     embedded: Embedded = msgspec.field(default_factory=Embedded)
     caching: Caching = msgspec.field(default_factory=Caching)
     manual: Manual = msgspec.field(default_factory=Manual)
+    history: History = msgspec.field(default_factory=History)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +133,7 @@ class Key:
     """The environment variable that overrides it; empty where there is none (lists and tables)."""
 
 
-_VAGUE = {"enabled"}
+_VAGUE = {"enabled", "max_entries"}
 """Key names that say nothing without their section."""
 
 

@@ -33,6 +33,8 @@ OTHER: dict[str, tuple[str, object]] = {
     "caching.cache_ttl_s": ("60", 60),
     "caching.cache_max_entries": ("5", 5),
     "manual.enabled": ("false", False),
+    "history.enabled": ("false", False),
+    "history.max_entries": ("5", 5),
 }
 """For each key a value that is not its default: as TOML, and loaded."""
 

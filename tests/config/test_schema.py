@@ -29,6 +29,8 @@ def test_defaults_are_the_documented_ones() -> None:
         "caching.cache_ttl_s": 300,
         "caching.cache_max_entries": 100,
         "manual.enabled": True,
+        "history.enabled": True,
+        "history.max_entries": 2_000,
     }
 
 
@@ -58,6 +60,8 @@ def test_environment_variables_follow_one_rule() -> None:
         "CMDAI_CACHE_TTL_S",
         "CMDAI_CACHE_MAX_ENTRIES",
         "CMDAI_MANUAL_ENABLED",
+        "CMDAI_HISTORY_ENABLED",
+        "CMDAI_HISTORY_MAX_ENTRIES",
     }
 
 
