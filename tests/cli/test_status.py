@@ -31,6 +31,7 @@ class TestRunning:
             rows["sent"],
         )
         assert "config.toml" in rows["settings"]
+        assert rows["manual"] == "no pages yet"
         assert SECRET not in out
 
     def test_before_any_request(self, call: Call, scripted: Process) -> None:
