@@ -146,7 +146,7 @@ def compared(first: Path, second: Path) -> str:
             share(f"{kind} B", [theirs[i] for i in ids]),
             f"  B gains {len(gained)}, loses {len(lost)}:"
             f" McNemar p = {mcnemar(len(gained), len(lost)):.4f}",
-            f"  p50 A {fast[0]:.2f} s, B {fast[1]:.2f} s, ratio {fast[1] / fast[0]:.2f}",
+            f"  p50 A {fast[0]:.2f} s, B {fast[1]:.2f} s, ratio {_ratio(fast):.2f}",
         ]
         for sign, flipped in (("+", gained), ("-", lost)):
             for i in flipped:
@@ -154,6 +154,10 @@ def compared(first: Path, second: Path) -> str:
                 rows.append(f"      A {ours[i].command or ours[i].text}")
                 rows.append(f"      B {theirs[i].command or theirs[i].text}")
     return "\n".join(rows)
+
+
+def _ratio(fast: tuple[float, float]) -> float:
+    return fast[1] / fast[0] if fast[0] else float("nan")
 
 
 def wrong(path: Path) -> str:
