@@ -80,7 +80,7 @@ def repeats_itself(text: str) -> bool:
 
 def extract(text: str, shell: Shell = "bash") -> str:
     """The first command in a model's whole answer. Raises BadCompletion when there is none."""
-    lines = _without_markers(clean(text[:_MOST_ANSWER])).split("\n")
+    lines = unmarked(clean(text[:_MOST_ANSWER])).split("\n")
     span = ""
     for index, line in enumerate(lines):
         words = line.strip()
@@ -114,7 +114,7 @@ def extract_partial(text: str) -> str:
     Only grows, for an answer that is nothing but a command (fenced or not); the text is as clean
     as ``extract``'s.
     """
-    text = _without_markers(clean(_OPEN_ESCAPE.sub("", text[:_MOST_ANSWER])))
+    text = unmarked(clean(_OPEN_ESCAPE.sub("", text[:_MOST_ANSWER])))
     *whole, last = _OPEN_TAG.sub("", text).split("\n")
     lines = [*whole, last]
     for index, line in enumerate(lines):
@@ -160,7 +160,7 @@ def is_prose(line: str) -> bool:
     return len(rest) > 1 and all(_PLAIN_WORD.match(word) for word in rest[:2])
 
 
-def _without_markers(text: str) -> str:
+def unmarked(text: str) -> str:
     """Without thoughts and turn markers; what comes after the model's turn is not its."""
     text = _END_OF_THOUGHT.sub("", _THOUGHT.sub("", text))
     if start := _START_OF_TURN.match(text):
@@ -216,6 +216,6 @@ def _code_span(prose: str) -> str:
 
 def spoken_lines(text: str, most: int = 8) -> list[str]:
     """An explanation's lines, cleaned of markers, fences, bullets and blank lines."""
-    lines = (line.strip() for line in _without_markers(clean(text[:_MOST_ANSWER])).split("\n"))
+    lines = (line.strip() for line in unmarked(clean(text[:_MOST_ANSWER])).split("\n"))
     spoken = (_BULLET.sub("", line).strip(" `*") for line in lines if not _is_frame(line))
     return [line for line in spoken if line][:most]
