@@ -40,6 +40,7 @@ class BackendContract:
     async def test_it_has_a_name_and_a_model(self, backend: Backend) -> None:
         assert backend.name
         assert isinstance(backend.model, str)
+        assert backend.abilities <= {"schema", "large"}
 
     async def test_it_answers(self, backend: Backend, prompt: Prompt) -> None:
         assert (await collect(backend, prompt)).strip()

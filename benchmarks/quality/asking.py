@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from benchmarks.quality.tasks import Task
-    from cmdai_shell.core import Backend, Notice, Shell
+    from cmdai_shell.core import Abilities, Backend, Notice, Shell
     from cmdai_shell.suggest import Suggester
 
 _TIMEOUT_S = 60.0
@@ -45,6 +45,10 @@ class Counted:
     @property
     def model(self) -> str:
         return self.backend.model
+
+    @property
+    def abilities(self) -> Abilities:
+        return self.backend.abilities
 
     async def stream(self, prompt: Prompt, timeout: float) -> AsyncGenerator[str | Notice, None]:
         text = ""

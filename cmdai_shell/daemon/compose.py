@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from cmdai_shell.backends.embedded.engine import EmbeddedBackend
     from cmdai_shell.config import Config
-    from cmdai_shell.core import Backend, Clock, Notice, Prompt, Recipes
+    from cmdai_shell.core import Abilities, Backend, Clock, Notice, Prompt, Recipes
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +75,10 @@ class _Noted:
     @property
     def model(self) -> str:
         return self._backend.model
+
+    @property
+    def abilities(self) -> Abilities:
+        return self._backend.abilities
 
     async def stream(self, prompt: Prompt, timeout: float) -> AsyncGenerator[str | Notice, None]:
         asked = sent.get(Sent()).asked

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from cmdai_shell.core import Completion, Notice
@@ -13,7 +14,7 @@ from cmdai_shell.text import timeless
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
-    from cmdai_shell.core import Backend, Clock, Prompt
+    from cmdai_shell.core import Abilities, Backend, Clock, Prompt
 
 _CHARACTERS_PER_TOKEN = 64
 """A server that sends more text than this for each token it was allowed is cut off."""
@@ -37,8 +38,10 @@ class Router:
         spoken = False
         for member in self._members:
             answer = _Answer(start)
+            abilities = member.abilities
+            asked = _form(prompt, abilities)
             try:
-                async with aclosing(self._read(member, prompt, start + timeout, answer)) as pieces:
+                async with aclosing(self._read(member, asked, start + timeout, answer)) as pieces:
                     async for piece in pieces:
                         if isinstance(piece, Notice) or not spoken:
                             yield piece
@@ -51,7 +54,7 @@ class Router:
                 attempts.append(f"{member.title}: {error.message}")
                 hint = error.hint
             else:
-                yield self._completion(member, answer, attempts)
+                yield self._completion(member, abilities, answer, attempts)
                 return
             spoken = spoken or bool(answer.text)
             if self._clock() - start >= timeout:
@@ -89,7 +92,9 @@ class Router:
         if not answer.text.strip():
             raise BackendError("the answer was empty")
 
-    def _completion(self, member: Backend, answer: _Answer, attempts: list[str]) -> Completion:
+    def _completion(
+        self, member: Backend, abilities: Abilities, answer: _Answer, attempts: list[str]
+    ) -> Completion:
         return Completion(
             text=answer.text,
             backend=member.name,
@@ -99,7 +104,15 @@ class Router:
             tokens=answer.deltas,
             is_fallback=len(self._members) > 1 and member is self._members[-1],
             attempts=tuple(attempts),
+            abilities=abilities,
         )
+
+
+def _form(prompt: Prompt, abilities: Abilities) -> Prompt:
+    """The one of the prompt's two forms that is for a backend with these abilities."""
+    if prompt.rich is None:
+        return prompt
+    return prompt.rich(abilities) if "large" in abilities else replace(prompt, rich=None)
 
 
 def _late(seconds: float, doing: str) -> BackendError:

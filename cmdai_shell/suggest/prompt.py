@@ -10,9 +10,9 @@ from cmdai_shell.suggest.context import redact, shortened
 from cmdai_shell.suggest.examples import examples
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from cmdai_shell.core import Shell, SuggestRequest
+    from cmdai_shell.core import RichForm, Shell, SuggestRequest
     from cmdai_shell.suggest.context import Facts
 
 MOST_TOKENS = 128
@@ -78,7 +78,8 @@ def room(context_tokens: int) -> int:
 def repaired(prompt: Prompt, advice: Sequence[str]) -> Prompt:
     """Ask once more, with advice that follows from what was wrong with the first answer. Without
     any, the first was no command at all: then it may talk itself to the end."""
-    again = replace(prompt, temperature=0.3, seed=prompt.seed + 1)
+    rich = _afterwards(prompt, lambda form: repaired(form, advice))
+    again = replace(prompt, temperature=0.3, seed=prompt.seed + 1, rich=rich)
     if not advice:
         return replace(again, stop=())
     words, note, notes = prompt.user.partition(_NOTE)
@@ -87,7 +88,14 @@ def repaired(prompt: Prompt, advice: Sequence[str]) -> Prompt:
 
 def varied(prompt: Prompt, seed: int) -> Prompt:
     """Ask for another answer; the further from the first, the freer."""
-    return replace(prompt, temperature=min(0.4 + 0.2 * seed, 1.0), seed=seed)
+    rich = _afterwards(prompt, lambda form: varied(form, seed))
+    return replace(prompt, temperature=min(0.4 + 0.2 * seed, 1.0), seed=seed, rich=rich)
+
+
+def _afterwards(prompt: Prompt, change: Callable[[Prompt], Prompt]) -> RichForm | None:
+    """The rich form of ``prompt``, changed when it is made."""
+    form = prompt.rich
+    return None if form is None else lambda abilities: change(form(abilities))
 
 
 def explaining(line: str, context_tokens: int) -> tuple[Prompt, Mapping[str, str]]:

@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
-from cmdai_shell.core import Notice, Prompt
+from cmdai_shell.core import Abilities, Notice, Prompt
 from cmdai_shell.errors import BackendUnavailable
 
 Step = str | float | Notice | Exception | Callable[[], object]
@@ -52,11 +52,18 @@ class ScriptedBackend:
     ``prompts`` holds what it was asked, ``cancelled`` counts streams closed before their end.
     """
 
-    def __init__(self, script: Script | None = None, *, name: str = "scripted") -> None:
+    def __init__(
+        self,
+        script: Script | None = None,
+        *,
+        name: str = "scripted",
+        abilities: Abilities = frozenset(),
+    ) -> None:
         self._script: dict[str, Sequence[Step] | Sequence[Sequence[Step]]] = {**ANSWERS}
         self._script.update(script or {})
         self.name = name
         self.title = name
+        self.abilities = abilities
         self.model = "scripted-model"
         self.prompts: list[Prompt] = []
         self.cancelled = 0

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from cmdai_shell.core import Completion, Notice, Prompt
+from cmdai_shell.core import Abilities, Completion, Notice, Prompt
 from cmdai_shell.errors import BackendUnavailable, ModelUnavailable, NoBackendAvailable
 from cmdai_shell.routing import Router
 from tests.fakes.scripted_backend import Script, ScriptedBackend
@@ -56,6 +57,43 @@ async def test_deltas_are_one_members_only():
     pieces, whole = await answer(router)
     assert pieces == ["rm"]
     assert whole.text == "ls -l"
+
+
+async def test_each_member_is_asked_in_its_own_form():
+    script: Script = {"go": ["pwd"], "do": [BackendUnavailable("refused")]}
+    large = ScriptedBackend(script, name="large", abilities=frozenset({"large", "schema"}))
+    small = ScriptedBackend(script, name="small")
+    made = []
+
+    def rich(abilities: Abilities) -> Prompt:
+        made.append(abilities)
+        return Prompt(system="much", user="do", schema="{}", n=4)
+
+    router = Router([large, small], clock=time.monotonic)
+    pieces = [piece async for piece in router.complete(replace(ASK, rich=rich), 5)]
+    assert made == [{"large", "schema"}]
+    assert large.prompts == [Prompt(system="much", user="do", schema="{}", n=4)]
+    assert small.prompts == [ASK]
+    assert small.prompts[0].rich is None
+    whole = cast("Completion", pieces[-1])
+    assert (whole.backend, whole.abilities, whole.is_fallback) == ("small", frozenset(), True)
+
+
+async def test_the_rich_form_is_not_made_for_a_small_member():
+    def rich(abilities: Abilities) -> Prompt:
+        raise AssertionError(abilities)
+
+    small = ScriptedBackend({"go": ["pwd"]}, abilities=frozenset({"schema"}))
+    router = Router([small], clock=time.monotonic)
+    pieces = [piece async for piece in router.complete(replace(ASK, rich=rich), 5)]
+    assert pieces[0] == "pwd"
+
+
+async def test_the_answer_says_what_its_backend_can():
+    large = ScriptedBackend({"go": ["pwd"]}, abilities=frozenset({"large"}))
+    _, whole = await answer(Router([large], clock=time.monotonic))
+    assert whole.abilities == {"large"}
+    assert large.prompts == [ASK]
 
 
 async def test_an_empty_answer_is_a_failure():

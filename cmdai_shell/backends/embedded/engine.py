@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cmdai_shell.backends.embedded.catalog import ModelFile
-    from cmdai_shell.core import Clock, Prompt
+    from cmdai_shell.core import Abilities, Clock, Prompt
 
 TICK_S = 0.7
 """A hook takes silence of more than a second for death."""
@@ -60,6 +60,7 @@ class EmbeddedBackend:
 
     name = "embedded"
     title = "the model on this CPU"
+    abilities: Abilities = frozenset()
     worker: Sequence[str] = (sys.executable, "-I", "-m", "cmdai_shell.backends.embedded.worker")
     cure = "pip install --force-reinstall llama-cpp-python"
     """What to type when the engine itself is missing or broken."""
