@@ -11,7 +11,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Collection, Mapping
 
 Op = Literal["suggest", "next", "fix", "explain", "ping"]
 Shell = Literal["bash", "zsh", "fish"]
@@ -270,11 +270,39 @@ class Manual(Protocol):
         """The page of a program ("ls") or its subcommand ("git-commit"); None if there is none."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What stands at a path, as the daemon's user may use it. ``kind`` is empty where nothing is;
+    what cannot be looked at is a file that nobody may read."""
+
+    kind: Literal["", "file", "folder"] = ""
+    is_readable: bool = False
+    is_writable: bool = False
+    is_executable: bool = False
+
+
 class Look(Protocol):
-    """What ``suggest`` may see of the host; the daemon hands it in, tests hand in a dictionary."""
+    """What ``suggest`` may see of the host; the daemon hands it in, tests hand in a dictionary.
+
+    The last five read the disk, and a disk can hang: they are called off the event loop. What they
+    find never enters a prompt. Paths are absolute or begin with ``~``.
+    """
 
     def which(self, program: str, path: str) -> str:
         """Absolute path of the program on that PATH, or empty."""
 
     def platform(self) -> Mapping[str, str]:
         """Stable facts: ``system`` ("Debian 12"), ``userland`` ("GNU", "BSD", "busybox")."""
+
+    def is_root(self) -> bool: ...
+
+    def programs(self, path: str) -> Collection[str]:
+        """Names that stand in the folders of that PATH; ``which`` says whether one can be run."""
+
+    def entries(self, folder: str) -> Collection[str]:
+        """The first some thousand names in a folder; none where it cannot be read."""
+
+    def place(self, path: str) -> Place: ...
+
+    def text(self, path: str) -> str:
+        """The beginning of a text file, or empty."""
