@@ -5,15 +5,28 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import stat
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from cmdai_shell.core import Place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+MOST_ENTRIES = 4000
+"""Names that are read of one folder."""
+MOST_BYTES = 65_536
+"""Of a text file."""
+
 
 class HostLook:
     """Programs are looked up afresh (some ten stat calls): one installed a second ago counts."""
+
+    def __init__(self) -> None:
+        self._listed: tuple[tuple[str, int], ...] = ()
+        self._programs: frozenset[str] = frozenset()
 
     def which(self, program: str, path: str) -> str:
         """Absolute path of ``program`` on ``path`` (the daemon's own PATH if empty), or empty."""
@@ -29,6 +42,59 @@ class HostLook:
             "system": _distribution() or system,
             "userland": _linux_userland(self.which("ls", "")),
         }
+
+    def is_root(self) -> bool:
+        return os.geteuid() == 0
+
+    def programs(self, path: str) -> frozenset[str]:
+        """The listing is kept as long as no folder of ``path`` changes."""
+        folders = tuple(
+            (folder, _changed(folder)) for folder in path.split(os.pathsep) if folder[:1] == "/"
+        )
+        if self._listed != folders:
+            names = (name for folder, _ in folders for name in self.entries(folder))
+            self._listed, self._programs = folders, frozenset(names)
+        return self._programs
+
+    def entries(self, folder: str) -> tuple[str, ...]:
+        try:
+            with os.scandir(os.path.expanduser(folder)) as found:  # noqa: PTH111
+                names = [entry.name for entry in islice(found, MOST_ENTRIES)]
+        except (OSError, ValueError):
+            return ()
+        return tuple(sorted(name for name in names if name.isprintable()))
+
+    def place(self, path: str) -> Place:
+        full = os.path.expanduser(path)  # noqa: PTH111
+        try:
+            mode = os.stat(full).st_mode  # noqa: PTH116
+        except PermissionError:
+            return Place(kind="file")
+        except (OSError, ValueError):
+            return Place()
+        return Place(
+            kind="folder" if stat.S_ISDIR(mode) else "file",
+            is_readable=os.access(full, os.R_OK),
+            is_writable=os.access(full, os.W_OK),
+            is_executable=os.access(full, os.X_OK),
+        )
+
+    def text(self, path: str) -> str:
+        full = Path(os.path.expanduser(path))  # noqa: PTH111
+        try:
+            if not full.is_file():
+                return ""
+            with full.open("rb") as file:
+                return file.read(MOST_BYTES).decode(errors="replace")
+        except (OSError, ValueError):
+            return ""
+
+
+def _changed(folder: str) -> int:
+    try:
+        return os.stat(folder).st_mtime_ns  # noqa: PTH116
+    except (OSError, ValueError):
+        return 0
 
 
 def _distribution() -> str:

@@ -26,6 +26,8 @@ from cmdai_shell.suggest.extract import (
     repeats_itself,
     spoken_lines,
 )
+from cmdai_shell.suggest.mend import OWN_RULES, mend
+from cmdai_shell.suggest.mend.aside import Aside
 from cmdai_shell.suggest.offers import Judge, Offer, Series, own_text, same, staying
 from cmdai_shell.suggest.verify import runs
 
@@ -58,6 +60,9 @@ costs seconds."""
 
 _SERIES = 64
 """Lines whose alternatives are remembered."""
+
+_MEND_S = 0.5
+"""Seconds our own rules get: they read folders, which takes milliseconds unless a disk hangs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +106,7 @@ class Suggester:
         self._clock = clock
         self._facts = facts(look)
         self._judge = Judge(look=look, config=config, manual=manual)
+        self._aside = Aside(_MEND_S)
         caching = config.caching
         on = caching.enabled and caching.cache_identical_requests
         self._answers = Cache[Offer](
@@ -141,8 +147,10 @@ class Suggester:
 
     async def _first(self, request: SuggestRequest, start: float) -> AsyncGenerator[Update, None]:
         ask = self._ask(request, start)
-        series = Series()
-        if cached := self._answers.get(ask.key):
+        series = Series(await self._mended(ask))
+        if series.offers:
+            pass  # and nobody need be asked
+        elif cached := self._answers.get(ask.key):
             series = self._series.get(ask.key) or Series([cached])
         else:
             async with aclosing(self._best(ask)) as steps:
@@ -155,6 +163,17 @@ class Suggester:
                         yield step
         self._series.put(ask.key, series)
         yield self._judge.suggestion(request, series, 0, self._clock() - start)
+
+    async def _mended(self, ask: _Ask) -> list[Offer]:
+        """The failed command, put right by our own rules; nothing where they are not sure."""
+        request = ask.request
+        if request.line:
+            return []
+        found = await self._aside.do(lambda: mend(request, self._look))
+        return [
+            self._judge.offer(command, request, (), Completion(text=command, backend=OWN_RULES))
+            for command in found or ()
+        ]
 
     async def _next(self, request: SuggestRequest, start: float) -> AsyncGenerator[Update, None]:
         """The alternative that was asked for; after the last, the person's own text."""
@@ -245,9 +264,10 @@ class Suggester:
         ask = self._with_recipes(ask)
         if series.offers:
             yield Notice(text="looking for another")
+        is_first = all(offer.answer.backend == OWN_RULES for offer in series.offers)
         for _ in range(_TRIES if series.offers else 1):
             seed, series.seed = series.seed, series.seed + 1
-            if not series.offers:
+            if is_first and not seed:
                 steps = self._best(ask)
             else:
                 steps = self._sample(ask, prompts.varied(ask.prompt, seed), show=False)
@@ -314,7 +334,7 @@ class Suggester:
             context_tokens=self._config.embedded.context_tokens,
         )
         failed = ("", 0) if request.line else (request.last_command, request.last_status)
-        cwd = request.cwd if settings.share_cwd else ""
+        cwd = request.cwd if settings.share_cwd or not request.line else ""
         key = (request.shell, request.environment, request.line, failed, cwd, request.path)
         return _Ask(
             request=request,

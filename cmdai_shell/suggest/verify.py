@@ -41,7 +41,7 @@ _POSIX_WORDS = _set(
     "readonly return set shift test then time times trap true type ulimit umask unalias unset "
     "until wait while select source"
 )
-_WORDS: dict[str, frozenset[str]] = {
+WORDS: dict[str, frozenset[str]] = {
     "bash": _POSIX_WORDS
     | _set(
         "bind builtin caller compgen complete compopt coproc declare dirs disown enable help "
@@ -154,7 +154,7 @@ def _invented(
     if manual is None:
         return
     here = [call for call in calls if _ELSEWHERE.isdisjoint(call.wrappers)]
-    skip = _WORDS[request.shell] | _defined(command)
+    skip = WORDS[request.shell] | _defined(command)
     for program, option in flags.invented(here, manual, skip):
         yield Finding(f"{program} has no {option}", f"without {option}")
 
@@ -166,7 +166,7 @@ def _defined(command: str) -> set[str]:
 
 def runs(program: str, request: SuggestRequest, look: Look) -> bool:
     """Whether the person's shell knows ``program``: its own word, or on its PATH."""
-    return program in _WORDS[request.shell] or bool(look.which(program, request.path))
+    return program in WORDS[request.shell] or bool(look.which(program, request.path))
 
 
 def _unasked(request: SuggestRequest, verdict: Verdict) -> Iterator[Finding]:

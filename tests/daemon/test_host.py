@@ -32,3 +32,50 @@ def test_busybox_is_told_from_gnu(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     if os.uname().sysname == "Linux":
         assert HostLook().platform()["userland"] == "busybox"
+
+
+def test_programs_of_a_path_are_listed_afresh_when_it_changes(tmp_path):
+    look = HostLook()
+    tmp_path = _empty(tmp_path)
+    assert look.programs(str(tmp_path)) == frozenset()
+    (tmp_path / "mytool").write_text("")
+    os.utime(tmp_path, ns=(1, 1))
+    assert look.programs(str(tmp_path)) == {"mytool"}
+    assert look.programs(f"{tmp_path}/none:relative") == frozenset()
+
+
+def test_places_and_what_may_be_done_there(tmp_path):
+    look = HostLook()
+    tmp_path = _empty(tmp_path)
+    script = tmp_path / "a script"
+    script.write_text("x")
+    script.chmod(0o644)
+    assert look.place(str(script)).kind == "file"
+    assert not look.place(str(script)).is_executable
+    script.chmod(0o755)
+    assert look.place(str(script)).is_executable
+    assert look.place(str(tmp_path)).kind == "folder"
+    assert look.place(str(tmp_path / "none")).kind == ""
+    assert look.place(f"{script}/below").kind == ""
+    assert look.place("~").kind == "folder"
+    assert look.place("a\0b").kind == ""
+    assert look.is_root() == (os.geteuid() == 0)
+
+
+def test_entries_and_texts_are_bounded_and_never_raise(tmp_path):
+    look = HostLook()
+    tmp_path = _empty(tmp_path)
+    (tmp_path / "b").write_text("x" * 100_000)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "new\nline").write_text("")
+    os.mkfifo(tmp_path / "pipe")
+    assert look.entries(str(tmp_path)) == ("a", "b", "pipe")
+    assert look.entries(str(tmp_path / "none")) == ()
+    assert len(look.text(str(tmp_path / "b"))) == 65_536
+    assert look.text(str(tmp_path / "a")) == look.text(str(tmp_path / "pipe")) == ""
+    assert look.text("a\0b") == look.text(str(tmp_path / "none")) == ""
+
+
+def _empty(folder):
+    (folder / "empty").mkdir()
+    return folder / "empty"

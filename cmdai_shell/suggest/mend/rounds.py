@@ -1,0 +1,61 @@
+"""Rule after rule, until one knows what was wrong; then again, for a line can have two slips."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from cmdai_shell.safety import parse
+from cmdai_shell.suggest.mend import programs, tools
+from cmdai_shell.suggest.mend.scene import Mend, Scene, edited
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from cmdai_shell.core import Look, SuggestRequest
+
+LONGEST = 2000
+"""Characters of a line that is looked at."""
+MOST = 3
+"""Candidates."""
+_ROUNDS = 4
+"""Slips that are put right in one line, one after the other."""
+
+_RULES: tuple[Callable[[Scene], Iterator[Mend]], ...] = (
+    programs.misspelled,
+    tools.subcommand,
+)
+
+
+def mend(request: SuggestRequest, look: Look) -> tuple[str, ...]:
+    """The last command put right, the likeliest first; empty where nothing is sure. Never the same
+    command; outside of what is mended every character stays. It reads folders: not on the event
+    loop."""
+    line = request.last_command
+    if len(line) > LONGEST or "\n" in line:
+        return ()
+    found: dict[str, None] = {}
+    for first in _once(line, request.last_status, request, look):
+        whole = _settled(first, request, look)
+        if whole.split() != line.split() and not parse(whole, request.shell).broken:
+            found[whole] = None
+    return tuple(found)[:MOST]
+
+
+def _settled(line: str, request: SuggestRequest, look: Look) -> str:
+    for _ in range(_ROUNDS):
+        again = next(iter(_once(line, None, request, look)), line)
+        if again == line:
+            break
+        line = again
+    return line
+
+
+def _once(line: str, status: int | None, request: SuggestRequest, look: Look) -> list[str]:
+    """What the first rule that knows anything makes of the line."""
+    scene = Scene(line, status, request.shell, request.cwd, request.path, look)
+    for rule in _RULES:
+        mends = islice(rule(scene), MOST)
+        if lines := [new for found in mends if (new := edited(line, found)) != line]:
+            return lines
+    return []

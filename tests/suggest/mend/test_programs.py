@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("gti status", "git status"),
+        ("sl", "ls"),
+        ("sl -la  'a b'", "ls -la  'a b'"),
+        ("grpe -r foo .", "grep -r foo ."),
+        ("dokcer ps", "docker ps"),
+        ("kubeclt get pods", "kubectl get pods"),
+        ("ehco hi", "echo hi"),
+        ("mkdri a", "mkdir a"),
+        ("pyhton3 -V", "python3 -V"),
+        ("python -V", "python3 -V"),
+        ("pip list", "pip3 list"),
+        ("LS", "ls"),
+        ("cta a | gerp b", "cat a | grep b"),
+        ("sudo atp update", "sudo apt update"),
+        ("FOO=1 gti log", "FOO=1 git log"),
+        ("gitstatus", "git status"),
+        ("gi tpush", "git push"),
+        ("gitp ush", "git push"),
+        ("g it push", "git push"),
+        ("cd..", "cd .."),
+        ("cd~", "cd ~"),
+        ("ls-la", "ls -la"),
+        ("gti psuh", "git push"),
+        ("ll", "ls -l"),
+        ("docker-compose up", "docker compose up"),
+        ("systmectl status ssh", "systemctl status ssh"),
+        ("journalctl2 -u ssh", "journalctl -u ssh"),
+    ],
+)
+def test_misspelled(fix, typed, meant):
+    assert fix(typed, 127)[0] == meant
+
+
+@pytest.mark.parametrize(
+    ("typed", "status"),
+    [
+        ("gti status", 1),  # an alias, then, or a function
+        ("git status", 127),
+        ("qqqqq", 127),
+        ("xy", 127),
+        ("$EDITR a", 127),
+        ("'gti", 127),
+        ("", 127),
+        ("ls; x", 127),
+    ],
+)
+def test_nothing_is_sure(fix, typed, status):
+    assert fix(typed, status) == ()
+
+
+def test_several_are_alternatives(fix):
+    assert fix("les a", 127) == ("ls a", "less a")
+
+
+def test_rare_programs_are_found_by_one_slip(fix):
+    assert fix("s2lps", 127) == ("sl2ps",)
