@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cmdai_shell import __version__
-from cmdai_shell.manual import pages, read, store
+from cmdai_shell.manual import pages, read, store, tools
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -43,8 +43,9 @@ def main(arguments: Sequence[str]) -> int:
             return 0
         yield_to_others()
         man_path = read.folders(os.environ)
-        if store.meta(path).get("stamp") != fingerprint(man_path):
-            build(path, man_path)
+        found = tools.here(os.environ.get("PATH", os.defpath))
+        if store.meta(path).get("stamp") != fingerprint(man_path, found):
+            build(path, man_path, found)
     return 0
 
 
@@ -52,22 +53,32 @@ def _private(name: str, flags: int) -> int:
     return os.open(name, flags, 0o600)
 
 
-def fingerprint(man_path: Sequence[Path]) -> str:
+def fingerprint(man_path: Sequence[Path], found: Mapping[str, Path]) -> str:
     """What an index was built from, and by whom."""
-    return f"{__version__} {store.FORMAT}\n{read.stamp(man_path)}"
+    return f"{__version__} {store.FORMAT}\n{read.stamp(man_path)}\n{tools.stamp(found)}"
 
 
 def build(
-    path: Path, man_path: Sequence[Path], clock: Callable[[], float] = time.time
+    path: Path,
+    man_path: Sequence[Path],
+    found: Mapping[str, Path],
+    clock: Callable[[], float] = time.time,
 ) -> Mapping[str, str]:
-    """Write the index of these man directories to ``path``; returns what it notes of itself.
+    """Write the index of these man directories and tools to ``path``; returns what it notes of
+    itself.
 
     Raises OSError and sqlite3.Error when it cannot be written; the old one then stays.
     """
-    stamp = fingerprint(man_path)  # before the pages: what changes meanwhile is read next time
+    stamp = fingerprint(
+        man_path, found
+    )  # before the pages: what changes meanwhile is read next time
     writer = store.Writer(path)
     try:
-        gathered = _gather(writer, read.entries(man_path))
+        gathered = _Gathered()
+        names = _gather(gathered, writer, read.entries(man_path))
+        for name, page in tools.helps(found, names, os.environ.get("PATH", os.defpath)):
+            gathered.add(writer, page)
+            writer.name([(name, gathered.pages)], anew=True)
         meta = {
             "stamp": stamp,
             "built": f"{clock():.0f}",
@@ -89,12 +100,18 @@ class _Gathered:
         self.options = 0
         self.numbers: dict[Path, int] = {}
 
+    def add(self, writer: store.Writer, page: Page) -> int:
+        self.pages += 1
+        self.options += len(page.options)
+        writer.add(self.pages, page)
+        return self.pages
 
-def _gather(writer: store.Writer, found: Sequence[Entry]) -> _Gathered:
-    """Each file is read once, however many names lead to it. A name belongs to the first page that
-    has it as its file's name, and only then to one that mentions it."""
-    gathered = _Gathered()
-    also: list[tuple[str, int]] = []
+
+def _gather(gathered: _Gathered, writer: store.Writer, found: Sequence[Entry]) -> set[str]:
+    """The names. Each file is read once, however many lead to it. A name belongs to the first page
+    that has it as its file's name, and only then to one that mentions it."""
+    also: dict[str, int] = {}
+    named: set[str] = set()
     for entry in found:
         real = read.target(entry)
         number = gathered.numbers.get(real.path)
@@ -102,14 +119,13 @@ def _gather(writer: store.Writer, found: Sequence[Entry]) -> _Gathered:
             page = _page(real)
             if page is None:
                 continue
-            gathered.pages += 1
-            gathered.options += len(page.options)
-            number = gathered.numbers[real.path] = gathered.pages
-            writer.add(number, page)
-            also += [(name, number) for name in pages.aliases(page)]
+            number = gathered.numbers[real.path] = gathered.add(writer, page)
+            for name in pages.aliases(page):
+                also.setdefault(name, number)
         writer.name([(entry.stem, number)])
-    writer.name(also)
-    return gathered
+        named.add(entry.stem)
+    writer.name(also.items())
+    return named | also.keys()
 
 
 def _page(entry: Entry) -> Page | None:

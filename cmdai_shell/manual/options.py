@@ -10,7 +10,8 @@ from cmdai_shell.manual.escapes import ITALIC, UPRIGHT, plain
 LONGEST_TAG = 300
 """Characters of a tag that are looked at."""
 UNNAMED = "VALUE"
-"""An argument of which the page only has the equals sign (systemd's)."""
+"""An argument of which the page only has the equals sign (systemd's), or a
+default (kubectl's)."""
 _MOST_WORDS = 5
 """Words of an argument in running text; more are prose that begins with an option."""
 
@@ -23,6 +24,7 @@ _BEFORE = f"\u2022\u00b7 \t{ITALIC}{UPRIGHT}"
 _SEPARATOR = re.compile(r"[\s,|/]*(?:\bor\b|\band\b)?[\s,|/(]*")
 _SWITCH = re.compile(r"=?(?:true\|false|true|false)")
 """How pages of Go programs write an option that takes nothing."""
+_DEFAULT = re.compile(r"=[\"']")
 _MENTION = re.compile(r"(?<![\w-])--?(?:\[no-?\])?[A-Za-z0-9?#@][\w-]*")
 _CLUSTER = re.compile(r"\[-([A-Za-z0-9@?]{2,})(?=[\]| ])")
 
@@ -101,7 +103,7 @@ def _argument(gap: str) -> tuple[str, bool]:
     text = re.sub(r"(?:[\s,|/]|(?<=\s)or|\band)+\Z", "", text)
     if _SWITCH.fullmatch(text):
         return "", False
-    if text == "=":
+    if text in ("=", "=[]") or _DEFAULT.match(text):
         return UNNAMED, False
     if not attached and gap[:1] not in (" ", "\t", ""):
         if gap[:1] in ",|/":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cmdai_shell.core import Option, Page
@@ -26,6 +27,7 @@ _ABBREVIATION = re.compile(r"(?:\b(?:e\.g|i\.e|etc|vs|cf|resp|approx|eg|ie|[A-Z]
 _PROTOCOLS = re.compile(r"\A\([A-Z0-9 ]+\)\s+")
 """curl says first what an option is for."""
 _NAME_SECTION = frozenset(("NAME", "Name", "NAMES"))
+_USAGE = re.compile(r"usage\b", re.IGNORECASE)
 _SYNOPSIS = frozenset(("SYNOPSIS", "Synopsis", "USAGE", "Usage"))
 _BARE = {
     "ps": re.compile(r"(?P<name>[A-Za-z])(?: (?P<argument>[a-z]+))?"),
@@ -48,7 +50,22 @@ def page(text: str, stem: str = "") -> Page:
 
 def helped(text: str, program: str) -> Page:
     """The same of what ``program --help`` printed."""
-    return assembled(rendered.pieces(text[:LONGEST]), program)
+    found = rendered.pieces(text[:LONGEST])
+    page = assembled(found, program)
+    told = (piece.text for piece in found if piece.kind in ("text", "section"))
+    first = next((words for words in told if _is_sentence(words, program)), "")
+    return replace(page, summary=page.summary or sentence(first))
+
+
+def _is_sentence(text: str, program: str) -> bool:
+    """What a tool says of itself, and no usage, heading or link."""
+    begins_well = text[:1].isupper() or text.startswith(program.partition("-")[0])
+    return (
+        begins_well
+        and text.count(" ") >= 2
+        and not _USAGE.match(text)
+        and not any(mark in text[:100] for mark in ("<", "[", "://", "|"))
+    )
 
 
 def assembled(found: Pieces, stem: str) -> Page:

@@ -44,10 +44,12 @@ class Entry(NamedTuple):
 
 
 def folders(environ: Mapping[str, str]) -> tuple[Path, ...]:
-    """The man path, first come first served: what ``manpath`` (man-db) or ``man -w`` (BSD) says,
-    else the usual places. Only folders that exist."""
-    told = ""
-    for command in (("manpath", "-q"), ("man", "-w")):
+    """The man path, first come first served: ``$MANPATH``, what ``manpath`` (man-db) or ``man -w``
+    (BSD) says, else the usual places. Only folders that exist."""
+    told = environ.get("MANPATH", "")
+    if "" in told.split(":"):
+        told = ""  # unset, or the system's own to be put in somewhere
+    for command in () if told else (("manpath", "-q"), ("man", "-w")):
         with suppress(OSError, subprocess.SubprocessError):
             told = subprocess.run(
                 command,

@@ -11,7 +11,7 @@ _OVERSTRIKE = re.compile(r".\x08")
 _STYLE = re.compile(r"\x1b\[[0-9;]*[mK]")
 _COLUMNS = re.compile(r"(?:\s{2,}|\t+|(?<=[^\s,:]):\s+)(?=\S)")
 _HEADING = re.compile(r"[A-Z][A-Za-z ,'()-]*:?\s*")
-_OPTION = re.compile(r"\s*(?:\[?-{1,2}[A-Za-z0-9?#@\[])")
+_OPTION = re.compile(r"\s*(?:-{1,2}[A-Za-z0-9?#@\[])")
 
 
 def pieces(text: str) -> Pieces:
@@ -40,7 +40,7 @@ def pieces(text: str) -> Pieces:
             if rest and rest[0].startswith("-") and tag.startswith("-"):  # "-a,  --all  text"
                 more, *rest = _COLUMNS.split(rest[0], maxsplit=1)
                 tag = f"{tag} {more}"
-            found.append(Piece("tag", tag))
+            found.append(Piece("tag", tag.rstrip(":")))
             paragraph += rest
         else:
             if indent <= tag_indent:

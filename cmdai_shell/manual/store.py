@@ -98,9 +98,14 @@ class Writer:
             (number, page.name, page.summary, " ".join(option.text for option in page.options)),
         )
 
-    def name(self, names: Iterable[tuple[str, int]]) -> None:
-        """What is named already keeps its page."""
-        self._base.executemany("insert or ignore into name values (?, ?)", names)
+    def name(self, names: Iterable[tuple[str, int]], *, anew: bool = False) -> None:
+        """What is named already keeps its page, unless it is to be named ``anew``."""
+        self._base.executemany(
+            "insert or replace into name values (?, ?)"
+            if anew
+            else "insert or ignore into name values (?, ?)",
+            names,
+        )
 
     def finish(self, meta: Mapping[str, str]) -> None:
         self._base.executemany("insert into meta values (?, ?)", meta.items())

@@ -299,8 +299,7 @@ def _summary(part: usage.Part, written: str) -> str:
 
 def _unheard_of(parts: Sequence[usage.Part]) -> str:
     """What the manual's silence on an option means."""
-    pages = [part.page for part in parts if part.kind == "command"]
-    if all(page and flags.is_complete(page) for page in pages):
+    if flags.are_known(parts):
         return f"{parts[0].name} has no such option, by its manual"
     return ""
 

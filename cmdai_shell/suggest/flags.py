@@ -24,9 +24,21 @@ _ALWAYS = frozenset(("--help", "--version", "-h", "-V", "-?", "--usage"))
 _LOOSE = names(
     "gcc g++ cc c++ clang clang++ ld as cpp ffmpeg ffprobe java javac rustc convert magick mplayer "
     "mpv qemu-system-x86_64 X Xorg pdftk sox ar sqlite3 ip6tables iptables nmap"
-) | {"docker build", "docker run"}
+)
 """Programs with options that no manual lists one by one (-Wno-x, -c:v), or whose pages
 leave out too many."""
+_GROUPS = frozenset(
+    f"{program} {group}"
+    for program, groups in {
+        "docker": "compose system image volume network container context builder buildx",
+        "kubectl": "create rollout config set top auth certificate plugin",
+        "helm": "repo search get show plugin dependency",
+        "gh": "pr issue repo run release workflow gist auth",
+        "npm": "run exec",
+    }.items()
+    for group in groups.split()
+)
+"""Subcommands whose next word has options of its own."""
 _OPTION = re.compile(r"--?[A-Za-z0-9][\w-]*")
 
 
@@ -45,22 +57,30 @@ def invented(
 
 
 def _of(parts: Sequence[usage.Part]) -> Iterator[tuple[str, str]]:
-    pages = [part.page for part in parts if part.kind == "command"]
-    if not all(page and is_complete(page) for page in pages):
+    if not are_known(parts):
         return
-    name = " ".join(part.name for part in parts if part.kind == "command")
-    if name in _LOOSE:
-        return
-    if parts[0].name in usage.NESTED and len(pages) == 1 and _has_operand(parts):
-        return  # a subcommand that has no page
+    name = _name(parts)
     for part in parts:
         is_unknown = part.kind == "option" and part.option is None and part.name not in _ALWAYS
         if is_unknown and _OPTION.fullmatch(part.name):
             yield name, part.name
 
 
-def is_complete(page: Page) -> bool:
-    """Whether what a page does not name does not exist."""
+def are_known(parts: Sequence[usage.Part]) -> bool:
+    """Whether the manual has all there is to know of the options of a call: its pages are complete,
+    and there is one for its subcommand."""
+    pages = [part.page for part in parts if part.kind == "command"]
+    if not all(page and _is_complete(page) for page in pages):
+        return False
+    is_group = len(pages) == 1 or _name(parts) in _GROUPS
+    return not (parts[0].name in usage.NESTED and is_group and _has_operand(parts))
+
+
+def _name(parts: Sequence[usage.Part]) -> str:
+    return " ".join(part.name for part in parts if part.kind == "command")
+
+
+def _is_complete(page: Page) -> bool:
     return len(page.options) >= _LEAST
 
 

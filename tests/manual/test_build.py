@@ -38,7 +38,7 @@ def man(tmp_path: Path) -> Path:
 
 
 def started(path: Path, man: Path) -> subprocess.Popen[bytes]:
-    environ = {"MANPATH": str(man), "PATH": os.defpath}
+    environ = {"MANPATH": str(man), "PATH": "/nonexistent"}
     return subprocess.Popen((*COMMAND, str(path)), env=environ, stderr=subprocess.PIPE)
 
 
@@ -51,7 +51,7 @@ def test_an_index_of_all_pages(tmp_path: Path, man: Path) -> None:
     path = tmp_path / "cache" / store.NAME
     (man / "man1" / "three.1.gz").symlink_to("tool3.1.gz")
     path.parent.mkdir()
-    meta = build.build(path, (man,))
+    meta = build.build(path, (man,), {})
     assert (meta["pages"], meta["options"]) == ("40", "40")
     index = Index(path)
     for name in ("tool3", "three"):

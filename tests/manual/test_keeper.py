@@ -24,6 +24,7 @@ def man(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for number in range(3):
         put(tmp_path / "man", number)
     monkeypatch.setenv("MANPATH", str(tmp_path / "man"))
+    monkeypatch.setenv("PATH", "/nonexistent")  # no tools to ask
     return tmp_path / "man"
 
 

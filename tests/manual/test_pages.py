@@ -97,7 +97,7 @@ def test_other_ways_to_write_an_option() -> None:
         "-inform -outform": ("DER|PEM", "The formats"),
     }
     assert found(MD2MAN) == {
-        "--cap-add": ("", "Add a capability"),
+        "--cap-add": ("VALUE", "Add a capability"),
         "-i --interactive": ("", "Keep it open"),
     }
 
