@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MOST_TOKENS = 128
 """A command longer than this is not one a person would read at the prompt."""
 
-_NOTE = "\n# "
+NOTE = "\n# "
 """Opens a line of context after the person's words."""
 
 _PREFIX_TOKENS = 240
@@ -66,7 +66,7 @@ def build(
     if share_cwd and request.cwd:
         fields.append("cwd")
         notes.append(f"in {shortened(request.cwd, 120)}")
-    user = _NOTE.join((words, *notes))
+    user = NOTE.join((words, *notes))
     return replace(prefix(request.shell, facts), user=user, fields=tuple(fields)), secrets
 
 
@@ -82,7 +82,7 @@ def repaired(prompt: Prompt, advice: Sequence[str]) -> Prompt:
     again = replace(prompt, temperature=0.3, seed=prompt.seed + 1, rich=rich)
     if not advice:
         return replace(again, stop=())
-    words, note, notes = prompt.user.partition(_NOTE)
+    words, note, notes = prompt.user.partition(NOTE)
     return replace(again, user=", ".join((words, *advice)) + note + notes)
 
 
