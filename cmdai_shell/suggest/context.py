@@ -47,9 +47,10 @@ def facts(look: Look) -> Facts:
     )
 
 
-def redact(text: str) -> tuple[str, Mapping[str, str]]:
-    """``text`` with every credential replaced by a placeholder, and placeholder -> credential."""
-    secrets: dict[str, str] = {}
+def redact(text: str, known: Mapping[str, str] | None = None) -> tuple[str, Mapping[str, str]]:
+    """``text`` with every credential replaced by a placeholder, and placeholder -> credential;
+    ``known`` are those of another text, which keep theirs."""
+    secrets = dict(known or {})
 
     def swap(found: re.Match[str]) -> str:
         kept = lead(found)
@@ -59,7 +60,7 @@ def redact(text: str) -> tuple[str, Mapping[str, str]]:
         placeholder = next((known for known, value in secrets.items() if value == secret), "")
         if not placeholder:
             number = len(secrets) + 1
-            while f"SECRET_{number}" in text:
+            while f"SECRET_{number}" in text or f"SECRET_{number}" in secrets:
                 number += 1
             placeholder = f"SECRET_{number}"
             secrets[placeholder] = secret
