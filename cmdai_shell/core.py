@@ -6,18 +6,23 @@ Times are seconds (float), texts are ``str`` without control characters unless s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Collection, Mapping
 
 Op = Literal["suggest", "next", "fix", "explain", "ping"]
 Shell = Literal["bash", "zsh", "fish"]
 Action = Literal["insert", "arm", "refuse", "restore"]
 """What the hook does with a suggestion: put it on the line; show it and wait for a second press;
 show why not; put the person's own line back."""
+
+Ability = Literal["schema", "large"]
+"""What not every backend can: hold its answer to a JSON schema; follow many instructions at once
+and read much context, as models of some 7B parameters and more do."""
+Abilities: TypeAlias = frozenset[Ability]
 
 Clock: TypeAlias = "Callable[[], float]"
 """A monotonic clock in seconds; always passed in, never called from a module."""
@@ -99,8 +104,25 @@ class Prompt:
     temperature: float = 0.0
     seed: int = 0
     """With a temperature: which of the possible answers. Same seed, same answer."""
+    n: int = 1
+    """Candidates wanted, all in the text of one answer. Not the ``n`` of the OpenAI protocol, whose
+    answers know nothing of each other and which some servers refuse."""
+    schema: str = ""
+    """A JSON schema that the answer has to keep to; empty: plain text. Only a backend with the
+    ability "schema" is given one."""
     fields: tuple[str, ...] = ()
-    """Which fields of the SuggestRequest ``user`` was made from: what ``status`` says was sent."""
+    """All that ``user``, ``near`` and, in a rich form, ``system`` tell of the person and the
+    machine: fields of the SuggestRequest, "system", "tools", "listing", "recipes". It is what
+    ``status`` says was sent."""
+    rich: RichForm | None = field(default=None, compare=False, repr=False)
+    """Makes the prompt that a backend with the ability "large" is asked instead of this one.
+
+    Only who routes knows who is asked, and after a failover the next one has to be asked in its own
+    form: so both forms travel together, and no backend ever sees more than its own. A function,
+    because what the rich form takes (more recipes) is looked for only if somebody is asked it."""
+
+
+RichForm: TypeAlias = "Callable[[Abilities], Prompt]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +139,8 @@ class Completion:
     """The embedded model answered although a server was configured."""
     attempts: tuple[str, ...] = ()
     """What the members tried before this one answered, one sentence each."""
+    abilities: Abilities = frozenset()
+    """The backend's: with "large" this is the answer to ``Prompt.rich``, if there was one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +208,11 @@ class Backend(Protocol):
     @property
     def model(self) -> str:
         """The model it answers with, or empty while unknown."""
+
+    @property
+    def abilities(self) -> Abilities:
+        """What it can beyond answering plain prompts with plain text; none for a small model. They
+        may change as more is learned of the server: they are read at each request."""
 
     def stream(self, prompt: Prompt, timeout: float) -> AsyncIterator[str | Notice]:
         """Yield text deltas as they come, and notices while nothing can come (a model loading).
@@ -263,11 +292,39 @@ class Manual(Protocol):
         """The page of a program ("ls") or its subcommand ("git-commit"); None if there is none."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What stands at a path, as the daemon's user may use it. ``kind`` is empty where nothing is;
+    what cannot be looked at is a file that nobody may read."""
+
+    kind: Literal["", "file", "folder"] = ""
+    is_readable: bool = False
+    is_writable: bool = False
+    is_executable: bool = False
+
+
 class Look(Protocol):
-    """What ``suggest`` may see of the host; the daemon hands it in, tests hand in a dictionary."""
+    """What ``suggest`` may see of the host; the daemon hands it in, tests hand in a dictionary.
+
+    The last five read the disk, and a disk can hang: they are called off the event loop. What they
+    find never enters a prompt. Paths are absolute or begin with ``~``.
+    """
 
     def which(self, program: str, path: str) -> str:
         """Absolute path of the program on that PATH, or empty."""
 
     def platform(self) -> Mapping[str, str]:
         """Stable facts: ``system`` ("Debian 12"), ``userland`` ("GNU", "BSD", "busybox")."""
+
+    def is_root(self) -> bool: ...
+
+    def programs(self, path: str) -> Collection[str]:
+        """Names that stand in the folders of that PATH; ``which`` says whether one can be run."""
+
+    def entries(self, folder: str) -> Collection[str]:
+        """The first some thousand names in a folder; none where it cannot be read."""
+
+    def place(self, path: str) -> Place: ...
+
+    def text(self, path: str) -> str:
+        """The beginning of a text file, or empty."""
