@@ -6,7 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from cmdai_shell.safety import parse
-from cmdai_shell.suggest.mend import programs, tools
+from cmdai_shell.suggest.mend import folders, paths, programs, scripts, tools, unquoted
 from cmdai_shell.suggest.mend.scene import Mend, Scene, edited
 
 if TYPE_CHECKING:
@@ -22,8 +22,13 @@ _ROUNDS = 4
 """Slips that are put right in one line, one after the other."""
 
 _RULES: tuple[Callable[[Scene], Iterator[Mend]], ...] = (
+    scripts.script,
     programs.misspelled,
     tools.subcommand,
+    unquoted.names,
+    paths.misspelled,
+    folders.missing,
+    folders.unexpected,
 )
 
 
