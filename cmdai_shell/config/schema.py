@@ -50,8 +50,13 @@ class Suggest(_Table, frozen=True):
         bool,
         Meta(description="tell the model the current folder's name; small models repeat it"),
     ] = False
+    share_listing: Annotated[
+        bool,
+        Meta(description="tell a large model what the files in the current folder are called"),
+    ] = False
     recipes: Annotated[
-        int, Meta(ge=0, le=8, description="recipes near the request that the model is shown")
+        int,
+        Meta(ge=0, le=8, description="recipes near the request that the model is shown (large: 8)"),
     ] = 3
 
 

@@ -31,7 +31,7 @@ _MOST_WORDS = 160
 """Characters of an explanation or a question: one line is shown."""
 
 _OBJECT = re.compile(r'\{\s*"')
-_OPENED = re.compile(r'^ *(?:\[\s*)?\{\s*(?:"|\Z)', re.MULTILINE)
+_OPENED = re.compile(r'^ *(?:\[\s*)?\{\s*(?:["}]|\Z)', re.MULTILINE)
 """A line that begins as JSON does and no command."""
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
@@ -92,6 +92,11 @@ def read_partial(text: str) -> str:
             if key in ("commands", "command"):
                 return extract_partial(_first_string(body, at, end))
     return "" if _OPENED.search(body) else extract_partial(text)
+
+
+def is_begun(text: str) -> bool:
+    """Whether there is some of the JSON in an answer that grows."""
+    return bool(_OPENED.search(text[:MOST]))
 
 
 def _nothing() -> BadCompletion:

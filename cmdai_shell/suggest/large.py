@@ -140,11 +140,12 @@ def _version(text: str) -> str:
 
 def _listing(names: Collection[str]) -> str:
     """As much as a person takes in at a glance; no credential, and no name that is a text."""
-    shown = sorted(
+    plain = (
         name
         for name in names
         if len(name) <= _LONGEST_NAME and name.isprintable() and not CREDENTIAL.search(name)
     )
+    shown = sorted(plain, key=lambda name: (name.startswith("."), name))
     more = len(names) - len(shown[:_MOST_NAMES])
     return ", ".join([*shown[:_MOST_NAMES], *([f"and {more} more"] if more and shown else [])])
 

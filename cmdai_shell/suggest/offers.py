@@ -28,6 +28,9 @@ class Offer:
     verdict: Verdict
     findings: tuple[Finding, ...]
     answer: Completion
+    explanation: str = ""
+    """What the model says it does."""
+
 
 @dataclass(slots=True)
 class Series:
@@ -55,7 +58,12 @@ class Judge:
         ]
 
     def offer(
-        self, command: str, request: SuggestRequest, near: Sequence[Example], answer: Completion
+        self,
+        command: str,
+        request: SuggestRequest,
+        near: Sequence[Example],
+        answer: Completion,
+        explanation: str = "",
     ) -> Offer:
         """``command`` put in order and checked, as one that ``answer`` has for ``request``;
         ``near`` are the recipes that the model was shown."""
@@ -68,6 +76,7 @@ class Judge:
             verdict=verdict,
             findings=findings(command, request, verdict, self._look, self._manual),
             answer=answer,
+            explanation=explanation,
         )
 
     def suggestion(
@@ -80,7 +89,7 @@ class Judge:
             command=offer.command,
             verdict=offer.verdict,
             action=decide(offer.verdict.risk, self._level_of(request)),
-            explanation="; ".join(finding.text for finding in offer.findings),
+            explanation="; ".join(finding.text for finding in offer.findings) or offer.explanation,
             alternatives=tuple(others),
             index=place + 1,
             count=len(series.offers),

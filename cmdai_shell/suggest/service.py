@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from contextlib import aclosing
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias, cast
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from cmdai_shell.core import (
     Completion,
@@ -14,28 +14,27 @@ from cmdai_shell.core import (
     Partial,
 )
 from cmdai_shell.errors import BadCompletion, ModelUnavailable, NoBackendAvailable
-from cmdai_shell.suggest import explain
+from cmdai_shell.suggest import explain, large
 from cmdai_shell.suggest import prompt as prompts
 from cmdai_shell.suggest.cache import Cache
 from cmdai_shell.suggest.clarify import question
 from cmdai_shell.suggest.context import facts, restore
 from cmdai_shell.suggest.extract import (
     clean,
-    extract,
-    extract_partial,
-    repeats_itself,
     spoken_lines,
 )
 from cmdai_shell.suggest.mend import OWN_RULES, mend
 from cmdai_shell.suggest.mend.aside import Aside
-from cmdai_shell.suggest.offers import Judge, Offer, Series, own_text, same, staying
+from cmdai_shell.suggest.offers import Judge, Offer, Series, own_text
+from cmdai_shell.suggest.sampling import OTHER_WORDS, Ask, Sampler, Step
 from cmdai_shell.suggest.verify import runs
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Hashable, Mapping
+    from collections.abc import AsyncGenerator
 
     from cmdai_shell.config import Config
     from cmdai_shell.core import (
+        Abilities,
         Clock,
         Completer,
         Look,
@@ -46,10 +45,6 @@ if TYPE_CHECKING:
         SuggestRequest,
         Update,
     )
-
-_PARTIAL_S = 0.04
-"""Seconds before the first partial command and between two: an eye follows no faster, and each is
-judged and drawn."""
 
 _SAMPLES = 2
 """Answers asked for when the first one fails a check."""
@@ -65,23 +60,9 @@ _MEND_S = 0.5
 """Seconds our own rules get: they read folders, which takes milliseconds unless a disk hangs."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Ask:
-    """What one press wants of the model."""
-
-    request: SuggestRequest
-    prompt: Prompt
-    secrets: Mapping[str, str]
-    deadline: float
-    key: Hashable
-
-
-_OTHER_WORDS = "say it in other words"
 _NO_FAILURES = (0, 130, 146, 148)
 """Exit statuses of a command that did not fail: the person ended it, or the line, by Ctrl-C (128
 and SIGINT), or stopped it by Ctrl-Z (SIGTSTP of Linux and of macOS)."""
-
-_Step: TypeAlias = "Partial | Notice | Offer"
 
 
 class Suggester:
@@ -98,7 +79,6 @@ class Suggester:
         recipes: Recipes | None = None,
         manual: Manual | None = None,
     ) -> None:
-        self._completer = completer
         self._recipes = recipes
         self._manual = manual
         self._look = look
@@ -106,6 +86,7 @@ class Suggester:
         self._clock = clock
         self._facts = facts(look)
         self._judge = Judge(look=look, config=config, manual=manual)
+        self._sampler = Sampler(completer=completer, judge=self._judge, clock=clock)
         self._aside = Aside(_MEND_S)
         caching = config.caching
         on = caching.enabled and caching.cache_identical_requests
@@ -146,7 +127,7 @@ class Suggester:
                 yield update
 
     async def _first(self, request: SuggestRequest, start: float) -> AsyncGenerator[Update, None]:
-        ask = self._ask(request, start)
+        ask = await self._ask(request, start)
         series = Series(await self._mended(ask))
         if series.offers:
             pass  # and nobody need be asked
@@ -155,16 +136,18 @@ class Suggester:
         else:
             async with aclosing(self._best(ask)) as steps:
                 async for step in steps:
-                    if isinstance(step, Offer):
-                        series.offers.append(step)
-                        if not step.findings:  # what is wrong today may be cured a minute later
-                            self._answers.put(ask.key, step)
+                    if isinstance(step, list):
+                        series.offers += step[: self._config.suggest.max_alternatives + 1]
+                        if not step[0].findings:  # what is wrong today may be cured in a minute
+                            self._answers.put(ask.key, step[0])
                     else:
                         yield step
+        if not series.offers:
+            return  # the model has asked back
         self._series.put(ask.key, series)
         yield self._judge.suggestion(request, series, 0, self._clock() - start)
 
-    async def _mended(self, ask: _Ask) -> list[Offer]:
+    async def _mended(self, ask: Ask) -> list[Offer]:
         """The failed command, put right by our own rules; nothing where they are not sure."""
         request = ask.request
         if request.line:
@@ -177,7 +160,7 @@ class Suggester:
 
     async def _next(self, request: SuggestRequest, start: float) -> AsyncGenerator[Update, None]:
         """The alternative that was asked for; after the last, the person's own text."""
-        ask = self._ask(request, start)
+        ask = await self._ask(request, start)
         series = self._series.get(ask.key) or Series()
         self._series.put(ask.key, series)
         wanted = max(request.alternative, 1)
@@ -186,6 +169,8 @@ class Suggester:
                 async with aclosing(self._another(ask, series)) as steps:
                     async for step in steps:
                         yield step
+                        if isinstance(step, Hint):
+                            return
         if wanted < len(series.offers):
             yield self._judge.suggestion(request, series, wanted, self._clock() - start)
         else:
@@ -217,51 +202,57 @@ class Suggester:
         """The model's explanation, line by line."""
         context = self._config.embedded.context_tokens
         prompt, secrets = prompts.explaining(request.line, context)
-        async with aclosing(self._complete(prompt, self._deadline(request, start))) as pieces:
+        async with aclosing(
+            self._sampler.complete(prompt, self._deadline(request, start))
+        ) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Notice):
                     yield piece
                 elif isinstance(piece, Completion):
                     yield spoken_lines(restore(piece.text, secrets))
 
-    async def _best(self, ask: _Ask) -> AsyncGenerator[_Step, None]:
+    async def _best(self, ask: Ask) -> AsyncGenerator[Step, None]:
         """The model's answer; one that fails a check gets a second chance, in what time is left.
         Of two failing ones the earlier is kept: it was not made at a temperature. The person's own
-        line is no answer to it."""
-        best: Offer | None = None
-        ask = self._with_recipes(ask)
+        line is no answer to it. Of several commands that the model gave the first has to be right;
+        it may also ask back, if it has not given any."""
+        best: list[Offer] = []
+        ask = self._in_all_forms(ask)
         prompt = ask.prompt
         repeated = False
         for _ in range(_SAMPLES):
-            offer: Offer | None = None
+            offers: list[Offer] = []
             try:
-                async with aclosing(self._sample(ask, prompt, show=best is None)) as steps:
+                async with aclosing(self._sampler.sample(ask, prompt, show=not best)) as steps:
                     async for step in steps:
-                        if isinstance(step, Offer):
-                            offer = step
-                        else:
+                        if isinstance(step, list):
+                            offers = step
+                            repeated = repeated or not step
+                        elif not isinstance(step, Hint):
                             yield step
+                        elif not best:
+                            yield step
+                            return
             except BadCompletion:
                 pass
             except NoBackendAvailable:
-                if best is None:
+                if not best:
                     raise
                 break
-            if offer and same(offer.command, ask.request.line or ask.request.last_command):
-                repeated, offer = True, None
-            if offer and (best is None or len(offer.findings) < len(best.findings)):
-                best = offer
-            if best and not best.findings:
+            if offers and (not best or len(offers[0].findings) < len(best[0].findings)):
+                best = offers
+            if best and not best[0].findings:
                 break
-            prompt = _again(ask.prompt, best, repeated=repeated)
-        if best is None:
+            prompt = _again(ask.prompt, best[0] if best else None, repeated=repeated)
+        if not best:
             raise _no_command(repeated=repeated)
         yield best
 
-    async def _another(self, ask: _Ask, series: Series) -> AsyncGenerator[Partial | Notice, None]:
-        """Add one more offer to ``series``, or find that there are no others."""
-        line = ask.request.line
-        ask = self._with_recipes(ask)
+    async def _another(
+        self, ask: Ask, series: Series
+    ) -> AsyncGenerator[Partial | Notice | Hint, None]:
+        """Add at least one more offer to ``series``, or find that there are no others."""
+        ask = self._in_all_forms(ask)
         if series.offers:
             yield Notice(text="looking for another")
         is_first = all(offer.answer.backend == OWN_RULES for offer in series.offers)
@@ -270,62 +261,21 @@ class Suggester:
             if is_first and not seed:
                 steps = self._best(ask)
             else:
-                steps = self._sample(ask, prompts.varied(ask.prompt, seed), show=False)
+                steps = self._sampler.sample(ask, prompts.varied(ask.prompt, seed), show=False)
             try:
                 async with aclosing(steps):
                     async for step in steps:
-                        if not isinstance(step, Offer):
-                            yield step
-                        elif not series.knows(step.command) and not same(step.command, line):
-                            series.offers.append(step)
+                        if not isinstance(step, list):
+                            if not isinstance(step, Hint) or not series.offers:
+                                yield step
+                        elif others := [o for o in step if not series.knows(o.command)]:
+                            series.offers += others
                             return
             except BadCompletion:
                 continue
         series.exhausted = True
 
-    async def _sample(
-        self, ask: _Ask, prompt: Prompt, *, show: bool
-    ) -> AsyncGenerator[_Step, None]:
-        """One answer of the model: partial commands while it comes if ``show``, then the offer.
-        Raises BadCompletion when there is no command in it."""
-        text = shown = ""
-        last = self._clock()
-        async with aclosing(self._complete(prompt, ask.deadline)) as pieces:
-            async for piece in pieces:
-                if isinstance(piece, Completion):
-                    command = restore(extract(piece.text, ask.request.shell), ask.secrets)
-                    yield self._judge.offer(command, ask.request, ask.prompt.near, piece)
-                elif isinstance(piece, Notice):
-                    yield piece
-                else:
-                    text += piece
-                    if repeats_itself(text):
-                        raise BadCompletion("the model repeats itself", hint=_OTHER_WORDS)
-                    if show and self._clock() - last >= _PARTIAL_S:
-                        last = self._clock()
-                        partial = restore(extract_partial(text), ask.secrets)
-                        partial = staying(partial, ask.request)
-                        if partial != shown and self._judge.is_harmless(partial, ask.request.shell):
-                            shown = partial
-                            yield Partial(text=partial)
-
-    async def _complete(
-        self, prompt: Prompt, deadline: float
-    ) -> AsyncGenerator[str | Notice | Completion, None]:
-        left = deadline - self._clock()
-        if left <= 0:
-            raise NoBackendAvailable(
-                "the deadline has passed", hint="raise [suggest] deadline_ms in the configuration"
-            )
-        pieces = cast(
-            "AsyncGenerator[str | Notice | Completion, None]",
-            self._completer.complete(prompt, left),
-        )
-        async with aclosing(pieces):
-            async for piece in pieces:
-                yield piece
-
-    def _ask(self, request: SuggestRequest, start: float) -> _Ask:
+    async def _ask(self, request: SuggestRequest, start: float) -> Ask:
         settings = self._config.suggest
         prompt, secrets = prompts.build(
             request,
@@ -335,29 +285,55 @@ class Suggester:
         )
         failed = ("", 0) if request.line else (request.last_command, request.last_status)
         cwd = request.cwd if settings.share_cwd or not request.line else ""
-        key = (request.shell, request.environment, request.line, failed, cwd, request.path)
-        return _Ask(
+        names = await self._names(request)
+        key = (request.shell, request.environment, request.line, failed, cwd, request.path, names)
+        return Ask(
             request=request,
             prompt=prompt,
             secrets=secrets,
             deadline=self._deadline(request, start),
+            names=names,
             key=key,
         )
 
-    def _with_recipes(self, ask: _Ask) -> _Ask:
-        """The same, with recipes near the words: only for what the model is really asked, because
-        to find them takes up to a millisecond."""
-        most, request = self._config.suggest.recipes, ask.request
-        if self._recipes is None or not request.line or ask.prompt.near:
+    async def _names(self, request: SuggestRequest) -> tuple[str, ...]:
+        """Those in the folder, if they may be told."""
+        if not self._config.suggest.share_listing or not request.cwd:
+            return ()
+        return tuple(await self._aside.do(lambda: self._look.entries(request.cwd)) or ())
+
+    def _in_all_forms(self, ask: Ask) -> Ask:
+        """The same, with recipes near the words, and with the form for a large model: only for what
+        a model is really asked, because to find recipes takes up to a millisecond."""
+        request, plain, settings = ask.request, ask.prompt, self._config.suggest
+        if plain.rich:
             return ask
-        near = self._recipes.near(
+
+        def rich(abilities: Abilities) -> Prompt:
+            return large.build(
+                plain,
+                request.shell,
+                request.shell_version,
+                self._facts,
+                abilities,
+                most=settings.max_alternatives + 1,
+                recipes=self._near(request, large.MOST_RECIPES if settings.recipes else 0),
+                names=ask.names,
+            )
+
+        near = self._near(request, settings.recipes)
+        return replace(ask, prompt=replace(plain, near=near, rich=rich))
+
+    def _near(self, request: SuggestRequest, most: int) -> tuple[tuple[str, str], ...]:
+        if self._recipes is None or not request.line or not most:
+            return ()
+        return self._recipes.near(
             request.line,
             request.shell,
             self._facts.userland,
             most,
             lambda program: runs(program, request, self._look),
         )
-        return replace(ask, prompt=replace(ask.prompt, near=near))
 
     def _deadline(self, request: SuggestRequest, start: float) -> float:
         return start + (request.timeout or self._config.suggest.deadline_ms / 1000)
@@ -381,7 +357,7 @@ def _again(prompt: Prompt, best: Offer | None, *, repeated: bool) -> Prompt:
 def _no_command(*, repeated: bool) -> BadCompletion:
     if repeated:
         return BadCompletion("nothing to add to the line", hint="say in words what it should do")
-    return BadCompletion("the model gave no command", hint=_OTHER_WORDS)
+    return BadCompletion("the model gave no command", hint=OTHER_WORDS)
 
 
 def _nothing_to_do(request: SuggestRequest) -> str:

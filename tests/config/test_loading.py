@@ -22,6 +22,7 @@ OTHER: dict[str, tuple[str, object]] = {
     "suggest.deadline_ms": ("5000", 5000),
     "suggest.max_alternatives": ("1", 1),
     "suggest.share_cwd": ("true", True),
+    "suggest.share_listing": ("true", True),
     "suggest.recipes": ("0", 0),
     "embedded.engine": ('"llama-server"', "llama-server"),
     "embedded.model": ('"qwen2.5-coder-0.5b"', "qwen2.5-coder-0.5b"),

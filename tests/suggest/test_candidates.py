@@ -95,6 +95,7 @@ def test_a_question_is_asked_only_without_a_command():
         said(),
         said(""),
         "{",
+        "{}",
         '{"',
         '{"comm',
         '{"commands": "',
