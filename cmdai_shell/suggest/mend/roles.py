@@ -137,7 +137,7 @@ _PATHLIKE = re.compile(
 _OWN_NAMES = names(
     "git docker kubectl podman helm npm yarn pnpm apt apt-get dnf brew systemctl journalctl cargo "
     "go pip pip3 ip ping dig host nslookup curl wget ssh echo printf export alias set unset kill "
-    "pkill killall man which type test [ [[ expr seq date for case read for if while let return exit"
+    "pkill killall man which type test [ [[ expr seq date for case read if while let return exit"
 )
 """Programs whose operands are other things than paths."""
 

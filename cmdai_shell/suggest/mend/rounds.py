@@ -6,7 +6,17 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from cmdai_shell.safety import parse
-from cmdai_shell.suggest.mend import folders, paths, programs, scripts, tools, unquoted
+from cmdai_shell.suggest.mend import (
+    characters,
+    folders,
+    git,
+    paths,
+    programs,
+    roots,
+    scripts,
+    tools,
+    unquoted,
+)
 from cmdai_shell.suggest.mend.scene import Mend, Scene, edited
 
 if TYPE_CHECKING:
@@ -22,11 +32,16 @@ _ROUNDS = 4
 """Slips that are put right in one line, one after the other."""
 
 _RULES: tuple[Callable[[Scene], Iterator[Mend]], ...] = (
+    characters.pasted,
     scripts.script,
     programs.misspelled,
     tools.subcommand,
     unquoted.names,
+    characters.unclosed,
+    characters.sed_script,
+    git.git,
     paths.misspelled,
+    roots.root,
     folders.missing,
     folders.unexpected,
 )
@@ -37,28 +52,40 @@ def mend(request: SuggestRequest, look: Look) -> tuple[str, ...]:
     command; outside of what is mended every character stays. It reads folders: not on the event
     loop."""
     line = request.last_command
-    if len(line) > LONGEST or "\n" in line:
+    if not line or len(line) > LONGEST or "\n" in line:
         return ()
     found: dict[str, None] = {}
-    for first in _once(line, request.last_status, request, look):
+    for first in _once(line, request, look, mended=False):
         whole = _settled(first, request, look)
-        if whole.split() != line.split() and not parse(whole, request.shell).broken:
+        if _words(whole) != _words(line) and not parse(whole, request.shell).broken:
             found[whole] = None
     return tuple(found)[:MOST]
 
 
 def _settled(line: str, request: SuggestRequest, look: Look) -> str:
     for _ in range(_ROUNDS):
-        again = next(iter(_once(line, None, request, look)), line)
+        again = next(iter(_once(line, request, look, mended=True)), line)
         if again == line:
             break
         line = again
     return line
 
 
-def _once(line: str, status: int | None, request: SuggestRequest, look: Look) -> list[str]:
+def _words(line: str) -> list[str]:
+    return [word for word in line.split(" ") if word]
+
+
+def _once(line: str, request: SuggestRequest, look: Look, *, mended: bool) -> list[str]:
     """What the first rule that knows anything makes of the line."""
-    scene = Scene(line, status, request.shell, request.cwd, request.path, look)
+    scene = Scene(
+        line=line,
+        status=request.last_status,
+        mended=mended,
+        shell=request.shell,
+        cwd=request.cwd,
+        path=request.path,
+        look=look,
+    )
     for rule in _RULES:
         mends = islice(rule(scene), MOST)
         if lines := [new for found in mends if (new := edited(line, found)) != line]:

@@ -119,11 +119,12 @@ class Part:
 
 @dataclass(frozen=True)
 class Scene:
-    """One line at one moment. ``status`` is None for a line that has been mended already: then any
-    status is possible."""
+    """One line at one moment. Of one that has been ``mended`` already nobody knows how it would
+    end; ``status`` is that of the person's own."""
 
     line: str
-    status: int | None
+    status: int
+    mended: bool
     shell: Shell
     cwd: str
     path: str
@@ -139,7 +140,7 @@ class Scene:
         return tuple(_parts(self.tokens or ()))
 
     def failed(self, *statuses: int) -> bool:
-        return self.status is None or self.status in statuses
+        return self.mended or self.status in statuses
 
     def where(self, part: Part, name: str) -> str:
         """The whole path of a name in that part, or empty when nobody can say."""

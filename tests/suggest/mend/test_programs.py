@@ -47,7 +47,6 @@ def test_misspelled(fix, typed, meant):
         ("qqqqq", 127),
         ("xy", 127),
         ("$EDITR a", 127),
-        ("'gti", 127),
         ("", 127),
         ("ls; x", 127),
     ],

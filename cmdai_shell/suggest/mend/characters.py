@@ -1,0 +1,76 @@
+"""Characters that were pasted, and quotes that were not closed."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from cmdai_shell.suggest.mend.line import tokens
+from cmdai_shell.suggest.mend.scene import Edit, Mend
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cmdai_shell.suggest.mend.scene import Scene
+
+_PLAIN = {
+    "\u201c": '"',
+    "\u201d": '"',
+    "\u201e": '"',
+    "\u2018": "'",
+    "\u2019": "'",
+    "\u00a0": " ",
+    "\u2002": " ",
+    "\u2009": " ",
+    "\u202f": " ",
+}
+_DASH = re.compile("(?<!\\S)[\u2013\u2014\u2212](?=[A-Za-z])")
+_PROMPT = re.compile(r"(?:\$|%|>|\w+@[\w.-]+:[^\s$#]*[$#]) +(?=[A-Za-z./~])")
+_SCRIPT = re.compile(r"(sed\b.*?\s)(['\"]?)(s([/|#,])(?:(?!\4).)+\4(?:(?!\4).)*?)\2(?=\s|$)")
+
+
+def pasted(scene: Scene) -> Iterator[Mend]:
+    """Curly quotes, long dashes, blanks that are none, and the prompt of an example."""
+    line = scene.line
+    edits = [
+        Edit(place, place + 1, _PLAIN[char]) for place, char in enumerate(line) if char in _PLAIN
+    ]
+    for dash in _DASH.finditer(line):
+        long = re.match(r"[A-Za-z][A-Za-z-]{2,}", line[dash.end() :])
+        is_long = long is not None and dash[0] != "\u2212"
+        edits.append(Edit(dash.start(), dash.end(), "--" if is_long else "-"))
+    if prompt := _PROMPT.match(line):
+        edits.append(Edit(0, prompt.end(), ""))
+    if edits:
+        yield tuple(edits)
+
+
+def unclosed(scene: Scene) -> Iterator[Mend]:
+    """A quote that is missing at the end, or closed by one of the other kind."""
+    line = scene.line
+    if scene.tokens is not None:
+        return
+    single, double = line.count("'"), line.count('"')
+    end = len(line)
+    if (single, double) == (1, 1):
+        first, other = sorted((line.index("'"), line.index('"')))
+        if not line[first + 1 : first + 2].isspace():
+            yield (Edit(other, other + 1, line[first]),)
+        return
+    for quote in ("'", '"'):
+        if line.count(quote) % 2 and tokens(line + quote) is not None:
+            yield (Edit(end, end, quote),)
+            return
+    for closing in (")", "}", ")}", "})", "))"):
+        if tokens(line + closing) is not None:
+            yield (Edit(end, end, closing),)
+            return
+
+
+def sed_script(scene: Scene) -> Iterator[Mend]:
+    """``sed 's/a/b' file``: the last slash is missing."""
+    found = _SCRIPT.search(scene.line)
+    if not found or not scene.failed(1) or "\\" in found[3]:
+        return
+    if found[3].count(found[4]) == 2 and (found[2] or " " not in found[3]):
+        yield (Edit(found.end(3), found.end(3), found[4]),)
