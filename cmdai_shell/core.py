@@ -307,7 +307,8 @@ class Look(Protocol):
     """What ``suggest`` may see of the host; the daemon hands it in, tests hand in a dictionary.
 
     The last five read the disk, and a disk can hang: they are called off the event loop. What they
-    find never enters a prompt. Paths are absolute or begin with ``~``.
+    find enters no prompt, but for ``entries`` if ``suggest.share_listing`` says so. Paths are
+    absolute or begin with ``~``.
     """
 
     def which(self, program: str, path: str) -> str:

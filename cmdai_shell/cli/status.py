@@ -23,7 +23,15 @@ _FIELDS = {
     "cwd": "the folder's name",
     "last_command": "the failed command",
     "last_status": "its exit status",
+    "listing": "what the files in the folder are called",
+    "recipes": "similar recipes",
 }
+_MACHINE = {
+    "system": "the system's name",
+    "shell_version": "the shell's version",
+    "tools": "which common tools there are",
+}
+"""Told among the instructions."""
 
 
 @click.command(
@@ -91,10 +99,13 @@ def last_request(found: Reply) -> Iterator[tuple[str, str]]:
     yield "request", f"{last['op']} from {last['shell']}{by}, {seconds:.2f} s: {ending}"
     sent = last.get("sent") or {}
     if sent.get("to"):
-        fields = ", ".join(_FIELDS.get(name, name) for name in sent.get("fields") or [])
+        told = sent.get("fields") or []
+        fields = ", ".join(_FIELDS.get(name, name) for name in told if name not in _MACHINE)
+        machine = ", ".join(_MACHINE[name] for name in told if name in _MACHINE)
         fixed = sent["characters"] - sent["own_characters"]
         own = _count(sent["own_characters"], "character")
-        yield "sent", f"to {sent['to']}: {own} of {fields}, and {fixed} of fixed instructions"
+        rest = f"{fixed} of fixed instructions" + (f" (with {machine})" if machine else "")
+        yield "sent", f"to {sent['to']}: {own} of {fields}, and {rest}"
     else:
         yield "sent", "nothing"
 

@@ -44,11 +44,11 @@ class Sent:
     """Backend's title and prompt, in order."""
 
     def account(self) -> dict[str, Any]:
-        """Who was asked last, how much was sent in all, how much of it is made of the person's own
-        words and of which fields; never the words."""
+        """Who was asked, how much was sent in all, how much of it is not the same at every press,
+        and what it tells of the person and the machine; never the words."""
         prompts = [prompt for _, prompt in self.asked]
         return {
-            "to": self.asked[-1][0] if self.asked else "",
+            "to": " and ".join(dict.fromkeys(title for title, _ in self.asked)),
             "characters": sum(map(_characters, prompts)),
             "own_characters": sum(len(prompt.user) for prompt in prompts),
             "fields": list(dict.fromkeys(name for prompt in prompts for name in prompt.fields)),

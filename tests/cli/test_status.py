@@ -67,6 +67,19 @@ class TestRunning:
         assert str(loading.config_file()) in call("status")[1]
 
 
+def test_all_that_a_large_model_was_told() -> None:
+    fields = ["line", "cwd", "system", "shell_version", "tools", "listing", "recipes"]
+    sent = {"to": "spark", "characters": 1900, "own_characters": 100, "fields": fields}
+    rows = dict(
+        module.last_request({"last_request": {"op": "suggest", "shell": "zsh", "sent": sent}})
+    )
+    assert rows["sent"] == (
+        "to spark: 100 characters of your line, the folder's name, what the files in the folder "
+        "are called, similar recipes, and 1800 of fixed instructions (with the system's name, the "
+        "shell's version, which common tools there are)"
+    )
+
+
 class TestNotRunning:
     def test_it_says_so_and_starts_none(self, call: Call, daemon: Process) -> None:
         code, out, _ = call("status")

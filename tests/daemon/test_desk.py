@@ -15,9 +15,9 @@ from cmdai_shell.core import Notice, Partial, Prompt, Suggestion, SuggestRequest
 from cmdai_shell.daemon import compose
 from cmdai_shell.daemon.compose import Chain
 from cmdai_shell.daemon.desk import Desk
-from cmdai_shell.errors import CmdaiError, ModelUnavailable
+from cmdai_shell.errors import BackendUnavailable, CmdaiError, ModelUnavailable
 from tests.daemon.conftest import until
-from tests.fakes.scripted_backend import ScriptedBackend
+from tests.fakes.scripted_backend import Script, ScriptedBackend
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -178,7 +178,8 @@ class TestWhatWasSent:
     async def sent(
         self, desk: Desk, line: str, leave_at: type = CmdaiError, **fields: Any
     ) -> dict[str, Any]:
-        found = desk.answer(SuggestRequest(line=line, cwd="/home/me/files", **fields))
+        request = SuggestRequest(**({"line": line, "cwd": "/home/me/files"} | fields))
+        found = desk.answer(request)
         async with aclosing(found):
             async for update in found:
                 if isinstance(update, leave_at):
@@ -216,8 +217,23 @@ class TestWhatWasSent:
         assert (await self.sent(sharing, "say hello"))["fields"] == ["line", "cwd"]
 
     async def test_the_failed_command(self, desk: Desk) -> None:
-        sent = await self.sent(desk, "", last_command="gti status", last_status=127)
+        sent = await self.sent(desk, "", last_command="make all", last_status=2)
         assert sent["fields"] == ["last_command"]
+
+    async def test_each_member_that_was_asked_and_all_that_it_was_told(self) -> None:
+        script: Script = {"list files": [BackendUnavailable("cut off")]}
+        large = ScriptedBackend(script, name="spark", abilities=frozenset({"large"}))
+        config = Config(suggest=Suggest(share_listing=True))
+        desk = Desk(
+            lambda _: Chain(config, time.monotonic, [large, ScriptedBackend()]),
+            clock=time.monotonic,
+        )
+        sent = await self.sent(desk, "list files", cwd="/usr", shell_version="5.2")
+        assert sent["to"] == "spark and scripted"
+        assert sent["fields"][0] == "line"
+        assert {"system", "tools", "shell_version", "listing"} <= set(sent["fields"])
+        assert "cwd" not in sent["fields"]
+        assert sent["own_characters"] > 2 * len("list files")
 
     async def test_a_line_with_a_credential_is_still_a_line_that_was_sent(self, desk: Desk) -> None:
         sent = await self.sent(desk, "say password=hunter2hunter2")
