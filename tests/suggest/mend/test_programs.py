@@ -56,7 +56,7 @@ def test_nothing_is_sure(fix, typed, status):
 
 
 def test_several_are_alternatives(fix):
-    assert fix("les a", 127) == ("ls a", "less a")
+    assert fix("les -l", 127) == ("ls -l", "less -l")
 
 
 def test_rare_programs_are_found_by_one_slip(fix):
