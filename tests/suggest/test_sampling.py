@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -13,6 +14,8 @@ from cmdai_shell.core import Hint, Notice, Partial, SuggestRequest
 from cmdai_shell.errors import BackendUnavailable, BadCompletion, NoBackendAvailable
 from cmdai_shell.routing import Router
 from cmdai_shell.suggest import Suggester
+from cmdai_shell.suggest import prompt as prompts
+from cmdai_shell.suggest.context import facts
 from tests.fakes.dict_look import EVERYDAY, DictLook
 from tests.fakes.scripted_backend import ScriptedBackend
 
@@ -219,6 +222,10 @@ async def test_after_a_failover_the_small_model_is_asked_as_ever():
     found = await desk.last(**request)
     assert (found.command, found.is_fallback, found.attempts) == ("ls", True, ("large: refused",))
     assert desk.small.prompts == alone.small.prompts
+    plain, _ = prompts.build(
+        SuggestRequest(**request), facts(DictLook()), share_cwd=False, context_tokens=2048
+    )
+    assert desk.small.prompts == [replace(plain, near=Shelf().near("", "", "", 3, bool))]
     assert desk.small.prompts[0].rich is None
     assert desk.small.prompts[0].fields == ("line",)
     assert len(desk.small.prompts[0].near) == 3
