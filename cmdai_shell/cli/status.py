@@ -77,6 +77,7 @@ def summary(found: Reply) -> Iterator[tuple[str, str]]:
     yield "daemon", f"{version}, {life}"
     yield "model", _model(found.get("model") or {})
     yield "manual", _manual(found.get("manual"), time.time())
+    yield "history", _history(found.get("history"))
     hooks = found.get("hooks_seen") or []
     for hook in hooks:
         seen = f"last key {duration(hook['last_seen_s'])} ago, {_count(hook['presses'], 'press')}"
@@ -133,6 +134,17 @@ def _manual(manual: Reply | None, now: float) -> str:
         return f"no pages yet{building}"
     pages = _count(manual["pages"], "page")
     return f"{pages} read {duration(max(0.0, now - manual['built_at']))} ago{building}"
+
+
+def _history(history: Reply | None) -> str:
+    if history is None:
+        return "not kept"  # the settings say so, or are wrong
+    parts = [f"{_count(history['kept'], 'suggestion')} kept in {history['path']}"]
+    if history["problem"]:
+        parts.append(f"not written ({history['problem']}): cmdai-shell doctor")
+    if history["aside"]:
+        parts.append(f"what could not be read is in {history['aside'][-1]}")
+    return ", ".join(parts)
 
 
 def _count(number: int, noun: str) -> str:

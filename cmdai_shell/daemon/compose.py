@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from contextlib import aclosing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from cmdai_shell.core import Shell
 from cmdai_shell.daemon.host import HostLook
 from cmdai_shell.daemon.recipes import opened
 from cmdai_shell.errors import CmdaiError, ModelUnavailable
+from cmdai_shell.history.memory import Memory
+from cmdai_shell.history.store import Store as HistoryStore
 from cmdai_shell.manual.keeper import Keeper
 from cmdai_shell.routing import Router
 from cmdai_shell.suggest import Suggester
@@ -26,7 +29,15 @@ if TYPE_CHECKING:
 
     from cmdai_shell.backends.embedded.engine import EmbeddedBackend
     from cmdai_shell.config import Config
-    from cmdai_shell.core import Abilities, Backend, Clock, Notice, Prompt, Recipes
+    from cmdai_shell.core import (
+        Abilities,
+        Backend,
+        Clock,
+        Notice,
+        Prompt,
+        Recipes,
+        SuggestRequest,
+    )
 
 log = logging.getLogger(__name__)
 
@@ -118,6 +129,7 @@ class Chain:
         self.manual: Keeper | None = None
         if config.manual.enabled:
             self.manual = (former and former.manual) or Keeper(paths.cache_dir())
+        self.history = _history(config)
         self.suggester = Suggester(
             completer=router,
             look=HostLook(),
@@ -149,6 +161,18 @@ class Chain:
         if not self._users:
             self._unused.set()
 
+    def hear(self, request: SuggestRequest) -> None:
+        """What a request tells of the suggestion before it."""
+        if self.history:
+            with _doing_without("history"):
+                self.history.heard(request)
+
+    def note(self, request: SuggestRequest, final: object) -> None:
+        """What it was answered with: None if that did not reach it."""
+        if self.history:
+            with _doing_without("history"):
+                self.history.answered(request, final)
+
     def maker(self, backend: str) -> str:
         """A backend's name as a person reads it: which model, and where it runs."""
         if self.engine and backend == self.engine.name:
@@ -165,10 +189,12 @@ class Chain:
             async with asyncio.TaskGroup() as group:
                 background = group.create_task(self._background(hurried))
                 reading = group.create_task(self._reading())
+                remembering = group.create_task(self._remembering())
                 await self._retired.wait()
                 background.cancel()
                 reading.cancel()
                 await self._unused.wait()
+                remembering.cancel()
         finally:
             await self._aclose()
 
@@ -190,9 +216,19 @@ class Chain:
         except Exception:  # presses do without
             log.exception("the manual's background work failed")
 
+    async def _remembering(self) -> None:
+        if self.history is None:
+            return
+        try:
+            await self.history.run()
+        except Exception:  # presses do without
+            log.exception("the history's background work failed")
+
     async def _aclose(self) -> None:
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT):
+                if self.history:
+                    await self.history.flush()
                 for backend in self._backends:
                     await _closed(backend)
         except TimeoutError:
@@ -230,6 +266,26 @@ def compose(
 
 def _recipes(config: Config) -> Recipes | None:
     return opened(paths.cache_dir()) if config.suggest.recipes else None
+
+
+def _history(config: Config) -> Memory | None:
+    if not config.history.enabled:
+        return None
+    return Memory(
+        HistoryStore(paths.data_dir()),
+        most=config.history.max_entries,
+        share_cwd=config.suggest.share_cwd,
+        now=time.time,
+    )
+
+
+@contextmanager
+def _doing_without(what: str) -> Iterator[None]:
+    """No press fails for it."""
+    try:
+        yield
+    except Exception:
+        log.exception("%s failed", what)
 
 
 def _engine(config: Config, clock: Clock) -> EmbeddedBackend:

@@ -62,6 +62,8 @@ class Desk:
         note = Sent()
         sent.set(note)
         final: Update | CmdaiError | None = None
+        chain: Chain | None = None
+        is_sent = False
         self.in_flight += 1
         try:
             if request.op == "ping":
@@ -70,10 +72,12 @@ class Desk:
             self._see(request)
             chain = self.chain()
             self._hurried.set()
+            chain.hear(request)
             with chain.in_use() as suggester:
                 async with aclosing(suggester.suggest(request)) as updates:
                     async for final in updates:
                         yield final
+            is_sent = True
         except CmdaiError as error:
             final = error
             yield error
@@ -84,6 +88,8 @@ class Desk:
             yield final
         finally:
             self.in_flight -= 1
+            if chain:
+                chain.note(request, final if is_sent else None)
             if request.op != "ping":
                 self._record(request, note, final, self._clock() - began)
 
@@ -151,6 +157,9 @@ class Desk:
             ],
             "model": _model(engine),
             "manual": self._chain.manual.status() if self._chain and self._chain.manual else None,
+            "history": self._chain.history.status()
+            if self._chain and self._chain.history
+            else None,
             "last_request": self._last,
             "in_flight": self.in_flight,
         }

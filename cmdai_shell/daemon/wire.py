@@ -111,6 +111,9 @@ def decode(record: bytes) -> Record:
         environment=_printable(fields.get("environment", "")),
         safety_level=_printable(fields.get("safety_level", "")),
         alternative=max(0, _number(fields.get("alternative"), 0)),
+        offered=_printable(fields.get("offered", "")),
+        ran=_printable(fields.get("ran", "")),
+        ran_status=_number(fields.get("ran_status"), -1),
     )
     return Record(
         request=request,

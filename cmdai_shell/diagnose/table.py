@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from cmdai_shell.diagnose import files, manual, model, service, shells, terminal
+from cmdai_shell.diagnose import files, history, manual, model, service, shells, terminal
 
 CHECKS = (
     *files.CHECKS,
     *service.CHECKS,
     *model.CHECKS,
     *manual.CHECKS,
+    *history.CHECKS,
     *shells.CHECKS,
     *terminal.CHECKS,
 )

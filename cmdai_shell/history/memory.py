@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,7 @@ class Memory:
         self._nearest = Nearest((), most)
         self._unsaved: list[Entry] = []
         self._saving = asyncio.Event()
+        self._writing = threading.Lock()
         self._problem = ""
 
     # --- what suggest sees
@@ -129,11 +131,10 @@ class Memory:
 
     async def flush(self) -> None:
         """What has been noted is in the file then, or it is said in the log why not."""
-        unsaved, self._unsaved = self._unsaved, []
-        if not unsaved:
+        if not (self._unsaved or self._writing.locked()):
             return
         try:
-            await asyncio.to_thread(self._store.keep, unsaved, self._most)
+            await asyncio.to_thread(self._write)
         except (OSError, sqlite3.Error) as error:
             self._failed(error)
         else:
@@ -150,6 +151,13 @@ class Memory:
 
     def _read(self) -> Nearest:
         return Nearest(self._store.entries(), self._most)
+
+    def _write(self) -> None:
+        """In a thread, which goes on when who waits for it is cancelled, or is then never begun."""
+        with self._writing:
+            entries, self._unsaved = self._unsaved, []
+            if entries:
+                self._store.keep(entries, self._most)
 
     def _failed(self, error: Exception) -> None:
         self._problem = type(error).__name__

@@ -9,11 +9,12 @@ from cmdai_shell.cli import history as module
 from cmdai_shell.config import paths
 from cmdai_shell.history.entry import Entry
 from cmdai_shell.history.store import Store
+from tests.integration.conftest import until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.cli.conftest import Call
+    from tests.cli.conftest import Call, Process
 
 
 @pytest.fixture
@@ -157,6 +158,26 @@ class TestForget:
         code, out, _ = shell_out(**environ)
         assert code == 0
         assert "plain,2\tdisk use of acme" in out
+
+
+class TestADaemon:
+    def test_it_says_how_many_and_where(self, call: Call, scripted: Process) -> None:
+        scripted.ask("list files", shell_version="5.2")
+        path = Store(paths.data_dir()).path
+        assert f"history   1 suggestion kept in {path}" in call("status")[1]
+
+    def test_it_says_that_it_keeps_none(self, call: Call, scripted: Process) -> None:
+        call("config", "set", "history.enabled", "false")
+        scripted.ask("list files", shell_version="5.2")
+        assert "history   not kept" in call("status")[1]
+
+    def test_it_forgets_too(self, call: Call, scripted: Process) -> None:
+        scripted.ask("list files", shell_version="5.2")
+        until(lambda: Store(paths.data_dir()).entries())
+        assert call("history", "forget", "list files", "--yes")[0] == 0
+        scripted.ask("talk", shell_version="5.2", offered="ls -la", ran="ls -la", ran_status="0")
+        until(lambda: Store(paths.data_dir()).entries())
+        assert [entry.words for entry in Store(paths.data_dir()).entries()] == ["talk"]
 
 
 class TestExport:
