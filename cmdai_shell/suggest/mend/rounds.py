@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING
 
 from cmdai_shell.safety import parse
 from cmdai_shell.suggest.mend import (
+    archives,
     characters,
+    containers,
     folders,
     git,
+    habits,
+    network,
     options,
     paths,
     programs,
     roots,
     scripts,
+    syntax,
+    targets,
     tools,
     unquoted,
 )
@@ -35,11 +41,17 @@ _ROUNDS = 4
 _RULES: tuple[Callable[[Scene], Iterator[Mend]], ...] = (
     characters.pasted,
     scripts.script,
+    syntax.syntax,
     programs.misspelled,
     tools.subcommand,
     unquoted.names,
     characters.unclosed,
     characters.sed_script,
+    habits.habit,
+    archives.archive,
+    containers.container,
+    network.network,
+    targets.target,
     git.git,
     options.misspelled,
     paths.misspelled,
@@ -47,6 +59,8 @@ _RULES: tuple[Callable[[Scene], Iterator[Mend]], ...] = (
     folders.missing,
     folders.unexpected,
 )
+"""In this order: how it is written, what is called, how, with what. The first that knows
+anything decides; the others have their turn with what it made."""
 
 
 def mend(request: SuggestRequest, look: Look) -> tuple[str, ...]:
