@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from cmdai_shell.suggest.mend.line import tokens
-from cmdai_shell.suggest.mend.scene import Edit, Mend
+from cmdai_shell.suggest.mend.scene import Edit, Mend, Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +24,7 @@ _PLAIN = {
     "\u2009": " ",
     "\u202f": " ",
 }
+_NO_PART = Part(())
 _DASH = re.compile("(?<!\\S)[\u2013\u2014\u2212](?=[A-Za-z])")
 _PROMPT = re.compile(r"(?:\$|%|>|\w+@[\w.-]+:[^\s$#]*[$#]) +(?=[A-Za-z./~])")
 _SCRIPT = re.compile(r"(sed\b.*?\s)(['\"]?)(s([/|#,])(?:(?!\4).)+\4(?:(?!\4).)*?)\2(?=\s|$)")
@@ -59,12 +60,23 @@ def unclosed(scene: Scene) -> Iterator[Mend]:
         return
     for quote in ("'", '"'):
         if line.count(quote) % 2 and tokens(line + quote) is not None:
-            yield (Edit(end, end, quote),)
+            closing_at = _before_files(scene, line.rindex(quote))
+            yield (Edit(closing_at, closing_at, quote),)
             return
     for closing in (")", "}", ")}", "})", "))"):
         if tokens(line + closing) is not None:
             yield (Edit(end, end, closing),)
             return
+
+
+def _before_files(scene: Scene, opening: int) -> int:
+    """The end of the line, without the words there that are files."""
+    end = len(scene.line)
+    while (blank := scene.line.rfind(" ", opening + 2, end)) > 0:
+        if not scene.exists(_NO_PART, scene.line[blank + 1 : end]):
+            break
+        end = blank
+    return end
 
 
 def sed_script(scene: Scene) -> Iterator[Mend]:

@@ -59,7 +59,7 @@ def nearest(
             continue
         count = slips(lower, low, limit)
         if count <= limit and not _other_number(lower, low):
-            limit = max(count, 1)
+            limit = count
             best.append((_rank(lower, low, count), name))
     best.sort()
     return tuple(name for rank, name in best if rank[0] == best[0][0][0])[:most]

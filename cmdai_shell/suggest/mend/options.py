@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cmdai_shell.suggest.mend.line import Token
     from cmdai_shell.suggest.mend.scene import Part, Scene
 
-_REJECTED = (1, 2, 3, 4, 64, 100, 125, 128, 129)
+_REJECTED = (1, 2, 3, 4, 64, 100, 125, 128, 129, 255)
 """What programs end with that do not know an option."""
 _WORD = re.compile(r"(--?)([A-Za-z][\w.-]*)(=.*)?\Z", re.DOTALL)
 _KINDS = {"file": "f", "files": "f", "dir": "d", "directory": "d", "folder": "d", "link": "l"}
@@ -49,7 +49,7 @@ def _spelled(name: str, word: Token, known: frozenset[str]) -> Iterator[str]:
         yield from _one_dash(name, option, rest, known)
     elif len(option) == 1:
         yield f"-{option}{rest}"
-    elif not any(other.startswith(option) for other in known):
+    elif option not in known and not _is_short_for(name, option, known):
         letters = LETTERS.get(name, "")
         if len(option) <= 4 and letters and not set(option) - set(letters):
             yield f"-{option}"
@@ -57,6 +57,13 @@ def _spelled(name: str, word: Token, known: frozenset[str]) -> Iterator[str]:
         limit = 1 if len(option) < 6 else 2
         for other in nearest(option, known, limit=limit):
             yield f"--{other}{rest}"
+
+
+def _is_short_for(name: str, option: str, known: frozenset[str]) -> bool:
+    """The beginning of just one option is as good as the whole, but not to these."""
+    if name in ("git log", "git diff", "git show"):
+        return False
+    return sum(other.startswith(option) for other in known) == 1
 
 
 def _one_dash(name: str, option: str, rest: str, known: frozenset[str]) -> Iterator[str]:

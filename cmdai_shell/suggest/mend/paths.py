@@ -92,7 +92,7 @@ def _names(scene: Scene, part: Part, base: str, name: str, folder: bool) -> list
     whole = f"{base}{name}"
     if scene.is_folder(part, whole) or (not folder and scene.exists(part, whole)):
         return [name]
-    limit = 1 if part.program in _REMOVERS else allowed(name)
+    limit = 1 if part.program in _REMOVERS else allowed(name.rpartition(".")[0] or name)
     near = nearest(name, scene.entries(part, base or "."), limit=limit, most=6)
     return [
         other

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from cmdai_shell.suggest.mend.everyday import EVERYDAY, STANDS_IN
-from cmdai_shell.suggest.mend.near import nearest
+from cmdai_shell.suggest.mend.near import allowed, nearest
 from cmdai_shell.suggest.mend.scene import Edit, Mend, swap
 from cmdai_shell.suggest.mend.subcommands import SUBCOMMANDS
 from cmdai_shell.suggest.verify import WORDS
@@ -65,19 +65,21 @@ def _names(scene: Scene, typed: str) -> Iterator[str]:
     if stand_in := _stand_in(scene, typed):
         yield stand_in
         return
-    limit = 1 if len(typed) < 6 else 2
+    limit = min(allowed(typed), 1 if len(typed) < 6 else 2)
     everyday = [name for name in EVERYDAY if is_there(scene, name) or _stand_in(scene, name)]
     if lower := [name for name in everyday if name == typed.lower()]:
         yield from lower
         return
-    for name in _by_use(nearest(typed, everyday, limit=limit, most=8), typed):
+    found = _by_use(nearest(typed, everyday, limit=limit, most=8), typed)
+    swapped = [name for name in found if sorted(name) == sorted(typed)]
+    for name in swapped or found:
         yield name if is_there(scene, name) else _stand_in(scene, name)
-    if everyday and len(typed) < _SHORT:
+    if swapped or len(typed) < _SHORT:
         return
     others = (*scene.look.programs(scene.path), *WORDS[scene.shell])
     yield from (
         name
-        for name in dict.fromkeys(nearest(typed, others, limit=1, most=8))
+        for name in dict.fromkeys(nearest(typed, others, limit=min(limit, 1), most=8))
         if name not in EVERYDAY and is_there(scene, name)
     )
 

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from cmdai_shell.suggest.mend.line import quoted
-from cmdai_shell.suggest.mend.scene import Edit, Mend, after, swap
+from cmdai_shell.suggest.mend.scene import Edit, Mend, after, before, swap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,6 +143,8 @@ def _fish(scene: Scene) -> Iterator[Mend]:
         if found and len(part.words) == 1:
             rest = word.raw[found.end() :]
             yield (swap(word, f"set {found[1]} {rest}".rstrip()),)
+        elif len(part.words) == 3 and part.words[1].raw == "=" and _NAME.match(word.raw):
+            yield (before(word, "set "), Edit(word.end, part.words[1].end, ""))
         elif part.program == "unset" and part.args:
             yield (swap(word, "set -e"),)
         elif part.program == "[[" and part.words[-1].raw == "]]":

@@ -15,13 +15,14 @@ import pytest
         ('echo "hello', 'echo "hello"'),
         ("grep \"foo' a.txt", 'grep "foo" a.txt'),
         ("echo $(date", "echo $(date)"),
+        ("sed -n '1,2p a.txt", "sed -n '1,2p' a.txt"),
         ("sed 's/a/b' x.txt", "sed 's/a/b/' x.txt"),
         ("sed -i s/a/b x.txt", "sed -i s/a/b/ x.txt"),
         ('cat x | sed "s|a b|c" | wc', 'cat x | sed "s|a b|c|" | wc'),
     ],
 )
 def test_characters(fix, typed, meant):
-    assert fix(typed, 1)[0] == meant
+    assert fix(typed, 1, files={"a.txt": ""})[0] == meant
 
 
 @pytest.mark.parametrize("typed", ["sed 's/a/b/' x", "sed 's/a/b/g' x", "echo $5", "echo '$ ls'"])

@@ -20,6 +20,7 @@ import pytest
         ("bash", "ls 2&>1", 2, "ls 2>&1"),
         ("bash", "ls | | wc", 2, "ls | wc"),
         ("fish", "A=b", 127, "set A b"),
+        ("fish", "A = b", 127, "set A b"),
         ("fish", "echo $?", 127, "echo $status"),
         ("fish", "for i in 1 2; do echo $i; done", 127, "for i in 1 2; echo $i; end"),
         ("fish", "if true; then ls; fi", 127, "if true; ls; end"),
