@@ -109,6 +109,15 @@ def test_an_empty_line_after_a_failure_is_fixed_and_never_run_again(
     assert runs.read_text() == "x\n"
 
 
+def test_a_slip_of_the_finger_needs_no_model(terminal: Terminal) -> None:
+    terminal.type("ehco  'a  b'")
+    terminal.press("Enter")
+    terminal.wait_line("")
+    terminal.press("C-g")
+    terminal.wait_line("echo  'a  b'")
+    terminal.wait_screen("cmdai: own rules")
+
+
 def test_an_empty_line_gets_a_hint(terminal: Terminal) -> None:
     terminal.press("C-g")
     terminal.wait_screen("cmdai: .+")
