@@ -16,6 +16,7 @@ from cmdai_shell.core import (
 from cmdai_shell.errors import BadCompletion, ModelUnavailable, NoBackendAvailable
 from cmdai_shell.suggest import explain, large
 from cmdai_shell.suggest import prompt as prompts
+from cmdai_shell.suggest.aside import Aside
 from cmdai_shell.suggest.cache import Cache
 from cmdai_shell.suggest.clarify import question
 from cmdai_shell.suggest.context import facts, restore
@@ -24,7 +25,6 @@ from cmdai_shell.suggest.extract import (
     spoken_lines,
 )
 from cmdai_shell.suggest.mend import OWN_RULES, mend
-from cmdai_shell.suggest.mend.aside import Aside
 from cmdai_shell.suggest.offers import Judge, Offer, Series, own_text
 from cmdai_shell.suggest.sampling import OTHER_WORDS, Ask, Sampler, Step
 from cmdai_shell.suggest.verify import runs
