@@ -224,6 +224,104 @@ class Backend(Protocol):
     async def aclose(self) -> None: ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """An address record: where a server is said to be, and who says so. Data, never live."""
+
+    id: str
+    """Stable name in `status`, logs and metrics, unique in a pool: ``home-lab/spark:8000``."""
+    url: str
+    """Base address without a slash at its end, ``http://192.168.1.100:8000``; what belongs to the
+    protocol (``/v1``) is the adapter's, unless the person wrote a path."""
+    kind: str = "auto"
+    """A word of the backends table, or ``auto``: ask the server what it is."""
+    source: str = "static"
+    environment: str = ""
+    priority: int = 0
+    """Its tier: higher is asked first (the DGX plan's sense; SRV's is the reverse)."""
+    weight: int = 1
+    model: str = ""
+    """The model wanted; empty: the server's first."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What a server's own metrics say of its queue. None is unknown, which is not zero."""
+
+    running: int | None = None
+    waiting: int | None = None
+    cache_used: float | None = None
+    """Share of the KV cache in use, 0 to 1."""
+    generated: float | None = None
+    """Tokens generated since its start: flat while requests run means wedged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """What a server turned out to be. ``latency`` is the first request's seconds."""
+
+    kind: str
+    """The software: ``vllm``, ``tgi``, ``triton``, ``llama.cpp``, ``ollama``, ``openai`` ..."""
+    version: str = ""
+    models: tuple[str, ...] = ()
+    latency: float = 0.0
+    via_gateway: bool = False
+    """A router answers for it: its metrics, if any, are not one engine's."""
+
+
+ServerState = Literal[
+    "unreachable", "tls", "login", "loading", "no-model", "wrong-answer", "slow", "ok"
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of a handshake: ``connect``, ``identify``, ``model``, ``compute``."""
+
+    name: str
+    seconds: float
+    detail: str = ""
+    is_ok: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handshake:
+    """What the real-compute check found. Only ``ok`` and ``slow`` can answer a prompt."""
+
+    state: ServerState
+    detail: str = ""
+    hint: str = ""
+    ttft: float = 0.0
+    elapsed: float = 0.0
+    tokens: int = 0
+    probe: Probe | None = None
+    steps: tuple[Step, ...] = ()
+
+
+class Server(Backend, Protocol):
+    """A backend behind a network: what ``routing`` and the command line see beyond ``Backend``."""
+
+    @property
+    def endpoint(self) -> Endpoint: ...
+
+    @property
+    def is_warm(self) -> bool:
+        """A connection stands open that the next request can use."""
+
+    async def identify(self, timeout: float) -> Probe:
+        """Ask in few requests what it is, without a prompt. Raises BackendError."""
+
+    async def handshake(self, timeout: float) -> Handshake:
+        """Have it compute something that cannot be canned. Never raises for the server's state."""
+
+    async def load(self, timeout: float) -> Load:
+        """Its queue now; all unknown where it has no metrics. Never raises for want of them."""
+
+    async def warm(self, timeout: float) -> None:
+        """Open a connection ahead of a request; no matter if that fails."""
+
+
 class Completer(Protocol):
     """What ``suggest`` sees of ``routing``."""
 

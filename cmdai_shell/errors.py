@@ -7,6 +7,10 @@
     ├── ModelUnavailable       the embedded model is absent, damaged, or cannot be fetched
     ├── BackendError           one backend failed at one request
     │   ├── BackendUnavailable   unreachable or dead: the circuit breaker counts it
+    │   ├── BackendBusy          it says that it has too much to do, and perhaps until when
+    │   ├── BackendDenied        it does not know us (401) or does not let us (403)
+    │   ├── BackendRejected      it understood and says the request is wrong: ours to mend
+    │   ├── ModelMissing         it lives, but has not the model that is wanted
     │   └── BadCompletion        it answered, but there is no command in the answer
     └── NoBackendAvailable     every member was tried
 
@@ -51,7 +55,35 @@ class BackendError(CmdaiError):
 
 
 class BackendUnavailable(BackendError):
+    """``cause``: refused, dns, tls, timeout, reset, stall, status or garbage, as metrics label it."""
+
     code = "backend-unavailable"
+
+    def __init__(self, message: str, hint: str = "", cause: str = "status") -> None:
+        super().__init__(message, hint)
+        self.cause = cause
+
+
+class BackendBusy(BackendError):
+    """``retry_after``: seconds, as the server says; 0 if it does not."""
+
+    code = "backend-busy"
+
+    def __init__(self, message: str, hint: str = "", retry_after: float = 0.0) -> None:
+        super().__init__(message, hint)
+        self.retry_after = retry_after
+
+
+class BackendDenied(BackendError):
+    code = "backend-denied"
+
+
+class BackendRejected(BackendError):
+    code = "backend-rejected"
+
+
+class ModelMissing(BackendError):
+    code = "model-missing"
 
 
 class BadCompletion(BackendError):
