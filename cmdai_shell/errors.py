@@ -55,7 +55,7 @@ class BackendError(CmdaiError):
 
 
 class BackendUnavailable(BackendError):
-    """``cause``: refused, dns, tls, timeout, reset, stall, status or garbage, as metrics label it."""
+    """``cause`` is refused, dns, tls, timeout, reset, stall, status or garbage."""
 
     code = "backend-unavailable"
 
