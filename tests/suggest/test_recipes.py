@@ -62,7 +62,7 @@ def test_a_file_is_tables_of_recipes(path: Path) -> None:
     for table in content.values():
         assert table.keys() == {"recipes"}
         for recipe in table["recipes"]:
-            assert 2 <= len(recipe) <= 4, recipe
+            assert 2 <= len(recipe) <= 5, recipe
             assert all(text and text == text.strip() for text in recipe), recipe
             assert not any("\n" in text for text in recipe), recipe
             assert all(len(phrase) <= 100 for phrase in recipe[1:]), recipe
