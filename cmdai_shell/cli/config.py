@@ -17,6 +17,7 @@ from cmdai_shell.cli import output
 from cmdai_shell.config import edit as editing
 from cmdai_shell.config import loading
 from cmdai_shell.config.schema import KEYS, Config
+from cmdai_shell.config.toml import read_text
 from cmdai_shell.errors import ConfigError
 
 _EDITORS = ("vi", "nano")
@@ -118,7 +119,7 @@ def validate(file: Path | None) -> None:
     if file and not file.exists():
         raise ConfigError(f"{file} does not exist")
     if file:
-        loading.parse(loading.read_text(file), str(file))
+        loading.parse(read_text(file), str(file))
     else:
         loading.load()
     click.echo(f"{path}: valid" if path.exists() else f"{path}: not there, defaults are in force")
@@ -146,7 +147,7 @@ def edit() -> None:
       cmdai-shell config edit
     """
     target = loading.config_file()
-    before = loading.read_text(target) or editing.template()
+    before = read_text(target) or editing.template()
     draft = _draft(before)
     try:
         while (after := _edited(draft)) != before:
@@ -204,7 +205,7 @@ def _edited(draft: Path) -> str:
         raise ConfigError(f"cannot start the editor {editor!r}: {error}", "set EDITOR") from None
     if code:
         raise ConfigError(f"the editor {editor!r} failed: nothing was changed")
-    return loading.read_text(draft)
+    return read_text(draft)
 
 
 def _editor_here() -> str:

@@ -8,8 +8,9 @@ import tomllib
 from contextlib import suppress
 from pathlib import Path
 
-from cmdai_shell.config.loading import check, parse, read_text
+from cmdai_shell.config.loading import check, parse
 from cmdai_shell.config.schema import KEYS
+from cmdai_shell.config.toml import read_text
 from cmdai_shell.errors import ConfigError
 
 

@@ -6,21 +6,23 @@ and the help text are derived from them through ``KEYS``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping  # noqa: TC003  msgspec reads the annotations
+from types import MappingProxyType
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
+
+from cmdai_shell.config.environment import Environment  # noqa: TC001
+from cmdai_shell.config.table import Key, Table, keys_of
+
+__all__ = ["KEYS", "SECTIONS", "Config", "Key"]
 
 Level = Literal["strict", "moderate", "permissive"]
 Engine = Literal["llama-cpp", "llama-server"]
 
 
-class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Values that cannot change under a reader, and no key that nobody reads."""
-
-
-class Rule(_Table, frozen=True):
+class Rule(Table, frozen=True):
     """One of the person's own safety rules."""
 
     match: Annotated[str, Meta(min_length=1, description="regular expression, searched for")]
@@ -28,7 +30,7 @@ class Rule(_Table, frozen=True):
     reason: Annotated[str, Meta(min_length=1, description="the sentence shown beside the command")]
 
 
-class Safety(_Table, frozen=True):
+class Safety(Table, frozen=True):
     allow: Annotated[
         tuple[Annotated[str, Meta(min_length=1)], ...],
         Meta(description="commands that are never warned about"),
@@ -39,7 +41,7 @@ class Safety(_Table, frozen=True):
     ] = ()
 
 
-class Suggest(_Table, frozen=True):
+class Suggest(Table, frozen=True):
     deadline_ms: Annotated[
         int, Meta(ge=500, le=600_000, description="a press that has no answer by then has failed")
     ] = 30_000
@@ -60,7 +62,7 @@ class Suggest(_Table, frozen=True):
     ] = 3
 
 
-class Embedded(_Table, frozen=True):
+class Embedded(Table, frozen=True):
     engine: Annotated[
         Engine, Meta(description="llama-cpp (built in) or llama-server (an installed program)")
     ] = "llama-cpp"
@@ -79,7 +81,7 @@ class Embedded(_Table, frozen=True):
     ] = 900
 
 
-class Caching(_Table, frozen=True):
+class Caching(Table, frozen=True):
     enabled: Annotated[bool, Meta(description="keep answers at all")] = True
     cache_identical_requests: Annotated[
         bool, Meta(description="answer the same words in the same place from the cache")
@@ -88,14 +90,14 @@ class Caching(_Table, frozen=True):
     cache_max_entries: Annotated[int, Meta(ge=0, description="answers kept at most")] = 100
 
 
-class Manual(_Table, frozen=True):
+class Manual(Table, frozen=True):
     enabled: Annotated[
         bool,
         Meta(description="index this machine's man pages, to check options and to explain them"),
     ] = True
 
 
-class History(_Table, frozen=True):
+class History(Table, frozen=True):
     enabled: Annotated[
         bool,
         Meta(description="keep what became of suggestions, on this machine, and learn from it"),
@@ -105,7 +107,73 @@ class History(_Table, frozen=True):
     ] = 2_000
 
 
-class Config(_Table, frozen=True):
+class EnvironmentDetection(Table, frozen=True):
+    """What ``active_environment = "auto"`` goes by."""
+
+    prefer_local_network: Annotated[
+        bool, Meta(description="a server in this network goes before one that is far")
+    ] = True
+    fallback_to_cloud: Annotated[
+        bool, Meta(description="a cloud environment may be chosen when nothing nearer answers")
+    ] = True
+    max_latency_ms: Annotated[
+        int,
+        Meta(ge=1, le=60_000, description="a local server slower than this is not preferred"),
+    ] = 100
+
+
+class LoadBalancing(Table, frozen=True):
+    """The DGX plan's keys and two of ours. Three defaults are not the plan's: ``strategy`` (its
+    round_robin asks the slowest as often as the fastest), ``failover_timeout_ms`` (its 5 s a server
+    breaks its own 5 s for everything once two servers fail) and ``success_threshold`` (its two
+    look-ups of /health prove less than one computation)."""
+
+    strategy: Annotated[
+        Literal["adaptive", "priority", "round_robin", "latency_based", "random", "sticky"],
+        Meta(
+            description="who is asked first: adaptive, priority, round_robin, latency_based, "
+            "random, sticky"
+        ),
+    ] = "adaptive"
+    health_check_enabled: Annotated[
+        bool, Meta(description="look after servers between presses")
+    ] = True
+    health_check_interval_s: Annotated[
+        int, Meta(ge=1, le=86_400, description="seconds between two looks at a server")
+    ] = 60
+    health_check_timeout_ms: Annotated[
+        int, Meta(ge=50, le=60_000, description="a look that takes longer has failed")
+    ] = 2_000
+    health_check_endpoint: Annotated[
+        str,
+        Meta(pattern="^(auto|/[!-~]*)$", description="path to look at; auto: by kind of server"),
+    ] = "auto"
+    health_check_expected_status: Annotated[
+        int, Meta(ge=100, le=599, description="what a healthy server answers there")
+    ] = 200
+    failure_threshold: Annotated[
+        int, Meta(ge=1, le=100, description="failures in a row until a server is left alone")
+    ] = 3
+    success_threshold: Annotated[
+        int, Meta(ge=1, le=100, description="handshakes in a row until it is asked again")
+    ] = 1
+    failover_enabled: Annotated[bool, Meta(description="ask the next server when one fails")] = True
+    failover_timeout_ms: Annotated[
+        int,
+        Meta(
+            ge=500, le=600_000, description="until then, all servers together; then the own model"
+        ),
+    ] = 4_500
+    hedge_budget_percent: Annotated[
+        int,
+        Meta(ge=0, le=100, description="presses that may ask a second server when one is late"),
+    ] = 5
+    max_attempts: Annotated[
+        int, Meta(ge=1, le=20, description="servers asked for one press at most")
+    ] = 3
+
+
+class Config(Table, frozen=True):
     """The whole configuration. ``config.load`` makes it; nothing else should."""
 
     safety_level: Annotated[
@@ -118,54 +186,28 @@ class Config(_Table, frozen=True):
         Literal["bash", "zsh", "fish"],
         Meta(description="shell to write for when the request does not name one"),
     ] = "bash"
+    cache_max_size_gb: Annotated[
+        int, Meta(ge=1, le=1_000, description="taken over from cmdai; nothing reads it yet")
+    ] = 10
+    active_environment: Annotated[
+        str,
+        Meta(min_length=1, description="name of an environment; auto: by what answers; none"),
+    ] = "auto"
     safety: Safety = msgspec.field(default_factory=Safety)
     suggest: Suggest = msgspec.field(default_factory=Suggest)
     embedded: Embedded = msgspec.field(default_factory=Embedded)
     caching: Caching = msgspec.field(default_factory=Caching)
     manual: Manual = msgspec.field(default_factory=Manual)
     history: History = msgspec.field(default_factory=History)
+    environment_detection: EnvironmentDetection = msgspec.field(
+        default_factory=EnvironmentDetection
+    )
+    load_balancing: LoadBalancing = msgspec.field(default_factory=LoadBalancing)
+    environments: Mapping[str, Environment] = msgspec.field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """By name: of the inline table or import in ``config.toml``, else of the file."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
-    """One setting, by its dotted name."""
-
-    name: str
-    type: Any
-    default: object
-    description: str
-    variable: str
-    """The environment variable that overrides it; empty where there is none (lists and tables)."""
-
-
-_VAGUE = {"enabled", "max_entries"}
-"""Key names that say nothing without their section."""
-
-
-def _variable(section: str, field: str, default: object) -> str:
-    """The one rule: ``CMDAI_`` and the key in capitals, ``embedded.model`` -> ``CMDAI_MODEL``; the
-    section goes before it only where the key alone says nothing (``CMDAI_CACHING_ENABLED``)."""
-    if isinstance(default, tuple):
-        return ""
-    return "CMDAI_" + (f"{section}_{field}" if field in _VAGUE else field).upper()
-
-
-def _keys(table: type[_Table], section: str = "") -> dict[str, Key]:
-    found: dict[str, Key] = {}
-    for field in msgspec.structs.fields(table):
-        if isinstance(field.type, type) and issubclass(field.type, _Table):
-            found |= _keys(field.type, field.name)
-            continue
-        name = f"{section}.{field.name}" if section else field.name
-        found[name] = Key(
-            name=name,
-            type=field.type,
-            default=field.default,
-            description=field.type.__metadata__[0].description,
-            variable=_variable(section, field.name, field.default),
-        )
-    return found
-
-
-KEYS = _keys(Config)
+KEYS = keys_of(Config)
 SECTIONS = {name.partition(".")[0] for name in KEYS if "." in name}

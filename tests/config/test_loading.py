@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cmdai_shell.config import Config, load
-from cmdai_shell.config.loading import config_file, key_lines, load_with_origins, nearest, parse
+from cmdai_shell.config.loading import config_file, load_with_origins, nearest, parse
 from cmdai_shell.config.schema import KEYS
 from cmdai_shell.errors import ConfigError
 
@@ -18,6 +18,8 @@ OTHER: dict[str, tuple[str, object]] = {
     "safety_level": ('"strict"', "strict"),
     "log_level": ('"debug"', "debug"),
     "default_shell": ('"fish"', "fish"),
+    "cache_max_size_gb": ("20", 20),
+    "active_environment": ('"none"', "none"),
     "safety.allow": ('["git push"]', ("git push",)),
     "suggest.deadline_ms": ("5000", 5000),
     "suggest.max_alternatives": ("1", 1),
@@ -36,6 +38,21 @@ OTHER: dict[str, tuple[str, object]] = {
     "manual.enabled": ("false", False),
     "history.enabled": ("false", False),
     "history.max_entries": ("5", 5),
+    "environment_detection.prefer_local_network": ("false", False),
+    "environment_detection.fallback_to_cloud": ("false", False),
+    "environment_detection.max_latency_ms": ("20", 20),
+    "load_balancing.strategy": ('"sticky"', "sticky"),
+    "load_balancing.health_check_enabled": ("false", False),
+    "load_balancing.health_check_interval_s": ("30", 30),
+    "load_balancing.health_check_timeout_ms": ("500", 500),
+    "load_balancing.health_check_endpoint": ('"/health"', "/health"),
+    "load_balancing.health_check_expected_status": ("204", 204),
+    "load_balancing.failure_threshold": ("5", 5),
+    "load_balancing.success_threshold": ("2", 2),
+    "load_balancing.failover_enabled": ("false", False),
+    "load_balancing.failover_timeout_ms": ("5000", 5000),
+    "load_balancing.hedge_budget_percent": ("0", 0),
+    "load_balancing.max_attempts": ("1", 1),
 }
 """For each key a value that is not its default: as TOML, and loaded."""
 
@@ -117,7 +134,7 @@ def test_origins_tell_which_of_the_three(tmp_path: Path) -> None:
     assert loaded.origins["embedded.threads"] == f"{path}:5"
     assert loaded.origins["embedded.model"] == "$CMDAI_MODEL"
     assert loaded.origins["caching.enabled"] == "default"
-    assert set(loaded.origins) == set(KEYS)
+    assert set(loaded.origins) == set(KEYS)  # no environment, no key of one
 
 
 @pytest.mark.parametrize(
@@ -214,24 +231,6 @@ def test_an_empty_section_is_nothing() -> None:
 )
 def test_the_nearest_key(typed: str, meant: str) -> None:
     assert nearest(typed) == meant
-
-
-def test_lines_of_keys_in_any_shape() -> None:
-    text = """\
-# a comment = 1
-log_level = "info"
-
-safety.allow = [   # 4
-  "one",
-]
-embedded = { threads = 1,
-  model = "a" } # TOML 1.0 forbids this break: never parses
-"""
-    assert key_lines(text)["log_level"] == 2
-    assert key_lines(text)["safety.allow"] == 4
-    assert "embedded.threads" not in key_lines(text)
-    multi = 'a = """\nlog_level = 3\n"""\nlog_level = 4\n'
-    assert key_lines(multi)["log_level"] == 4
 
 
 def test_importing_it_is_cheap() -> None:

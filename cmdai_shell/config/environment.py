@@ -1,0 +1,178 @@
+"""Every key of an environment: a place with servers, as ``environments/NAME.toml`` describes it.
+
+Names and meanings are those of the DGX plan. What is only checked here, and used later, says so in
+its description.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from cmdai_shell.config.table import Table, keys_of
+
+Kind = Literal[
+    "auto",
+    "vllm",
+    "nim",
+    "sglang",
+    "trtllm",
+    "llama.cpp",
+    "ollama",
+    "lmstudio",
+    "ray",
+    "triton-openai",
+    "azure",
+    "openai",
+    "tgi",
+    "triton",
+    "sagemaker",
+]
+"""The software of a server."""
+
+Discovery = Literal["static", "mdns", "dns_srv", "k8s_service"]
+Auth = Literal["none", "api_key", "mtls", "oauth2", "oidc"]
+Place = Literal["local", "cloud", "enterprise"]
+
+
+class Address(Table, frozen=True):
+    """A server, where its address alone does not say enough. What is left out is the
+    environment's."""
+
+    url: Annotated[str, Meta(description="http:// or https://, host, and a port if it is unusual")]
+    kind: Annotated[Kind | None, Meta(description="the server's software")] = None
+    model: Annotated[str, Meta(description="the model to ask it for")] = ""
+    name: Annotated[
+        str,
+        Meta(
+            pattern="^([A-Za-z0-9][A-Za-z0-9._-]{0,62})?$",
+            description="what it is called in status; letters, digits, . _ -",
+        ),
+    ] = ""
+    weight: Annotated[
+        int, Meta(ge=1, le=1_000, description="share of requests beside servers of its priority")
+    ] = 1
+    priority: Annotated[
+        Annotated[int, Meta(ge=-1_000, le=1_000)] | None,
+        Meta(description="its own; a higher one is asked first"),
+    ] = None
+
+
+_LATER = "; checked now, used later"
+
+
+def _text(description: str) -> Meta:
+    return Meta(max_length=4_096, description=description)
+
+
+class Environment(Table, frozen=True):
+    """A named place with servers. ``config.load`` makes it, checked; nothing else should."""
+
+    id: str = ""
+    """The name it goes by everywhere: the table's in ``config.toml``, or the file's. No key."""
+    name: Annotated[str, _text("what you call it: any words")] = ""
+    place: Annotated[
+        Literal["auto", "local", "cloud", "enterprise"],
+        Meta(description="where it is; auto: by its addresses, its discovery and its login"),
+    ] = "auto"
+    endpoints: Annotated[
+        tuple[str | Address, ...],
+        Meta(
+            max_length=256,
+            description="addresses of servers: text, or tables of "
+            "url, kind, model, name, weight, priority",
+        ),
+    ] = ()
+    fallback_endpoints: Annotated[
+        tuple[str | Address, ...],
+        Meta(max_length=256, description="asked when none of the others answers"),
+    ] = ()
+    kind: Annotated[
+        Kind, Meta(description="the servers' software; auto: they are asked what they are")
+    ] = "auto"
+    model: Annotated[str, _text("the model to ask for; empty: the server's first")] = ""
+    chat_template: Annotated[
+        str, _text("family of the prompt's form, for servers that apply none; empty: by model")
+    ] = ""
+    timeout_ms: Annotated[
+        int, Meta(ge=100, le=600_000, description="an answer that takes longer has failed")
+    ] = 5_000
+    priority: Annotated[
+        int, Meta(ge=-1_000, le=1_000, description="a higher one is asked first")
+    ] = 0
+    retry_count: Annotated[
+        int, Meta(ge=0, le=10, description="further tries after a failure that may pass")
+    ] = 2
+    retry_backoff_ms: Annotated[
+        int, Meta(ge=0, le=60_000, description="wait before the same server is tried again")
+    ] = 100
+    health_check_interval_s: Annotated[
+        int, Meta(ge=0, le=86_400, description="as in load_balancing; 0: what is set there")
+    ] = 0
+    auth_type: Annotated[
+        Auth,
+        Meta(description="none or api_key; mtls, oauth2 and oidc are checked now, used later"),
+    ] = "none"
+    api_key_env: Annotated[str, _text("environment variable that holds the API key")] = ""
+    api_key_header: Annotated[
+        str,
+        Meta(
+            pattern="^[!#$%&'*+.^_`|~0-9A-Za-z-]{0,64}$",
+            description="header that carries it; empty: the usual one of that kind of server",
+        ),
+    ] = ""
+    region: Annotated[str, _text("for kind sagemaker: the AWS region")] = ""
+    deployment: Annotated[str, _text("for kind azure: the deployment's name")] = ""
+    api_version: Annotated[str, _text("for kind azure: its api-version, in the older form")] = ""
+    discovery_method: Annotated[
+        Discovery,
+        Meta(description="static; mdns, dns_srv and k8s_service are checked now, used later"),
+    ] = "static"
+    service_type: Annotated[str, _text("mdns: the service to look for" + _LATER)] = (
+        "_cmdai-dgx._tcp.local"
+    )
+    dns_srv_record: Annotated[str, _text("dns_srv: the record's name" + _LATER)] = ""
+    k8s_namespace: Annotated[str, _text("k8s_service: its namespace" + _LATER)] = "default"
+    k8s_service_name: Annotated[str, _text("k8s_service: its name" + _LATER)] = ""
+    oauth_token_url: Annotated[str, _text("oauth2: where tokens are given out" + _LATER)] = ""
+    oauth_client_id_env: Annotated[
+        str, _text("oauth2: variable that holds the client id" + _LATER)
+    ] = ""
+    oauth_client_secret_env: Annotated[
+        str, _text("oauth2: variable that holds the client secret" + _LATER)
+    ] = ""
+    oauth_scope: Annotated[str, _text("oauth2: scopes, by blanks" + _LATER)] = "cmdai.inference"
+    token_refresh_before_expiry_s: Annotated[
+        int, Meta(ge=0, le=86_400, description="oauth2, oidc: renew so long before" + _LATER)
+    ] = 300
+    oidc_issuer: Annotated[str, _text("oidc: the identity provider" + _LATER)] = ""
+    oidc_client_id_env: Annotated[
+        str, _text("oidc: variable that holds the client id" + _LATER)
+    ] = ""
+    oidc_redirect_uri: Annotated[str, _text("oidc: where the browser returns to" + _LATER)] = (
+        "http://localhost:8888/callback"
+    )
+    tls_ca_path: Annotated[str, _text("file of the authority to trust" + _LATER)] = ""
+    tls_cert_path: Annotated[str, _text("mtls: file of our certificate" + _LATER)] = ""
+    tls_key_path: Annotated[str, _text("mtls: file of its key" + _LATER)] = ""
+    cert_pinning_enabled: Annotated[bool, Meta(description="check the pins" + _LATER)] = True
+    cert_pinning_sha256: Annotated[
+        str | tuple[str, ...],
+        Meta(description="sha256 of the servers' keys, one or a list" + _LATER),
+    ] = ()
+
+    @property
+    def title(self) -> str:
+        """Its name for a person."""
+        return self.name or self.id
+
+    @property
+    def pins(self) -> tuple[str, ...]:
+        """``cert_pinning_sha256`` as a tuple, empty where pinning is switched off."""
+        given = self.cert_pinning_sha256
+        pins = (given,) if isinstance(given, str) else given
+        return pins if self.cert_pinning_enabled else ()
+
+
+ENVIRONMENT_KEYS = keys_of(Environment)
