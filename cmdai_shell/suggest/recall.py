@@ -44,10 +44,10 @@ _MOST_CHARACTERS = 1_000
 _MOST_WORDS = 12
 _SHORTEST_TYPO = 4
 _KNOWN = "select word, count from known where word in "
-_COMMON = 0.08
-"""Of all phrases: what stands in more of them does not tell by itself what is wanted."""
+_COMMON = 0.15
+"""Of all commands: what is asked for in words that more of them have tells nothing by itself."""
 _FEW = 50
-_VOTERS = 60
+_VOTERS = 40
 _PAIR_WEIGHT = 0.5
 _VOTE_WEIGHT = 2.0
 """All three: of a few values tried on the development half of benchmarks/quality."""
@@ -74,16 +74,16 @@ class Recall:
             return ()
         kinds = (*_TABLES[shell], "bsd" if userland == "BSD" else "gnu")
         found = self._base.execute(
-            "select -bm25(recipe, 1.0, ?) as score, phrase, command from recipe "
+            "select -bm25(recipe, 1.0, ?) as score, phrases, command from recipe "
             "where recipe match ? and kind in (?, ?, ?) order by score desc limit ?",
             (_PAIR_WEIGHT, " OR ".join(telling), *kinds, _VOTERS),
         ).fetchall()
         chosen: dict[str, str] = {}
-        for phrase, command in _elected(found):
+        for phrases, command in _elected(found):
             if len(chosen) == most:
                 break
-            if command not in chosen and all(has(program) for program in _programs(command)):
-                chosen[command] = phrase
+            if command not in chosen and all(has(program) for program in programs(command)):
+                chosen[command] = _likest(phrases.split("\n"), asked)
         return tuple((phrase, command) for command, phrase in reversed(chosen.items()))
 
     def _telling(self, wanted: list[str]) -> list[str]:
@@ -112,10 +112,13 @@ class Recall:
 def fill(base: sqlite3.Connection, texts: Iterable[str]) -> None:
     """Make the index in an empty database. ``texts`` are TOML: tables ``any``, ``gnu`` or ``bsd``,
     ``sh`` (bash and zsh) or ``fish``, each with ``recipes``, lists of a command and the phrases
-    that ask for it. Raises tomllib.TOMLDecodeError or KeyError for a text that is none."""
+    that ask for it. Raises tomllib.TOMLDecodeError or KeyError for a text that is none.
+
+    One row for each command: a request often has some words of one phrase and some of another.
+    """
     base.execute(
         "create virtual table recipe using fts5("
-        "words, pairs, phrase unindexed, command unindexed, kind unindexed)"
+        "words, pairs, phrases unindexed, command unindexed, kind unindexed)"
     )
     base.execute("create virtual table counted using fts5vocab(recipe, row)")
     base.execute("create table known (word text primary key, count integer) without rowid")
@@ -123,17 +126,30 @@ def fill(base: sqlite3.Connection, texts: Iterable[str]) -> None:
     for text in texts:
         for kind, table in tomllib.loads(text).items():
             for command, *phrases in table["recipes"]:
-                for phrase in phrases:
-                    if len(phrase) + len(command) <= LONGEST:
-                        row = (*features(phrase), phrase, command, kind)
-                        base.execute("insert into recipe values (?, ?, ?, ?, ?)", row)
-                        known.update(terms(phrase))
+                short = [phrase for phrase in phrases if len(phrase) + len(command) <= LONGEST]
+                if short:
+                    words, pairs = zip(*map(features, short), strict=True)
+                    row = (" ".join(words), " ".join(pairs), "\n".join(short), command, kind)
+                    base.execute("insert into recipe values (?, ?, ?, ?, ?)", row)
+                for phrase in short:
+                    known.update(terms(phrase))
     base.executemany("insert into known values (?, ?)", known.items())
     base.commit()
 
 
+def _likest(phrases: list[str], asked: str) -> str:
+    """The phrase that has most in common with what is asked, for its length."""
+    wanted = set(" ".join(features(asked)).split())
+
+    def likeness(phrase: str) -> float:
+        has = set(" ".join(features(phrase)).split())
+        return len(has & wanted) / (len(has) + 1)
+
+    return max(phrases, key=likeness)
+
+
 def _elected(found: list[tuple[float, str, str]]) -> list[tuple[str, str]]:
-    """(phrase, command), best first: those whose program the others use too move up."""
+    """(phrases, command), best first: those whose program the others use too move up."""
     votes: Counter[str] = Counter()
     for score, _, command in found:
         votes[_program(command)] += score * score  # type: ignore[assignment]  # typeshed: int only
@@ -142,15 +158,15 @@ def _elected(found: list[tuple[float, str, str]]) -> list[tuple[str, str]]:
     def standing(row: tuple[float, str, str]) -> float:
         return row[0] * (1 + _VOTE_WEIGHT * votes[_program(row[2])] / total)
 
-    return [(phrase, command) for _, phrase, command in sorted(found, key=standing, reverse=True)]
+    return [(phrases, command) for _, phrases, command in sorted(found, key=standing, reverse=True)]
 
 
 def _program(command: str) -> str:
     return command.removeprefix("sudo ").partition(" ")[0]
 
 
-def _programs(command: str) -> list[str]:
-    """Nearly all that a recipe starts: good enough to see that one is missing."""
+def programs(command: str) -> list[str]:
+    """Nearly all that a command starts: good enough to see that one is missing."""
     return _STARTED.findall(_QUOTED.sub("''", command))
 
 
