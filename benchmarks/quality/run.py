@@ -57,12 +57,13 @@ def new_sandbox() -> Sandbox:
 
 
 def configured(arguments: argparse.Namespace) -> Config:
-    """The defaults, but for ``--set`` and no cache: not the person's own configuration."""
+    """The defaults, but for ``--set`` and no cache: not the person's own configuration, but a file
+    that does not exist."""
     chosen = dict(setting.split("=", 1) for setting in arguments.set)
     if unknown := chosen.keys() - KEYS.keys():
         raise SystemExit(f"no such setting: {', '.join(sorted(unknown))}")
     chosen = {"caching.enabled": "false", "embedded.model": arguments.model} | chosen
-    return load_config(Path(os.devnull), {KEYS[k].variable: v for k, v in chosen.items()})
+    return load_config(HERE / "config.toml", {KEYS[k].variable: v for k, v in chosen.items()})
 
 
 def new_backend(word: str, config: Config, scratch: Path) -> Backend:
