@@ -1,0 +1,72 @@
+"""Why a connection failed: aiohttp's exceptions as ours, with a cause that a breaker can count."""
+
+from __future__ import annotations
+
+import errno
+import shlex
+import ssl
+
+import aiohttp
+
+from cmdai_shell.errors import BackendUnavailable
+
+_NO_WAY = frozenset(
+    {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN}
+)
+"""The kernel knows at once that nobody is there."""
+
+STALE = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionError)
+"""What writing to a kept connection raises that the server has closed meanwhile."""
+
+
+def test_hint(name: str) -> str:
+    """What to type for a server in doubt."""
+    return f"cmdai-shell backends test {shlex.quote(name)}"
+
+
+def unavailable(
+    error: Exception, *, server: str, hint: str, heard: bool = False
+) -> BackendUnavailable:
+    """``heard``: something of the answer had come before it failed."""
+    cause, words = _cause(error, heard)
+    return BackendUnavailable(f"{server} {words}", hint, cause)
+
+
+def _cause(error: Exception, heard: bool) -> tuple[str, str]:
+    if (tls := _tls(error)) is not None:
+        return "tls", f"cannot be trusted: {tls}" if tls else "refused our TLS certificate"
+    match error:
+        case aiohttp.ConnectionTimeoutError():
+            return "timeout", "does not accept a connection in time"
+        case TimeoutError():
+            return ("stall", "stopped in mid-answer") if heard else ("timeout", "gave no answer")
+        case aiohttp.ClientConnectorDNSError():
+            return "dns", "has a name that cannot be resolved"
+        case aiohttp.ClientConnectorError() if error.os_error.errno in _NO_WAY:
+            return "refused", "does not listen: the connection was refused"
+        case aiohttp.ClientConnectorError():
+            return "refused", "cannot be reached"
+        case aiohttp.ClientPayloadError():
+            return "reset", "broke off in mid-answer"
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() | ConnectionError():
+            return "reset", "closed the connection"
+        case _:
+            return "garbage", "did not answer in HTTP"
+
+
+def _tls(error: BaseException) -> str | None:
+    """Why TLS failed, None if it did not. A server that wants a client certificate says so, with
+    TLS 1.3, only at the first read: an alert inside an OSError (RFC 8446 4.4.2.4)."""
+    if isinstance(error, aiohttp.ServerFingerprintMismatch):
+        return "its key is not the one that was pinned"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        found = error.certificate_error
+        return str(getattr(found, "verify_message", "") or "its certificate is wrong").lower()
+    if isinstance(error, aiohttp.ClientConnectorSSLError):
+        return "it does not speak TLS that we understand"
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ssl.SSLError) or "alert" in str(getattr(seen, "strerror", "") or ""):
+            return ""
+        seen = seen.__cause__ or seen.__context__
+    return None

@@ -1,0 +1,57 @@
+"""Names to addresses, for ``http``."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from typing import TYPE_CHECKING, Any
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Resolver(AbstractResolver):
+    """The system's, in a thread. With ``only_near`` (for http://) only addresses of the own network
+    count: whatever a name resolves to, nothing crosses the open Internet unencrypted."""
+
+    def __init__(self, *, only_near: bool) -> None:
+        self._only_near = only_near
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        loop = asyncio.get_running_loop()
+        # Without AI_ADDRCONFIG, which aiohttp sets: "localhost" has to work with the cable out.
+        found = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
+        results = [result for info in found for result in _results(host, port, info)]
+        if self._only_near:
+            near = [result for result in results if not _is_global(result["host"])]
+            if results and not near:
+                raise OSError(f"{host} is not of the own network: use https://")
+            return near
+        return results
+
+    async def close(self) -> None:
+        pass
+
+
+def _results(host: str, port: int, info: tuple[Any, ...]) -> Iterator[ResolveResult]:
+    family, _, proto, _, address = info
+    numeric = address[0]
+    if family == socket.AF_INET6 and len(address) > 3 and address[3] and "%" not in numeric:
+        numeric = f"{numeric}%{address[3]}"  # a link-local address is nothing without its scope
+    yield ResolveResult(
+        hostname=host,
+        host=numeric,
+        port=port,
+        family=family,
+        proto=proto,
+        flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+    )
+
+
+def _is_global(address: str) -> bool:
+    return ipaddress.ip_address(address.partition("%")[0]).is_global
