@@ -8,14 +8,26 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import click
 import msgspec
 
 from cmdai_shell.cli import output
+from cmdai_shell.cli.environments import (
+    add_environment,
+    as_json,
+    environment_names,
+    list_environments,
+    use,
+    warn_if_outranked,
+)
+from cmdai_shell.cli.reload import reload_daemon
 from cmdai_shell.config import edit as editing
-from cmdai_shell.config import loading
+from cmdai_shell.config import environment_files, environments, json_schema, loading
+from cmdai_shell.config.environment import ENVIRONMENT_KEYS
+from cmdai_shell.config.environment_files import FOLDER, Gathered
 from cmdai_shell.config.schema import KEYS, Config
 from cmdai_shell.config.toml import read_text
 from cmdai_shell.errors import ConfigError
@@ -39,11 +51,16 @@ def config() -> None:
     """Show, check and change the settings."""
 
 
+config.add_command(list_environments)
+config.add_command(add_environment)
+config.add_command(use)
+
+
 @config.command()
 @click.option("--origin", is_flag=True, help="Say where each value was set.")
 @click.option("--json", "json_", is_flag=True, help="As one JSON object.")
 def show(*, origin: bool, json_: bool) -> None:
-    """Print every setting in force, as TOML.
+    """Print every setting in force, as TOML; of environments, what is not the default.
 
     \b
     Example:
@@ -63,6 +80,8 @@ def show(*, origin: bool, json_: bool) -> None:
     section = ""
     for name, value in values.items():
         here, _, key = name.rpartition(".")
+        if here.startswith(f"{FOLDER}.") and value == ENVIRONMENT_KEYS[key].default:
+            continue
         if here != section:
             section = here
             click.echo(f"\n[{section}]")
@@ -74,85 +93,157 @@ def show(*, origin: bool, json_: bool) -> None:
 @click.argument("key")
 @click.option("--json", "json_", is_flag=True, help="As a JSON value.")
 def get(key: str, *, json_: bool) -> None:
-    """Print one value, by its dotted key: embedded.threads.
+    """Print one value, by its dotted key: embedded.threads, environments.home-lab.timeout_ms.
 
     \b
     Example:
       cmdai-shell config get embedded.threads
     """
-    if key not in KEYS:
-        raise loading.unknown_key(key)
-    value = msgspec.to_builtins(_flat(loading.load())[key])
+    value = msgspec.to_builtins(_value(key))
     if json_:
         output.emit(value, "json")
     else:
         click.echo(value if isinstance(value, str) else editing.literal(value))
 
 
+def _value(key: str) -> object:
+    """Raises ConfigError for a key that is not there."""
+    if key.startswith(f"{FOLDER}."):
+        name, _, last = key.removeprefix(f"{FOLDER}.").partition(".")
+        environment = environments.chosen(loading.load(), name)
+        if environment is None or last not in ENVIRONMENT_KEYS:
+            raise environment_files.unknown_key(last, (FOLDER, name, last))
+        return getattr(environment, last)
+    if key not in KEYS:
+        raise loading.unknown_key(key)
+    return _flat(loading.load())[key]
+
+
 @config.command("set", context_settings={"ignore_unknown_options": True})
 @click.argument("key")
 @click.argument("value")
-def set_(key: str, value: str) -> None:
+@as_json
+def set_(key: str, value: str, *, json_: bool) -> None:
     """Change one value in the file; comments stay, and a bad value changes nothing.
 
     \b
     Examples:
       cmdai-shell config set safety_level strict
       cmdai-shell config set safety.allow '["git push"]'
+      cmdai-shell config set environments.home-lab.timeout_ms 3000
     """
-    editing.set_value(loading.config_file(), key, value)
-    if (variable := KEYS[key].variable) and os.environ.get(variable):
-        output.say(f"note: ${variable} is set and outranks the file", "yellow")
+    file = editing.set_value(loading.config_file(), key, value)
+    if key in KEYS:
+        warn_if_outranked(key)
     reload_daemon()
+    if json_:
+        output.emit({"key": key, "file": str(file)}, "json")
 
 
 @config.command()
 @click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
-def validate(file: Path | None) -> None:
+@click.option("--environment", is_flag=True, help="FILE describes an environment.")
+@as_json
+def validate(file: Path | None, *, environment: bool, json_: bool) -> None:
     """Check the settings, or a FILE; exit code 78 when they are wrong.
 
+    A FILE in a folder called environments is taken for an environment.
+
     \b
-    Example:
+    Examples:
       cmdai-shell config validate
+      cmdai-shell config validate examples/environments/home-lab.toml
     """
-    path = file or loading.config_file()
+    if environment and not file:
+        raise click.UsageError("--environment needs a FILE")
     if file and not file.exists():
         raise ConfigError(f"{file} does not exist")
-    if file:
-        loading.parse(read_text(file), str(file))
-    else:
-        loading.load()
+    try:
+        _validate(file, is_environment=environment)
+    except ConfigError as error:
+        if json_:
+            said = {"is_valid": False, "error": error.message, "hint": error.hint}
+            output.emit(said, "json")
+        raise
+    path = file or loading.config_file()
+    if json_:
+        files = [path] if file else loading.sources()
+        output.emit({"is_valid": True, "files": [str(f) for f in files if f.exists()]}, "json")
+        return
     click.echo(f"{path}: valid" if path.exists() else f"{path}: not there, defaults are in force")
+    if not file:
+        for other in loading.sources()[1:]:
+            click.echo(f"{other}: valid")
+
+
+def _validate(file: Path | None, *, is_environment: bool) -> None:
+    if file is None:
+        loading.load()
+    elif is_environment or file.absolute().parent.name == FOLDER:
+        environment_files.build(environment_files.read_file(file, file.stem, Gathered()))
+    else:
+        loading.check_text(file, read_text(file))
 
 
 @config.command()
-def path() -> None:
-    """Print where the settings file is (it need not exist).
+@click.option("--environment", is_flag=True, help="Of environments/NAME.toml.")
+def schema(*, environment: bool) -> None:
+    """Print the JSON Schema of config.toml, for editors that check and complete TOML.
 
     \b
-    Example:
-      cp "$(cmdai-shell config path)" backup.toml
+    Examples:
+      cmdai-shell config schema > config.schema.json
+      cmdai-shell config schema --environment > environment.schema.json
     """
-    click.echo(loading.config_file())
+    output.emit(json_schema.environment() if environment else json_schema.config(), "json")
 
 
 @config.command()
-def edit() -> None:
-    """Open the settings in $VISUAL or $EDITOR; they are checked before they count.
+@click.argument("name", default="", shell_complete=environment_names)
+@as_json
+def path(name: str, *, json_: bool) -> None:
+    """Print where the settings file is (it need not exist), or that of the environment NAME.
+
+    \b
+    Examples:
+      cp "$(cmdai-shell config path)" backup.toml
+      cat "$(cmdai-shell config path home-lab)"
+    """
+    file = loading.config_file()
+    if name:
+        file = Path(editing.find(file, name).source.name)
+    if json_:
+        output.emit({"path": str(file), "exists": file.exists()}, "json")
+    else:
+        click.echo(file)
+
+
+@config.command()
+@click.argument("name", default="", shell_complete=environment_names)
+def edit(name: str) -> None:
+    """Open the settings in $VISUAL or $EDITOR, or those of the environment NAME; they are checked
+    before they count.
 
     While there is no file, what opens lists every key with its default, commented out.
 
     \b
-    Example:
+    Examples:
       cmdai-shell config edit
+      cmdai-shell config edit home-lab
     """
     target = loading.config_file()
-    before = read_text(target) or editing.template()
+    check = partial(loading.check_text, target)
+    if name:
+        written = editing.find(target, name)
+        target, before = Path(written.source.name), written.source.text
+        check = partial(editing.check_environment_text, written)
+    else:
+        before = read_text(target) or editing.template()
     draft = _draft(before)
     try:
         while (after := _edited(draft)) != before:
             try:
-                loading.parse(after, str(target))
+                check(after)
             except ConfigError as error:
                 output.fail(error.message, error.hint)
                 if sys.stdin.isatty() and click.confirm("edit again?", default=True, err=True):
@@ -168,24 +259,15 @@ def edit() -> None:
         draft.unlink(missing_ok=True)
 
 
-def reload_daemon() -> None:
-    """A running daemon reads the settings again; none running is fine, and what is wrong with the
-    settings the next request says."""
-    from cmdai_shell.cli.client import Client
-    from cmdai_shell.errors import CmdaiError
-
-    try:
-        Client(start=()).reload()
-    except CmdaiError:
-        return
-
-
 def _flat(config: Config) -> dict[str, object]:
     """Every value by its dotted key, in the schema's order."""
     values: dict[str, object] = {}
     for name in KEYS:
         section, _, key = name.rpartition(".")
         values[name] = getattr(getattr(config, section) if section else config, key)
+    for name, environment in config.environments.items():
+        for key in ENVIRONMENT_KEYS:
+            values[f"{FOLDER}.{name}.{key}"] = getattr(environment, key)
     return values
 
 

@@ -17,7 +17,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from cmdai_shell.cli import output
-from cmdai_shell.cli.config import reload_daemon
+from cmdai_shell.cli.reload import reload_daemon
 from cmdai_shell.config import paths
 from cmdai_shell.errors import CmdaiError
 from cmdai_shell.history.store import Store

@@ -16,8 +16,8 @@ from cmdai_shell.backends.embedded.partial import megabytes
 from cmdai_shell.backends.embedded.pull import pull as fetch
 from cmdai_shell.backends.embedded.store import Store
 from cmdai_shell.cli import output
-from cmdai_shell.cli.config import reload_daemon
 from cmdai_shell.cli.progress import progress
+from cmdai_shell.cli.reload import reload_daemon
 from cmdai_shell.config import load, loading, paths
 from cmdai_shell.config.edit import set_value
 from cmdai_shell.errors import ModelUnavailable

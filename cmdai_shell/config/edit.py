@@ -1,4 +1,4 @@
-"""Changing ``config.toml``: comments and order stay, and a bad value never reaches the file."""
+"""Changing files of settings: comments and order stay, and a bad value never reaches a file."""
 
 from __future__ import annotations
 
@@ -7,32 +7,114 @@ import tempfile
 import tomllib
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from cmdai_shell.config.loading import check, parse
+from cmdai_shell.config import environment_files, loading, toml
+from cmdai_shell.config.environment import ENVIRONMENT_KEYS
+from cmdai_shell.config.environment_files import FOLDER, Gathered, Text, Written
+from cmdai_shell.config.environments import AUTO, NONE, unknown_environment
+from cmdai_shell.config.refusals import checked
 from cmdai_shell.config.schema import KEYS
-from cmdai_shell.config.toml import read_text
 from cmdai_shell.errors import ConfigError
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-def set_value(path: Path, dotted_key: str, value: object) -> None:
+    from cmdai_shell.config.table import Key
+
+
+def set_value(path: Path, dotted_key: str, value: object) -> Path:
     """Write one value, checked first, and the file in one step (0600, symbolic links followed).
 
-    Text is read as the key's own type ("8", "true", '["git status"]'). Raises ConfigError, the file
-    untouched, for an unknown key, a value it does not take, or a file that is already broken.
+    Text is read as the key's own type ("8", "true", '["git status"]'). An environment's key
+    (``environments.NAME.KEY``) is written where that environment is. Returns the file. Raises
+    ConfigError, the file untouched, for an unknown key, a value it does not take, or a file that
+    is already broken.
     """
-    import tomlkit
-
-    data = _data(dotted_key, value)
-    check(dotted_key, data)
-    before = read_text(path)
-    parse(before, str(path))
-    document = tomlkit.parse(before)
-    section, _, key = dotted_key.rpartition(".")
-    table = document.setdefault(section, tomlkit.table()) if section else document
-    table[key] = data
-    after = tomlkit.dumps(document)
-    parse(after, str(path))
+    if dotted_key.startswith(f"{FOLDER}."):
+        return _set_in_environment(path, dotted_key, value)
+    data = plain(KEYS.get(dotted_key), value)
+    loading.check(dotted_key, data)
+    before = toml.read_text(path)
+    loading.parse(before, str(path))
+    if dotted_key == "active_environment" and data not in (AUTO, NONE):
+        known = gathered(path).environments
+        if data not in known:
+            raise unknown_environment(str(data), known)
+    after = with_value(before, tuple(dotted_key.split(".")), data)
+    loading.check_text(path, after)
     write(path, after)
+    return path
+
+
+def _set_in_environment(path: Path, dotted_key: str, value: object) -> Path:
+    name, _, key = dotted_key.removeprefix(f"{FOLDER}.").partition(".")
+    written = find(path, name)
+    if key not in ENVIRONMENT_KEYS:
+        raise environment_files.unknown_key(key, (FOLDER, name, key))
+    data = plain(ENVIRONMENT_KEYS[key], value)
+    checked(ENVIRONMENT_KEYS[key], data, (FOLDER, name, key))
+    file = Path(written.source.name)
+    after = with_value(written.source.text, (*written.path, key), data)
+    check_environment_text(written, after)
+    write(file, after)
+    return file
+
+
+def find(path: Path, name: str) -> Written:
+    """Where an environment is written. Raises ConfigError for a name that is not there."""
+    known = gathered(path).environments
+    if name not in known:
+        raise unknown_environment(name, known)
+    return known[name]
+
+
+def gathered(path: Path) -> Gathered:
+    """All environments, as they are written. Raises ConfigError."""
+    main = Text(str(path), toml.read_text(path))
+    return environment_files.gather(main, toml.tables(main.text, main.name))
+
+
+def check_environment_text(written: Written, text: str) -> None:
+    """``text`` could take the place of the file in which the environment is. Raises ConfigError."""
+    if written.path:
+        loading.check_text(Path(written.source.name), text)
+        return
+    source = Text(written.source.name, text)
+    environment_files.build(environment_files.from_text(source, written.name, Gathered()))
+
+
+def add_environment(path: Path, name: str, values: Mapping[str, object]) -> Path:
+    """Write a file for a new environment, checked first; ``path`` is ``config.toml``, beside which
+    it goes. Returns the file. Raises ConfigError, nothing written."""
+    environment_files.build(environment_files.from_table(name, dict(values)))
+    file = path.parent / FOLDER / f"{name}.toml"
+    known = gathered(path).environments
+    if name in known or os.path.lexists(file):
+        where = known[name].source.name if name in known else file
+        hint = f"cmdai-shell config edit {name}, or choose another name"
+        raise ConfigError(f"there is an environment {name!r} already, in {where}", hint)
+    text = "".join(f"{key} = {literal(value)}\n" for key, value in values.items())
+    environment_files.build(environment_files.from_text(Text(str(file), text), name))
+    write(file, text)
+    return file
+
+
+def with_value(text: str, path: toml.Path, data: object) -> str:
+    """The text with one value changed or added. Raises ConfigError where it cannot be done."""
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+
+    try:
+        document = tomlkit.parse(text)
+        table: Any = document
+        for step in path[:-1]:
+            table = table.setdefault(step, tomlkit.table())
+        table[path[-1]] = data
+        return tomlkit.dumps(document)
+    except (TOMLKitError, RecursionError, TypeError, AttributeError, ValueError) as error:
+        what = f"cannot change {toml.dotted(path)} without harm to the rest: {error}"
+        raise ConfigError(what, "cmdai-shell config edit") from None
 
 
 def write(path: Path, text: str) -> None:
@@ -52,6 +134,10 @@ def write(path: Path, text: str) -> None:
             Path(temporary).unlink()
         reason = (error.strerror or "failed").lower()
         raise ConfigError(f"cannot write {path}: {reason}; nothing was changed") from None
+    except UnicodeEncodeError:  # half of a pair, from a terminal that is not UTF-8
+        with suppress(OSError):
+            Path(temporary).unlink()
+        raise ConfigError(f"not UTF-8 text; nothing was changed in {path}") from None
 
 
 def template() -> str:
@@ -68,20 +154,27 @@ def template() -> str:
 
 
 def literal(value: object) -> str:
-    """A value as TOML writes it."""
+    """A value as TOML writes it, on one line."""
     import msgspec
     import tomlkit
 
-    return str(tomlkit.item(msgspec.to_builtins(value)).as_string())
+    data = msgspec.to_builtins(value)
+    if isinstance(data, list | tuple):
+        return f"[{', '.join(map(literal, data))}]"
+    if isinstance(data, dict):
+        table = tomlkit.inline_table()
+        table.update(data)
+        return str(table.as_string())
+    return str(tomlkit.item(data).as_string())
 
 
-def _data(dotted: str, value: object) -> object:
+def plain(key: Key | None, value: object) -> object:
     """The value as plain TOML data; text for a key that takes none is read as TOML."""
-    if not isinstance(value, str) or dotted not in KEYS:
+    if key is None or not isinstance(value, str):
         return value
-    if isinstance(KEYS[dotted].default, str):
+    if isinstance(key.default, str):
         return value
     try:
         return tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return value

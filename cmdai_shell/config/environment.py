@@ -36,7 +36,7 @@ Auth = Literal["none", "api_key", "mtls", "oauth2", "oidc"]
 Place = Literal["local", "cloud", "enterprise"]
 
 
-class Address(Table, frozen=True):
+class Address(Table, frozen=True, omit_defaults=True):
     """A server, where its address alone does not say enough. What is left out is the
     environment's."""
 

@@ -111,6 +111,11 @@ def from_text(source: Text, name: str, found: Gathered | None = None) -> Written
     return _written(name, toml.tables(source.text, source.name), source, (), found)
 
 
+def from_table(name: str, table: dict[str, Any]) -> Written:
+    """An environment that is in no file yet."""
+    return _written(name, table, Text(name, ""), (), None)
+
+
 def folder_files(folder: Path) -> list[Path]:
     """``environments/*.toml``, by name. What an editor leaves there (``.x.toml``) is none."""
     try:
@@ -177,7 +182,7 @@ def build(written: Written) -> Environment:
     for key, setting in written.settings.items():
         try:
             if key not in ENVIRONMENT_KEYS:
-                raise _unknown(key, setting.path)
+                raise unknown_key(key, setting.path)
             values[key] = checked(ENVIRONMENT_KEYS[key], setting.value, setting.path)
             _check_value(key, values[key], setting.path)
         except BadSetting as error:
@@ -244,7 +249,7 @@ def _check_url(url: str, path: toml.Path) -> None:
         raise BadSetting(path, f"{toml.dotted(path)}: {error.message}", error.hint) from None
 
 
-def _unknown(key: str, path: toml.Path) -> BadSetting:
+def unknown_key(key: str, path: toml.Path) -> BadSetting:
     near = nearest(key, ENVIRONMENT_KEYS)
     hint = f"did you mean {near}?" if near else "cmdai-shell config schema --environment"
     if key in (FOLDER, "environment"):

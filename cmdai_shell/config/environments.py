@@ -68,7 +68,7 @@ def chosen(config: Config, asked: str = "") -> Environment | None:
 
 
 def unknown_environment(name: str, known: Mapping[str, object]) -> ConfigError:
-    near = nearest(name, known.keys())
+    near = nearest(name, known.keys(), cutoff=0.5)
     names = ", ".join(known) or "there is none yet: cmdai-shell config add-environment --help"
     return ConfigError(
         f"no environment {name!r}", f"did you mean {near}?" if near else f"choose of: {names}"

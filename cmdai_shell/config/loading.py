@@ -92,6 +92,16 @@ def parse(text: str, name: str = "config.toml") -> dict[str, object]:
     return values
 
 
+def check_text(path: Path, text: str) -> None:
+    """``text`` could take the place of ``config.toml`` at ``path``, as far as it is about itself
+    and what it imports. Raises ConfigError."""
+    parse(text, str(path))
+    main = Text(str(path), text)
+    tables = toml.tables(text, main.name)
+    for written in environment_files.inline(main, tables, Gathered()):
+        environment_files.build(written)
+
+
 def check(dotted: str, value: object, *, strict: bool = True) -> object:
     """``value`` as the key's own type; ``strict=False`` reads it from text ("8", "true").
 

@@ -53,9 +53,9 @@ def checked(key: Key, value: object, path: Path, *, strict: bool = True) -> Any:
         raise BadSetting(path, f"{dotted(path)}: not a value for this key") from None
 
 
-def nearest(word: str, known: Collection[str]) -> str:
+def nearest(word: str, known: Collection[str], cutoff: float = 0.7) -> str:
     """The known word most like this one, or empty."""
-    return next(iter(difflib.get_close_matches(word[:100], known, n=1, cutoff=0.7)), "")
+    return next(iter(difflib.get_close_matches(word[:100], known, n=1, cutoff=cutoff)), "")
 
 
 def nearest_dotted(name: str, known: Collection[str]) -> str:

@@ -150,7 +150,7 @@ def test_the_environment_that_was_asked_for() -> None:
     assert chosen(config, "cloud") is cloud
     assert chosen(config, "auto") is None
     assert chosen(config, "none") is None
-    with pytest.raises(ConfigError, match="no environment 'clod': did you mean cloud?"):
+    with pytest.raises(ConfigError, match=r"no environment 'clod': did you mean cloud?"):
         chosen(config, "clod")
     with pytest.raises(ConfigError, match="no environment 'x': choose of: lab, cloud"):
         chosen(config, "x")

@@ -1,0 +1,191 @@
+"""``cmdai-shell config list-environments``, ``add-environment`` and ``use``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+from click.shell_completion import CompletionItem
+
+from cmdai_shell.cli import output
+from cmdai_shell.cli.reload import reload_daemon
+from cmdai_shell.config import edit, environments, loading
+from cmdai_shell.config.environment import ENVIRONMENT_KEYS, Environment, Kind
+from cmdai_shell.config.schema import KEYS
+from cmdai_shell.errors import ConfigError
+from cmdai_shell.text import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from cmdai_shell.config import Config
+
+as_json = click.option("--json", "json_", is_flag=True, help="As one JSON document.")
+
+
+@click.command("list-environments")
+@as_json
+def list_environments(*, json_: bool) -> None:
+    """List the environments: the one in use, where each is, its servers.
+
+    A * stands before the one that is set; with "auto" what answers is used, and none has it.
+
+    \b
+    Examples:
+      cmdai-shell config list-environments
+      cmdai-shell config list-environments --json | jq '.[].endpoints'
+    """
+    config = loading.load()
+    rows = [_row(environment, config) for environment in config.environments.values()]
+    if json_:
+        output.emit(rows, "json")
+        return
+    most = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for line in _table(rows):
+        click.echo(line[:most])
+    if not rows:
+        output.say("no environment yet: cmdai-shell setup, or config add-environment --help")
+    elif config.active_environment in (environments.AUTO, environments.NONE):
+        output.say(f"in use: {_in_use(config.active_environment)}")
+
+
+def _row(environment: Environment, config: Config) -> dict[str, Any]:
+    return {
+        "name": environment.id,
+        "title": environment.title,
+        "is_active": environment.id == config.active_environment,
+        "place": environments.place(environment),
+        "priority": environment.priority,
+        "discovery_method": environment.discovery_method,
+        "auth_type": environment.auth_type,
+        "endpoints": [
+            {"id": endpoint.id, "url": endpoint.url, "kind": endpoint.kind, "model": endpoint.model}
+            for endpoint in environments.endpoints(environment)
+        ],
+    }
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    wide = max((len(row["name"]) for row in rows), default=0)
+    for row in rows:
+        mark = "*" if row["is_active"] else " "
+        urls = [endpoint["url"] for endpoint in row["endpoints"]]
+        found = [] if row["discovery_method"] == "static" else [f"({row['discovery_method']})"]
+        yield visible(
+            f"{mark} {row['name']:<{wide}}  {row['place']:<10}  {', '.join(urls + found)}"
+        )
+
+
+def _in_use(active: str) -> str:
+    return "auto, what answers" if active == environments.AUTO else "none, only this machine"
+
+
+@click.command("add-environment")
+@click.argument("name")
+@click.option("--url", "urls", multiple=True, required=True, help="A server's address; repeatable.")
+@click.option("--fallback", "fallbacks", multiple=True, help="One to ask when no other answers.")
+@click.option("--title", default="", help="What you call it, in any words.")
+@click.option("--kind", type=click.Choice(get_args(Kind)), help="The servers' software.")
+@click.option("--model", default="", help="The model to ask for; else the server's first.")
+@click.option("--api-key-env", default="", help="Environment variable that holds the API key.")
+@click.option("--place", type=click.Choice(["local", "cloud", "enterprise"]), help="Where it is.")
+@click.option("--priority", type=int, help="A higher one is asked first.")
+@click.option("--timeout-ms", type=int, help="An answer that takes longer has failed.")
+@click.option("--set", "others", multiple=True, metavar="KEY=VALUE", help="Any other key.")
+@click.option("--use", is_flag=True, help="Make it the one in use.")
+@as_json
+def add_environment(name: str, *, use: bool, json_: bool, **given: Any) -> None:
+    """Write down a place with servers, as environments/NAME.toml.
+
+    The key itself is never written: name the environment variable that holds it.
+
+    \b
+    Examples:
+      cmdai-shell config add-environment home-lab --url http://192.168.1.100:8000 --use
+      cmdai-shell config add-environment cloud --url https://gpu.example.com --api-key-env GPU_KEY
+      cmdai-shell config add-environment aws --url https://x.example --kind sagemaker \\
+          --set region=eu-west-1
+    """
+    path = loading.config_file()
+    file = edit.add_environment(path, name, values(given))
+    if use:
+        edit.set_value(path, "active_environment", name)
+    reload_daemon()
+    if json_:
+        output.emit({"name": name, "file": str(file), "is_active": use}, "json")
+    else:
+        click.echo(file)
+        output.say(f"added {name}" + next_step(name, is_used=use))
+    if use:
+        warn_if_outranked("active_environment")
+
+
+def next_step(name: str, *, is_used: bool) -> str:
+    active = loading.load().active_environment
+    if is_used or active in (environments.AUTO, name):
+        return ""
+    return f"; to use it: cmdai-shell config use {name}"
+
+
+def values(given: dict[str, Any]) -> dict[str, object]:
+    """The options as keys of an environment. Raises ConfigError for a ``--set`` that is none."""
+    found: dict[str, object] = {
+        "name": given["title"],
+        "place": given["place"],
+        "endpoints": list(given["urls"]),
+        "fallback_endpoints": list(given["fallbacks"]),
+        "kind": given["kind"],
+        "model": given["model"],
+        "auth_type": "api_key" if given["api_key_env"] else None,
+        "api_key_env": given["api_key_env"],
+        "priority": given["priority"],
+        "timeout_ms": given["timeout_ms"],
+    }
+    found = {key: value for key, value in found.items() if value not in (None, "", [])}
+    for pair in given["others"]:
+        key, is_pair, text = pair.partition("=")
+        if not is_pair:
+            raise ConfigError(f"--set {key}: no value", "write --set KEY=VALUE")
+        found[key] = edit.plain(ENVIRONMENT_KEYS.get(key), text)
+    return found
+
+
+def environment_names(
+    ctx: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Completes the name of an environment."""
+    try:
+        known = edit.gathered(loading.config_file()).environments
+    except ConfigError:
+        known = {}
+    names = [*known, environments.AUTO, environments.NONE]
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+@click.command()
+@click.argument("name", shell_complete=environment_names)
+@as_json
+def use(name: str, *, json_: bool) -> None:
+    """Choose the environment NAME; or auto: by what answers; or none: only this machine.
+
+    \b
+    Examples:
+      cmdai-shell config use home-lab
+      cmdai-shell config use auto
+    """
+    edit.set_value(loading.config_file(), "active_environment", name)
+    reload_daemon()
+    if json_:
+        output.emit({"active_environment": name}, "json")
+    else:
+        is_word = name in (environments.AUTO, environments.NONE)
+        output.say(f"in use: {_in_use(name) if is_word else name}")
+    warn_if_outranked("active_environment")
+
+
+def warn_if_outranked(key: str) -> None:
+    if (variable := KEYS[key].variable) and os.environ.get(variable):
+        output.say(f"note: ${variable} is set and outranks the file", "yellow")

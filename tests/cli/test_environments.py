@@ -1,0 +1,270 @@
+"""Environments from the command line: added, listed, chosen."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import stat
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+
+from cmdai_shell.cli.config import config
+from cmdai_shell.config import loading
+from cmdai_shell.config.environments import endpoints
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Call
+
+
+@pytest.fixture(autouse=True)
+def no_daemon(runtime_dir: Path) -> Path:
+    return runtime_dir
+
+
+@pytest.fixture
+def folder() -> Path:
+    return loading.config_file().parent / "environments"
+
+
+def add(call: Call, name: str, *options: str) -> tuple[int, str, str]:
+    return call("config", "add-environment", name, *options)
+
+
+ROOT = Path(__file__).parents[2]
+URL = ("--url", "http://192.168.1.100:8000")
+
+
+def test_adding_one_writes_a_file_of_its_own(call: Call, folder: Path) -> None:
+    code, out, err = add(call, "home-lab", *URL, "--kind", "vllm", "--api-key-env", "LAB_KEY")
+    file = folder / "home-lab.toml"
+    assert (code, out) == (0, f"{file}\n")
+    assert "added home-lab" in err
+    assert tomllib.loads(file.read_text()) == {
+        "endpoints": ["http://192.168.1.100:8000"],
+        "kind": "vllm",
+        "auth_type": "api_key",
+        "api_key_env": "LAB_KEY",
+    }
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert loading.load().environments["home-lab"].kind == "vllm"
+
+
+def test_every_option_and_any_other_key(call: Call) -> None:
+    options = shlex.split(
+        "--url https://a.example --url https://b.example --fallback https://c.example --title 'A B'"
+        " --kind sagemaker --model m --place cloud --priority 7 --timeout-ms 900"
+        " --set region=eu-west-1 --set retry_count=1"
+    )
+    assert add(call, "aws", *options)[0] == 0
+    found = loading.load().environments["aws"]
+    assert (found.title, found.region, found.retry_count) == ("A B", "eu-west-1", 1)
+    assert (found.model, found.place, found.timeout_ms) == ("m", "cloud", 900)
+    assert [e.priority for e in endpoints(found)] == [7, 7, 6]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "complaint"),
+    [
+        ("lab", ("--url", "192.168.1.100:8000"), "begins with http:// or https://"),
+        ("lab", (*URL, "--set", "timeout=5"), "did you mean timeout_ms?"),
+        ("lab", (*URL, "--set", "timeout_ms=5"), "expected a whole number >= 100"),
+        ("lab", (*URL, "--set", "timeout_ms"), "no value"),
+        ("lab", (*URL, "--kind", "sagemaker"), "region: needed for sagemaker"),
+        ("a b", URL, "cannot be called 'a b'"),
+        ("../x", URL, "cannot be called"),
+        ("auto", URL, "'auto' is reserved"),
+        ("-x", ("--", "-x"), ""),
+    ],
+)
+def test_what_is_wrong_is_said_and_nothing_is_written(
+    call: Call, folder: Path, name: str, options: tuple[str, ...], complaint: str
+) -> None:
+    code, out, err = add(call, name, *options)
+    assert (code, out) == (2 if name == "-x" else 78, "")
+    assert complaint in err
+    assert not folder.exists()
+
+
+def test_a_key_given_instead_of_its_variable_is_not_repeated(call: Call) -> None:
+    code, _, err = add(call, "lab", *URL, "--api-key-env", "sk-hunter2")
+    assert code == 78
+    assert "the name of an environment variable, not what is in it" in err
+    assert "hunter2" not in err
+
+
+def test_a_name_is_there_once(call: Call, folder: Path) -> None:
+    add(call, "lab", *URL)
+    before = (folder / "lab.toml").read_text()
+    code, _, err = add(call, "lab", "--url", "http://10.0.0.1")
+    assert code == 78
+    assert f"there is an environment 'lab' already, in {folder / 'lab.toml'}" in err
+    assert (folder / "lab.toml").read_text() == before
+
+
+def test_using_one(call: Call) -> None:
+    add(call, "lab", *URL)
+    loading.config_file().write_text("# mine\nlog_level = 'debug'\n")
+    code, out, err = call("config", "use", "lab")
+    assert (code, out, err) == (0, "", "in use: lab\n")
+    assert loading.load().active_environment == "lab"
+    assert "# mine" in loading.config_file().read_text()
+    code, out, _ = call("config", "use", "none", "--json")
+    assert json.loads(out) == {"active_environment": "none"}
+    assert loading.load().active_environment == "none"
+    assert call("config", "use", "auto")[2] == "in use: auto, what answers\n"
+
+
+def test_using_one_that_is_not_there(call: Call) -> None:
+    add(call, "lab", *URL)
+    code, _, err = call("config", "use", "lap")
+    assert code == 78
+    assert "no environment 'lap'" in err
+    assert "did you mean lab?" in err
+    assert not loading.config_file().exists()
+
+
+def test_added_and_used_at_once(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    code, out, _ = add(call, "lab", *URL, "--use", "--json")
+    assert code == 0
+    assert json.loads(out)["is_active"] is True
+    assert loading.load().active_environment == "lab"
+    monkeypatch.setenv("CMDAI_ACTIVE_ENVIRONMENT", "none")
+    assert "outranks the file" in add(call, "other", *URL, "--use")[2]
+
+
+def test_the_list(call: Call) -> None:
+    code, out, err = call("config", "list-environments")
+    assert (code, out) == (0, "")
+    assert "no environment yet: cmdai-shell setup" in err
+    add(call, "lab", *URL, "--use")
+    add(call, "cloud", "--url", "https://gpu.example.com", "--set", "discovery_method=dns_srv",
+        "--set", "dns_srv_record=_cmdai._tcp.example.com")  # fmt: skip
+    code, out, err = call("config", "list-environments")
+    assert out.splitlines() == [
+        "  cloud  cloud       https://gpu.example.com, (dns_srv)",
+        "* lab    local       http://192.168.1.100:8000",
+    ]
+    call("config", "use", "auto")
+    code, out, err = call("config", "list-environments")
+    assert "*" not in out
+    assert err == "in use: auto, what answers\n"
+    code, out, _ = call("config", "list-environments", "--json")
+    (cloud, lab) = json.loads(out)
+    assert lab["endpoints"] == [
+        {"id": "lab/192.168.1.100:8000", "url": "http://192.168.1.100:8000", "kind": "auto",
+         "model": ""}
+    ]  # fmt: skip
+    assert (cloud["name"], cloud["is_active"], cloud["place"]) == ("cloud", False, "cloud")
+
+
+def test_a_broken_file_is_named_by_every_command(call: Call, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    (folder / "lab.toml").write_text("endpoints = ['http://a']\ntimeout = 3\n")
+    for words in (["list-environments"], ["show"], ["validate"], ["get", "log_level"]):
+        code, out, err = call("config", *words)
+        assert (code, out) == (78, "")
+        assert f"{folder / 'lab.toml'}:2: unknown key timeout" in err
+        assert "did you mean timeout_ms?" in err
+
+
+def test_one_value_of_one_environment(call: Call, folder: Path) -> None:
+    add(call, "lab", *URL)
+    assert call("config", "set", "environments.lab.timeout_ms", "3000")[0] == 0
+    assert call("config", "get", "environments.lab.timeout_ms")[1] == "3000\n"
+    assert "timeout_ms = 3000" in (folder / "lab.toml").read_text()
+    code, _, err = call("config", "set", "environments.lab.timeout_ms", "3")
+    assert code == 78
+    assert "environments.lab.timeout_ms = 3: expected a whole number >= 100" in err
+    assert call("config", "get", "environments.lab.nope")[0] == 78
+    assert call("config", "get", "environments.nope.timeout_ms")[0] == 78
+    assert call("config", "set", "environments.nope.timeout_ms", "3000")[0] == 78
+
+
+def test_show_tells_where_a_value_of_an_environment_is_from(call: Call, folder: Path) -> None:
+    add(call, "lab", *URL, "--priority", "3")
+    _, out, _ = call("config", "show", "--origin")
+    shown = tomllib.loads(out)["environments"]["lab"]
+    assert shown == {"endpoints": ["http://192.168.1.100:8000"], "priority": 3}
+    line = next(line for line in out.splitlines() if line.startswith("priority"))
+    assert line.endswith(f"# {folder / 'lab.toml'}:2")
+    _, out, _ = call("config", "show", "--origin", "--json")
+    found = json.loads(out)
+    assert found["environments.lab.priority"]["value"] == 3
+    assert found["environments.lab.timeout_ms"] == {"value": 5000, "origin": "default"}
+
+
+def test_the_file_of_an_environment_is_opened_and_checked(
+    call: Call, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(call, "lab", *URL)
+    script = tmp_path / "editor"
+    script.write_text(f'#!/bin/sh\ncp "{tmp_path}/text" "$1"\n')
+    script.chmod(0o755)
+    monkeypatch.setenv("EDITOR", str(script))
+    monkeypatch.delenv("VISUAL", raising=False)
+    before = (folder / "lab.toml").read_text()
+    (tmp_path / "text").write_text("endpoints = ['nowhere']\n")
+    code, _, err = call("config", "edit", "lab")
+    assert code == 78
+    assert "lab.toml:1: endpoints[0]: an address begins with http:// or https://" in err
+    assert (folder / "lab.toml").read_text() == before
+    (tmp_path / "text").write_text("# mine\nendpoints = ['http://10.0.0.1']\n")
+    assert call("config", "edit", "lab")[0] == 0
+    assert (folder / "lab.toml").read_text().startswith("# mine")
+    assert call("config", "edit", "nope")[0] == 78
+    assert call("config", "path", "lab")[1] == f"{folder / 'lab.toml'}\n"
+
+
+def test_validate_knows_an_environment_by_its_folder(call: Call, folder: Path) -> None:
+    add(call, "lab", *URL)
+    assert call("config", "validate", str(folder / "lab.toml"))[0] == 0
+    other = folder.parent / "other.toml"
+    other.write_text("endpoints = ['http://a']\n")
+    assert call("config", "validate", str(other))[0] == 78
+    assert call("config", "validate", "--environment", str(other))[0] == 0
+    assert call("config", "validate", "--environment")[0] == 2
+    code, out, _ = call("config", "validate", "--json")
+    assert json.loads(out) == {"is_valid": True, "files": [str(folder / "lab.toml")]}
+    (folder / "lab.toml").write_text("endpoint = []")
+    code, out, _ = call("config", "validate", "--json")
+    assert code == 78
+    found = json.loads(out)
+    assert found["is_valid"] is False
+    assert "lab.toml:1: unknown key endpoint" in found["error"]
+
+
+def examples() -> list[str]:
+    """Every command line in the help of ``config`` that only needs folders of its own."""
+    found = []
+    for command in config.commands.values():
+        text = (command.help or "").replace("\\\n", " ")
+        for line in text.splitlines():
+            words = line.strip()
+            if words.startswith("cmdai-shell config") and not set("|>$") & set(words):
+                found.append(" ".join(words.split()))
+    return found
+
+
+@pytest.mark.parametrize("line", examples())
+def test_examples_in_the_help_work(call: Call, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("EDITOR", "true")
+    monkeypatch.delenv("VISUAL", raising=False)
+    if "add-environment home-lab" not in line:
+        add(call, "home-lab", *URL)
+    words = shlex.split(line)[1:]
+    assert call(*words)[0] == 0, line
+
+
+def test_names_are_completed(call: Call) -> None:
+    add(call, "lab", *URL)
+    use = config.commands["use"]
+    (argument,) = (p for p in use.params if isinstance(p, click.Argument))
+    found = argument.shell_complete(click.Context(use), "l")
+    assert [item.value for item in found] == ["lab"]
+    (loading.config_file().parent / "environments" / "lab.toml").write_text("[[")
+    assert [i.value for i in argument.shell_complete(click.Context(use), "a")] == ["auto"]
