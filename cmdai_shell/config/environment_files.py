@@ -173,7 +173,8 @@ def _imported(wanted: Setting) -> Path:
     where = toml.dotted(wanted.path)
     if not isinstance(wanted.value, str) or not wanted.value or "\0" in wanted.value:
         raise _at(wanted.source, wanted.path, f"{where}: expected the name of a file")
-    return wanted.source.folder / os.path.expanduser(wanted.value)  # noqa: PTH111  raises nothing
+    file = wanted.source.folder / os.path.expanduser(wanted.value)  # noqa: PTH111  raises nothing
+    return _real(file) if ".." in file.parts else file
 
 
 def build(written: Written) -> Environment:
@@ -189,14 +190,15 @@ def build(written: Written) -> Environment:
             raise placed(error, setting.source.name, setting.source.text) from None
     environment = Environment(id=written.name, **values)
     if complaint := incomplete(environment):
-        key, what = complaint
-        setting = written.settings.get(key) or Setting(None, written.source, (*written.path, key))
-        raise _at(setting.source, setting.path, f"{toml.dotted(setting.path)}: {what}")
+        key, cause, what = complaint
+        nowhere = Setting(None, written.source, written.path)
+        where = written.settings.get(key) or written.settings.get(cause, nowhere)
+        raise _at(where.source, where.path, f"{toml.dotted((*written.path, key))}: {what}")
     return environment
 
 
-def incomplete(environment: Environment) -> tuple[str, str] | None:
-    """The first key that its other keys need or exclude, and why."""
+def incomplete(environment: Environment) -> tuple[str, str, str] | None:
+    """The first key that another one needs or excludes, that other one, and what is wrong."""
     e = environment
     needed = {
         "static": ("endpoints",) if not e.fallback_endpoints else (),
@@ -208,15 +210,16 @@ def incomplete(environment: Environment) -> tuple[str, str] | None:
         "mtls": ("tls_cert_path", "tls_key_path"),
         "sagemaker": ("region",),
     }
-    for word in (e.discovery_method, e.auth_type, e.kind):
+    for cause in ("discovery_method", "auth_type", "kind"):
+        word = getattr(e, cause)
         for key in needed.get(word, ()):
             if not getattr(e, key):
-                return key, f"needed for {word}"
+                return key, cause, f"needed for {word}"
     if e.tls_key_path and not e.tls_cert_path:
-        return "tls_cert_path", "needed beside tls_key_path"
+        return "tls_cert_path", "tls_key_path", "needed beside tls_key_path"
     urls = [a if isinstance(a, str) else a.url for a in (*e.endpoints, *e.fallback_endpoints)]
     if e.pins and any(url.startswith("http:") for url in urls):
-        return "cert_pinning_sha256", "an http:// address has no certificate to pin"
+        return "cert_pinning_sha256", "endpoints", "an http:// address has no certificate to pin"
     return None
 
 

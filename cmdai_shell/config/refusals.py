@@ -36,6 +36,8 @@ def placed(error: ConfigError, name: str, text: str) -> ConfigError:
     while not line and len(path) > 1:  # a key that is missing: its table's line
         path = path[:-1]
         line = line_of(text, path)
+    if not path and text:  # or the file's
+        line = 1
     where = f"{name}:{line}" if line else name
     return ConfigError(f"{where}: {error.message}", error.hint)
 
