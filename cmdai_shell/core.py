@@ -84,6 +84,8 @@ class SuggestRequest:
     """what the line was when it was run, empty if it was not, and"""
     ran_status: int = -1
     """its exit status, negative while nobody knows."""
+    private: bool = False
+    """The shell keeps no history now: nothing of this is kept either."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +114,8 @@ class Prompt:
     ability "schema" is given one."""
     fields: tuple[str, ...] = ()
     """All that ``user``, ``near`` and, in a rich form, ``system`` tell of the person and the
-    machine: fields of the SuggestRequest, "system", "tools", "listing", "recipes". It is what
-    ``status`` says was sent."""
+    machine: fields of the SuggestRequest, "system", "tools", "listing", "recipes",
+    "history". It is what ``status`` says was sent."""
     rich: RichForm | None = field(default=None, compare=False, repr=False)
     """Makes the prompt that a backend with the ability "large" is asked instead of this one.
 

@@ -94,11 +94,19 @@ _cmdai_read=
 # --- What a new shell needs ---------------------------------------------------------------------
 
 # At the end of PS0, which bash expands before it runs a command: notes whether the command moved
-# the history and, if the one before it did, how that ended. No process, no character printed.
+# the history and, if the one before it did, how that ended; and of our last suggestion (its fate: 1
+# on the line, 2 run, 3 ended, 4 dropped) as which entry it was run. No process, no character printed.
 _cmdai_moved=0 _cmdai_entry_status=0 _cmdai_history=0 _cmdai_none=
+_cmdai_fate=0 _cmdai_ended=0 _cmdai_put_until=0 _cmdai_ran_entry=0 _cmdai_ran_status=-1
 # shellcheck disable=SC2016  # bash expands it
 _cmdai_watch='${_cmdai_none:$((_cmdai_moved && (_cmdai_entry_status = $?),
-  _cmdai_moved = (HISTCMD - _cmdai_history) ? 1 : 0, _cmdai_history = HISTCMD)):0}'
+  _cmdai_moved = (HISTCMD - _cmdai_history) ? 1 : 0, _cmdai_history = HISTCMD,
+  _cmdai_fate && (_cmdai_ended = $?, _cmdai_see))):0}'
+# Arithmetic reads it where its name stands, and only where that is evaluated.
+# shellcheck disable=SC2034
+_cmdai_see='_cmdai_fate == 2 && (_cmdai_fate = 3, _cmdai_ran_status = _cmdai_ended),
+  _cmdai_fate == 1 && (_cmdai_ran_entry = HISTCMD - 1,
+    _cmdai_fate = (LINENO > _cmdai_put_until) ? 4 : _cmdai_moved ? 2 : 0)'
 
 _cmdai_watch_history() {
   _cmdai_history=$HISTCMD

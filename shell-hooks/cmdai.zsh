@@ -9,6 +9,8 @@ typeset -g _cmdai_press=@PRESS@ _cmdai_version=@VERSION@
 typeset -g _cmdai_conflict=${_cmdai_conflict-}     # who holds Ctrl-G, if it is not ours
 typeset -g _cmdai_bound= _cmdai_command= _cmdai_armed=
 typeset -gi _cmdai_asking=${_cmdai_asking:-0}      # a request is open, and the line is ours to give back
+typeset -gi _cmdai_fate=0 _cmdai_ran_status=-1     # of our last suggestion: 1 on the line, 2 run, 3 ended, 4 dropped
+typeset -g _cmdai_ran=                             # what the line was then
 
 # Who besides the shell itself holds our keys, or longer keys that begin with them. By way of a
 # file, because $( ) would fork.
@@ -64,6 +66,10 @@ _cmdai_bind() {
 # The first prompt binds: files read after this one may take keys too. Each prompt ends what the
 # line before it began.
 _cmdai_precmd() {
+  case $_cmdai_fate in
+    (1) _cmdai_fate=$(( _cmdai_asking ? 1 : 4 )) ;;
+    (2) _cmdai_ran_status=$? _cmdai_fate=3 ;;
+  esac
   if [[ -z $_cmdai_bound ]]; then
     _cmdai_bound=1
     [[ -n ${CMDAI_NOBIND-} ]] || _cmdai_bind
@@ -79,6 +85,7 @@ _cmdai_precmd() {
 _cmdai_preexec() { # what "fix" is about; a leading space asks not to be remembered
   _cmdai_command=$1
   [[ $1 != ' '* ]] || _cmdai_command=
+  (( _cmdai_fate != 1 )) || { _cmdai_ran=$_cmdai_command _cmdai_fate=$(( $#_cmdai_command ? 2 : 0 )) }
   (( ! _cmdai_asking )) || _cmdai_hang_up
 }
 

@@ -23,7 +23,7 @@ _cmdai_press() {
 
   case $_cmdai_end in
     put) _cmdai_put "$_cmdai_text" "$_cmdai_wanted" ;;
-    own) READLINE_LINE=$_cmdai_own READLINE_POINT=$_cmdai_own_cursor _cmdai_last_place= ;;
+    own) READLINE_LINE=$_cmdai_own READLINE_POINT=$_cmdai_own_cursor _cmdai_fate=0 _cmdai_last_place= ;;
     arm)
       _cmdai_armed=$_cmdai_text _cmdai_armed_place=$_cmdai_place _cmdai_armed_alternative=$_cmdai_wanted
       ;;
@@ -37,6 +37,36 @@ _cmdai_put() {
   READLINE_LINE=$1 READLINE_POINT=${#1}
   _cmdai_find_place
   _cmdai_last_place=$_cmdai_place _cmdai_alternative=$2 _cmdai_armed=
+  _cmdai_follow "$1"
+}
+
+# --- What became of it ---------------------------------------------------------------------------
+
+# _cmdai_follow TEXT: from here on PS0 watches what is run in its place, on this line of input or, of
+# a text with newlines, on one of as many that follow.
+_cmdai_follow() {
+  local _cmdai_newlines=${1//[!$'\n']/}
+  _cmdai_fate=0 _cmdai_ran_status=-1
+  [[ ${PS0-} != *"$_cmdai_watch"* ]] ||
+    _cmdai_fate=1 _cmdai_offered=$1 _cmdai_put_until=$((BASH_LINENO[-1] + ${#_cmdai_newlines}))
+}
+
+# _cmdai_find_fate OP STATUS: sets _cmdai_fields to what the record tells of the suggestion before:
+# nothing while it still stands on the line, or where the history does not know what was run.
+_cmdai_find_fate() {
+  local _cmdai_ran=
+  _cmdai_fields=()
+  if ((_cmdai_fate == 1 && BASH_LINENO[-1] <= _cmdai_put_until)) && [[ $1 != suggest ]]; then
+    return
+  elif ((_cmdai_fate == 2 || _cmdai_fate == 3)); then
+    ((_cmdai_fate == 3)) || _cmdai_ran_status=$2
+    _cmdai_find_command _cmdai_ran $((HISTCMD - _cmdai_ran_entry))
+    # without cmdhist several lines are several entries
+    [[ -n $_cmdai_ran && ($_cmdai_offered != *$'\n'* || :$BASHOPTS: == *:cmdhist:*) ]] || _cmdai_fate=0
+  fi
+  ((!_cmdai_fate || ${#_cmdai_offered} + ${#_cmdai_ran} > 2000)) ||
+    _cmdai_fields=("offered=$_cmdai_offered" "ran=$_cmdai_ran" "ran_status=$_cmdai_ran_status")
+  _cmdai_fate=0
 }
 
 # Sets _cmdai_place. What tells prompts apart: the number of the command, and that of the line we are
@@ -74,11 +104,12 @@ _cmdai_say() {
 # (put, own, arm, keep, fail, cancel), _cmdai_text, _cmdai_message and _cmdai_risk.
 _cmdai_request() {
   local IFS=$' \t\n' _cmdai_folder _cmdai_pipe _cmdai_record _cmdai_line=$3
-  local _cmdai_trap='' _cmdai_cancelled='' _cmdai_said='' _cmdai_drawn=''
+  local _cmdai_trap='' _cmdai_cancelled='' _cmdai_said='' _cmdai_drawn='' _cmdai_fields
   _cmdai_end=unreachable _cmdai_risk='' _cmdai_message='' _cmdai_text=''
   # bash exports these to every child: a daemon would carry the person's line in its environment,
   # and a long line would not even let a child start.
   builtin export -n READLINE_LINE READLINE_POINT READLINE_MARK READLINE_ARGUMENT
+  _cmdai_find_fate "$1" "$2"
   _cmdai_find_folder
   _cmdai_pipe=$_cmdai_folder/$_cmdai_pipes
   _cmdai_find_trap
@@ -203,12 +234,13 @@ _cmdai_socket=/hook.sock
 
 # _cmdai_write_record OP STATUS LINE ALTERNATIVE FIELD: sets _cmdai_record.
 _cmdai_write_record() {
-  local _cmdai_field _cmdai_last_command='' _cmdai_separators=$'[\x1e\x1f]'
-  [[ -n $3 ]] || _cmdai_hidden "$2" || _cmdai_find_last_command
+  local _cmdai_field _cmdai_last_command='' _cmdai_private=0 _cmdai_separators=$'[\x1e\x1f]'
+  [[ -o history ]] || _cmdai_private=1
+  [[ -n $3 ]] || _cmdai_hidden "$2" || _cmdai_find_command _cmdai_last_command 1
   _cmdai_record=v=1
   for _cmdai_field in "op=$1" shell=bash "shell_version=$BASH_VERSION" "cursor=$READLINE_POINT" \
     "cwd=$PWD" "path=$PATH" "width=${COLUMNS:-80}" "last_status=$2" "last_command=$_cmdai_last_command" \
-    "alternative=$4" "$5" "environment=${CMDAI_ENVIRONMENT-}" \
+    "alternative=$4" "$5" "${_cmdai_fields[@]}" "private=$_cmdai_private" "environment=${CMDAI_ENVIRONMENT-}" \
     "safety_level=${CMDAI_SAFETY_LEVEL-}" "line=$3"; do
     _cmdai_record+=$'\x1f'${_cmdai_field//$_cmdai_separators/ }
   done
@@ -222,11 +254,16 @@ _cmdai_hidden() {
     [[ ${PS0-} == *"$_cmdai_watch"* ]] && ((!_cmdai_moved && !($1 && _cmdai_entry_status == $1)))
 }
 
-# Sets _cmdai_last_command to the newest entry of the history, without its number.
-_cmdai_find_last_command() {
-  local HISTTIMEFORMAT='' _cmdai_entry
-  _cmdai_capture _cmdai_entry builtin history 1
-  [[ ! ${_cmdai_entry%$'\n'} =~ ^\ *[0-9]+\*?\ \ ?(.*)$ ]] || _cmdai_last_command=${BASH_REMATCH[1]}
+# _cmdai_find_command VARIABLE COUNT: sets it to the entry of the history that is the last but COUNT,
+# without its number; to nothing where that is not to be had.
+_cmdai_find_command() {
+  local HISTTIMEFORMAT='' _cmdai_entry _cmdai_next
+  builtin printf -v "$1" ''
+  (($2 > 0 && $2 < 200)) && [[ $2 == 1 || ${HISTCONTROL-} != *erasedups* ]] || return 0
+  _cmdai_capture _cmdai_entry builtin history "$2"
+  [[ ${_cmdai_entry%$'\n'} =~ ^\ *([0-9]+)\*?\ \ ?(.*)$ ]] || return 0
+  builtin printf -v _cmdai_next '\n%5d' $((BASH_REMATCH[1] + 1))
+  builtin printf -v "$1" %s "${BASH_REMATCH[2]%%"$_cmdai_next"[ *]*}"
 }
 
 # _cmdai_ask SECONDS: connects, sends the record, reads the reply; gives up after so long a silence

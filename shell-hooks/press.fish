@@ -15,6 +15,10 @@ set -g _cmdai_alternative 0 # and which alternative that is
 set -g _cmdai_armed # a critical command that waits for a second press
 set -g _cmdai_armed_alternative 0
 set -g _cmdai_armed_line # on this line
+set -g _cmdai_fate # of our last suggestion: line (it stands there), run, ended, dropped
+set -g _cmdai_offered # that suggestion
+set -g _cmdai_ran # what the line was when it was run
+set -g _cmdai_ran_status -1
 set -g _cmdai_said_line # ":" and the line when our last message stands directly above the prompt
 set -g _cmdai_prompt # the rows of the prompt
 set -g _cmdai_prompt_place # in this folder, ":" before it; empty when they have to be counted
@@ -71,6 +75,7 @@ function _cmdai_key
             commandline -r -- "$_cmdai_own"
             commandline -C $_cmdai_own_cursor
             set _cmdai_last
+            set _cmdai_fate
         case arm
             set _cmdai_armed "$_cmdai_text"
             set _cmdai_armed_alternative $wanted
@@ -107,6 +112,7 @@ function _cmdai_forget --on-event fish_prompt --on-event fish_cancel
     set _cmdai_armed
     set _cmdai_said_line
     set _cmdai_prompt_place
+    test "$_cmdai_fate" = line; and set _cmdai_fate dropped
 end
 
 # The text becomes the line, the cursor at its end.
@@ -115,6 +121,37 @@ function _cmdai_put -a text alternative
     set _cmdai_last "$text"
     set _cmdai_alternative $alternative
     set _cmdai_armed
+    set _cmdai_fate line
+    set _cmdai_offered "$text"
+    set _cmdai_ran
+    set _cmdai_ran_status -1
+end
+
+# --- What became of it ---------------------------------------------------------------------------
+
+function _cmdai_see_run --on-event fish_preexec
+    test "$_cmdai_fate" = line; or return
+    set _cmdai_fate
+    string match -q ' *' -- "$argv[1]"; or set -q fish_private_mode; and return
+    set _cmdai_fate run
+    set _cmdai_ran "$argv[1]"
+end
+
+function _cmdai_see_end --on-event fish_postexec
+    set -l last_status $status
+    test "$_cmdai_fate" = run; or return
+    set _cmdai_fate ended
+    set _cmdai_ran_status $last_status
+end
+
+# Sets _cmdai_told to what the record says of the suggestion before: nothing while it still stands on
+# the line.
+function _cmdai_find_fate -a op
+    set -g _cmdai_told
+    test "$_cmdai_fate" = line -a $op != suggest; and return
+    set -q _cmdai_fate[1]; and string match -qr '(?s)^.{0,2000}\z' -- "$_cmdai_offered$_cmdai_ran"
+    and set _cmdai_told "offered=$_cmdai_offered" "ran=$_cmdai_ran" "ran_status=$_cmdai_ran_status"
+    set _cmdai_fate
 end
 
 # The daemon's last message stays above the prompt: it is written over the prompt, which fish then
@@ -194,10 +231,12 @@ function _cmdai_request -a op last_status line alternative
 
     set -l last_command
     test -n "$line"; or set last_command "$_cmdai_command"
-    set -l values "$PWD" "$PATH" "$last_command" "$CMDAI_ENVIRONMENT" "$CMDAI_SAFETY_LEVEL" "$line"
+    _cmdai_find_fate $op
+    set -l values "$PWD" "$PATH" "$last_command" "$CMDAI_ENVIRONMENT" "$CMDAI_SAFETY_LEVEL" "$line" $_cmdai_told
     if string match -qr '[\x1e\x1f]' -- $values
         set -l IFS
-        for number in 1 2 3 4 5 6
+        for number in 1 2 3 4 5 6 7 8
+            set -q values[$number]; or break
             set -l clean (string replace -ra '[\x1e\x1f]' ' ' -- "$values[$number]")
             set values[$number] "$clean"
         end
@@ -207,6 +246,8 @@ function _cmdai_request -a op last_status line alternative
     set record "$record"\x1f"last_status=$last_status"\x1f"last_command=$values[3]"
     set record "$record"\x1f"alternative=$alternative"\x1f"environment=$values[4]"
     set record "$record"\x1f"safety_level=$values[5]"\x1fpatience=5\x1f"tty=$_cmdai_tty"
+    set -q values[7]; and set record "$record"\x1f"$values[7]"\x1f"$values[8]"\x1f"$values[9]"
+    set -q fish_private_mode; and set record "$record"\x1f"private=1"
     set record "$record"\x1f"line=$values[6]"\x1e
 
     # before the daemon is asked: what is typed while a slow prompt is made must be counted by it

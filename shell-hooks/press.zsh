@@ -19,6 +19,7 @@ typeset -g _cmdai_awaited=                         # what the reply begins with
 # What the next press compares the line with.
 typeset -g _cmdai_own= _cmdai_last= _cmdai_armed_line=
 typeset -gi _cmdai_own_cursor=0 _cmdai_alternative=0 _cmdai_armed_alternative=0
+typeset -g _cmdai_offered=                         # the suggestion whose fate preexec and precmd watch
 
 # The key. Everything but the text compare is the daemon's to decide.
 _cmdai_key() {
@@ -30,7 +31,8 @@ _cmdai_key() {
   [[ -z $_cmdai_fd ]] || _cmdai_hang_up # the person typed since: a new line, a new request
   if [[ -n $_cmdai_armed && $BUFFER == "$_cmdai_armed_line" ]]; then
     _cmdai_show $_cmdai_armed
-    _cmdai_last=$BUFFER _cmdai_armed= _cmdai_alternative=$_cmdai_armed_alternative
+    _cmdai_follow
+    _cmdai_armed= _cmdai_alternative=$_cmdai_armed_alternative
     _cmdai_say $_cmdai_message
   elif [[ -n $BUFFER && $BUFFER == "$_cmdai_last" ]]; then
     _cmdai_ask next $(( _cmdai_alternative + 1 )) $last_status
@@ -52,19 +54,33 @@ _cmdai_explain() {
   return 0
 }
 
+_cmdai_follow() { # the line is our suggestion
+  _cmdai_last=$BUFFER _cmdai_offered=$BUFFER _cmdai_fate=1 _cmdai_ran= _cmdai_ran_status=-1
+}
+
+# What the record tells of the suggestion before: nothing while it still stands on the line.
+_cmdai_find_fate() { # op -> told
+  (( _cmdai_fate != 1 )) || [[ $1 == suggest ]] || return 0
+  (( ! _cmdai_fate || $#_cmdai_offered + $#_cmdai_ran > 2000 )) ||
+    told=("offered=$_cmdai_offered" "ran=$_cmdai_ran" "ran_status=$_cmdai_ran_status")
+  _cmdai_fate=0
+}
+
 _cmdai_ask() { # op alternative last_status
   local line=$BUFFER command=
+  local -a told
   [[ $1 == next ]] && line=$_cmdai_own
   [[ -z $line ]] && command=$_cmdai_command
   _cmdai_op=$1 _cmdai_wanted=$2 _cmdai_restarts=0
   _cmdai_before=$BUFFER _cmdai_cursor=$CURSOR _cmdai_shown=$BUFFER
   _cmdai_offer= _cmdai_arm= _cmdai_armed= _cmdai_message=
+  _cmdai_find_fate $1
   POSTDISPLAY=  # another plugin's guess at the old line would stand behind the new one
   local -a fields=(
     v=1 "op=$1" shell=zsh "shell_version=$ZSH_VERSION"
     "cursor=$CURSOR" "cwd=$PWD" "path=$PATH" "width=$(( COLUMNS - $#_cmdai_prefix ))"
     "last_status=$3" "last_command=$command" "alternative=$2"
-    "turn=$(( ++_cmdai_turn ))" "pipes=$_cmdai_pipes"
+    "turn=$(( ++_cmdai_turn ))" "pipes=$_cmdai_pipes" "${(@)told}"
     "environment=${CMDAI_ENVIRONMENT-}" "safety_level=${CMDAI_SAFETY_LEVEL-}" "line=$line"
   )
   _cmdai_record=${(pj:\x1f:)fields//[$'\x1e\x1f']/ }$'\x1e'
@@ -244,13 +260,14 @@ _cmdai_receive() {
 _cmdai_done() {
   _cmdai_hang_up
   if [[ $_cmdai_op == restore ]]; then
-    BUFFER=$_cmdai_own CURSOR=$_cmdai_own_cursor _cmdai_last=
+    BUFFER=$_cmdai_own CURSOR=$_cmdai_own_cursor _cmdai_last= _cmdai_fate=0
   elif [[ -n $_cmdai_arm ]]; then
     _cmdai_put_back
     _cmdai_armed=$_cmdai_arm _cmdai_armed_line=$BUFFER _cmdai_armed_alternative=$_cmdai_wanted
   elif [[ -n $_cmdai_offer ]]; then
     _cmdai_show $_cmdai_offer
-    _cmdai_last=$BUFFER _cmdai_alternative=$_cmdai_wanted
+    _cmdai_follow
+    _cmdai_alternative=$_cmdai_wanted
   else
     _cmdai_put_back
   fi

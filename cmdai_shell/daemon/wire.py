@@ -114,6 +114,7 @@ def decode(record: bytes) -> Record:
         offered=_printable(fields.get("offered", "")),
         ran=_printable(fields.get("ran", "")),
         ran_status=_number(fields.get("ran_status"), -1),
+        private=_number(fields.get("private"), 0) > 0,
     )
     return Record(
         request=request,

@@ -70,7 +70,8 @@ class Memory:
         """After it was, by a ``Suggestion`` or otherwise: what was offered. Of words with a blank
         before them nothing is kept, as a shell does with commands; and nothing of those who cannot
         tell what became of it."""
-        if isinstance(final, Suggestion) and final.action in _OFFERS and request.shell_version:
+        keeps = request.shell_version and not request.private
+        if keeps and isinstance(final, Suggestion) and final.action in _OFFERS:
             self._note(request, final)
         if self._unsaved:
             self._saving.set()

@@ -24,13 +24,26 @@ _ALIKE = 0.5
 
 def judged(suggested: str, ran: str) -> Outcome:
     """``ran`` is what the line was when it was run, empty if it was not."""
-    if suggested.split() == ran.split():
+    if _is_same(suggested, ran):
         return "accepted"
     one, other = _TOKEN.findall(suggested), _TOKEN.findall(ran)
     if not one or not other:
         return "rejected"
     alike = _program(one) == _program(other) or _overlap(one, other) >= _ALIKE
     return "edited" if alike and _is_one_thing(one, other) else "rejected"
+
+
+def _is_same(suggested: str, ran: str) -> bool:
+    """White space does not count. Of several lines bash's history makes one, with semicolons, or
+    knows just the first, where that is a command by itself."""
+    if suggested.split() == ran.split():
+        return True
+    lines = suggested.strip().split("\n")
+    known = ran.replace(";", " ").split()
+    return len(lines) > 1 and known in (
+        suggested.replace(";", " ").split(),
+        lines[0].replace(";", " ").split(),
+    )
 
 
 def _is_one_thing(one: list[str], other: list[str]) -> bool:

@@ -47,13 +47,14 @@ class TestRequest:
                 op="next", shell="fish", shell_version="3.6", cursor="2", cwd="/tmp/ü", path="/bin",
                 width="120", last_status="127", last_command="gti", alternative="2",
                 environment="home", safety_level="strict", offered="ls", ran="ls -l",
-                ran_status="1", line="list files",
+                ran_status="1", private="1", line="list files",
             )
         )  # fmt: skip
         assert found == SuggestRequest(
             op="next", shell="fish", shell_version="3.6", cursor=2, cwd="/tmp/ü", path="/bin",
             width=120, last_status=127, last_command="gti", alternative=2, environment="home",
-            safety_level="strict", offered="ls", ran="ls -l", ran_status=1, line="list files",
+            safety_level="strict", offered="ls", ran="ls -l", ran_status=1, private=True,
+            line="list files",
         )  # fmt: skip
 
     def test_only_version_and_operation_are_needed(self) -> None:

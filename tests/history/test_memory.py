@@ -131,6 +131,7 @@ async def test_it_counts_at_once(memory: Memory) -> None:
         (replace(WORDS, line=""), "insert"),
         (replace(WORDS, line="x" * 5000), "insert"),
         (replace(WORDS, shell_version=""), "insert"),
+        (replace(WORDS, private=True), "insert"),
         (WORDS, "refuse"),
         (WORDS, "restore"),
     ],

@@ -23,6 +23,10 @@ COMMANDS = st.sampled_from(
     [
         ("ls -la", "ls -la", "accepted"),
         ("ls -la", " ls  -la ", "accepted"),
+        ("for f in *; do\n  echo $f\ndone", "for f in *; do   echo $f; done", "accepted"),
+        ("cd /srv\nls", "cd /srv", "accepted"),
+        ("cd /srv\nls", "make", "rejected"),
+        ("cd /srv; ls", "cd /srv", "edited"),
         ("ls -la", "ls", "edited"),
         ("ls -la", "ls -la | wc -l", "edited"),
         ("du -sh *", "du -h --max-depth=1", "edited"),
