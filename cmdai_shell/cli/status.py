@@ -25,6 +25,7 @@ _FIELDS = {
     "last_status": "its exit status",
     "listing": "what the files in the folder are called",
     "recipes": "similar recipes",
+    "history": "earlier words of yours and their commands",
 }
 _MACHINE = {
     "system": "the system's name",

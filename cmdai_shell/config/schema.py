@@ -56,6 +56,10 @@ class Suggest(Table, frozen=True):
         bool,
         Meta(description="tell a large model what the files in the current folder are called"),
     ] = False
+    share_history: Annotated[
+        bool,
+        Meta(description="tell servers, too, what you made of suggestions for such words before"),
+    ] = False
     recipes: Annotated[
         int,
         Meta(ge=0, le=8, description="recipes near the request that the model is shown (large: 8)"),

@@ -23,6 +23,7 @@ from cmdai_shell.history.store import Store as HistoryStore
 from cmdai_shell.manual.keeper import Keeper
 from cmdai_shell.routing import Router
 from cmdai_shell.suggest import Suggester
+from cmdai_shell.suggest.prompt import without_own
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         Abilities,
         Backend,
         Clock,
+        History,
         Notice,
         Prompt,
         Recipes,
@@ -76,10 +78,12 @@ sent: ContextVar[Sent] = ContextVar("sent")
 
 
 class _Noted:
-    """``core.Backend`` of which is noted what it is asked, whether or not it ever answers."""
+    """``core.Backend`` of which is noted what it is asked, whether or not it ever answers. It is
+    told what the person did before only if ``knows_person``."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, *, knows_person: bool) -> None:
         self._backend = backend
+        self._knows_person = knows_person
         self.name = backend.name
         self.title = backend.title
 
@@ -92,6 +96,8 @@ class _Noted:
         return self._backend.abilities
 
     async def stream(self, prompt: Prompt, timeout: float) -> AsyncGenerator[str | Notice, None]:
+        if not self._knows_person:
+            prompt = without_own(prompt)
         asked = sent.get(Sent()).asked
         asked.append((self.title, prompt))
         stream = cast("AsyncGenerator[str | Notice, None]", self._backend.stream(prompt, timeout))
@@ -105,6 +111,29 @@ class _Noted:
 
     async def aclose(self) -> None:
         await self._backend.aclose()
+
+
+class _Forgiving:
+    """``core.History`` that fails no press."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+
+    def own(self, words: str, shell: Shell) -> str:
+        try:
+            return self._history.own(words, shell)
+        except Exception:
+            log.exception("history failed")
+            return ""
+
+    def near(
+        self, words: str, shell: Shell, most: int, fits: Callable[[str], bool]
+    ) -> tuple[tuple[str, str], ...]:
+        try:
+            return self._history.near(words, shell, most, fits)
+        except Exception:
+            log.exception("history failed")
+            return ()
 
 
 class Chain:
@@ -125,7 +154,11 @@ class Chain:
         kept = former.engine if former and alike else None
         self.engine: EmbeddedBackend | None = None if backends else kept or _engine(config, clock)
         self._backends = tuple(backends or filter(None, [self.engine]))
-        router = Router([_Noted(backend) for backend in self._backends], clock=clock)
+        members = [
+            _Noted(one, knows_person=one is self.engine or config.suggest.share_history)
+            for one in self._backends
+        ]
+        router = Router(members, clock=clock)
         self.manual: Keeper | None = None
         if config.manual.enabled:
             self.manual = (former and former.manual) or Keeper(paths.cache_dir())
@@ -137,6 +170,7 @@ class Chain:
             clock=clock,
             recipes=recipes or _recipes(config),
             manual=self.manual.index if self.manual else None,
+            history=_Forgiving(self.history) if self.history else None,
         )
         self._users = 0
         self._retired = asyncio.Event()

@@ -42,20 +42,25 @@ def build(
     *,
     most: int,
     recipes: Iterable[tuple[str, str]] = (),
+    own: Iterable[tuple[str, str]] = (),
     names: Collection[str] = (),
 ) -> Prompt:
     """The rich form of ``plain``, which has the person's words, and the folder if it is shared.
 
-    ``most``: candidates that can be offered; ``names``: of the files in the folder, if they are
-    shared. All that is told is in ``fields``.
+    ``most``: candidates that can be offered; ``own``: the person's earlier words and commands,
+    ``names``: of the files in the folder, both only if they are shared. All that is told is in
+    ``fields``.
     """
     n = max(1, min(most, MOST_CANDIDATES))
     version = _version(version)
     similar = [(words, command) for words, command in recipes if "\n" not in command]
+    before = [(words, command) for words, command in own if "\n" not in command]
     listing = _listing(names)
     notes = [f"here: {listing}"] if listing else []
     notes += [f"similar: {words} => {command}" for words, command in similar]
+    notes += [f"the same person before: {words} => {command}" for words, command in before]
     told = {"shell_version": version, "tools": facts.tools, "listing": listing, "recipes": similar}
+    told["history"] = before
     return replace(
         plain,
         system=_system(shell, version, facts, n),

@@ -70,6 +70,24 @@ def build(
     return replace(prefix(request.shell, facts), user=user, fields=tuple(fields)), secrets
 
 
+def with_near(prompt: Prompt, near: tuple[tuple[str, str], ...], *, own: int) -> Prompt:
+    """With these examples, of which the last ``own`` are the person's own."""
+    fields = (*prompt.fields, "history") if own else prompt.fields
+    return replace(prompt, near=near, own=own, fields=fields)
+
+
+def without_own(prompt: Prompt) -> Prompt:
+    """The same, without what the person did before: for who may not be told."""
+    if not prompt.own:
+        return prompt
+    return replace(
+        prompt,
+        near=prompt.near[: -prompt.own],
+        own=0,
+        fields=tuple(name for name in prompt.fields if name != "history"),
+    )
+
+
 def room(context_tokens: int) -> int:
     """Bytes of the person's words that are sure to fit the model's context."""
     return max(200, int((context_tokens - _TAKEN) * _BYTES_PER_TOKEN))

@@ -24,6 +24,7 @@ from cmdai_shell.suggest.extract import (
     clean,
     spoken_lines,
 )
+from cmdai_shell.suggest.history import YOUR_HISTORY, Recollection
 from cmdai_shell.suggest.mend import OWN_RULES, mend
 from cmdai_shell.suggest.offers import Judge, Offer, Series, own_text
 from cmdai_shell.suggest.sampling import OTHER_WORDS, Ask, Sampler, Step
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         Abilities,
         Clock,
         Completer,
+        History,
         Look,
         Manual,
         Prompt,
@@ -60,6 +62,8 @@ _MEND_S = 0.5
 """Seconds our own rules get: they read folders, which takes milliseconds unless a disk hangs."""
 
 
+_WITHOUT_MODEL = (OWN_RULES, YOUR_HISTORY)
+
 _NO_FAILURES = (0, 130, 146, 148)
 """Exit statuses of a command that did not fail: the person ended it, or the line, by Ctrl-C (128
 and SIGINT), or stopped it by Ctrl-Z (SIGTSTP of Linux and of macOS)."""
@@ -78,8 +82,10 @@ class Suggester:
         clock: Clock,
         recipes: Recipes | None = None,
         manual: Manual | None = None,
+        history: History | None = None,
     ) -> None:
         self._recipes = recipes
+        self._history = Recollection(history, look)
         self._manual = manual
         self._look = look
         self._config = config
@@ -128,7 +134,7 @@ class Suggester:
 
     async def _first(self, request: SuggestRequest, start: float) -> AsyncGenerator[Update, None]:
         ask = await self._ask(request, start)
-        series = Series(await self._mended(ask))
+        series = Series(await self._mended(ask) or self._recalled(ask))
         if series.offers:
             pass  # and nobody need be asked
         elif cached := self._answers.get(ask.key):
@@ -157,6 +163,15 @@ class Suggester:
             self._judge.offer(command, request, (), Completion(text=command, backend=OWN_RULES))
             for command in found or ()
         ]
+
+    def _recalled(self, ask: Ask) -> list[Offer]:
+        """What the person made of these words before. It ran and did not fail: the checks, which
+        do not know their aliases and functions, have nothing to say of it; safety has."""
+        command = restore(self._history.own(ask.request), ask.secrets)
+        if not command:
+            return []
+        answer = Completion(text=command, backend=YOUR_HISTORY)
+        return [replace(self._judge.offer(command, ask.request, (), answer), findings=())]
 
     async def _next(self, request: SuggestRequest, start: float) -> AsyncGenerator[Update, None]:
         """The alternative that was asked for; after the last, the person's own text."""
@@ -255,7 +270,7 @@ class Suggester:
         ask = self._in_all_forms(ask)
         if series.offers:
             yield Notice(text="looking for another")
-        is_first = all(offer.answer.backend == OWN_RULES for offer in series.offers)
+        is_first = all(offer.answer.backend in _WITHOUT_MODEL for offer in series.offers)
         for _ in range(_TRIES if series.offers else 1):
             seed, series.seed = series.seed, series.seed + 1
             if is_first and not seed:
@@ -308,6 +323,8 @@ class Suggester:
         request, plain, settings = ask.request, ask.prompt, self._config.suggest
         if plain.rich:
             return ask
+        own = self._history.near(request)
+        shared = own if settings.share_history else ()
 
         def rich(abilities: Abilities) -> Prompt:
             return large.build(
@@ -318,14 +335,16 @@ class Suggester:
                 abilities,
                 most=settings.max_alternatives + 1,
                 recipes=self._near(request, large.MOST_RECIPES if settings.recipes else 0),
+                own=shared,
                 names=ask.names,
             )
 
-        near = self._near(request, settings.recipes)
-        return replace(ask, prompt=replace(plain, near=near, rich=rich))
+        near = (*self._near(request, settings.recipes - len(own)), *own)
+        prompt = prompts.with_near(plain, near, own=len(own))
+        return replace(ask, prompt=replace(prompt, rich=rich))
 
     def _near(self, request: SuggestRequest, most: int) -> tuple[tuple[str, str], ...]:
-        if self._recipes is None or not request.line or not most:
+        if self._recipes is None or not request.line or most < 1:
             return ()
         return self._recipes.near(
             request.line,

@@ -25,6 +25,7 @@ OTHER: dict[str, tuple[str, object]] = {
     "suggest.max_alternatives": ("1", 1),
     "suggest.share_cwd": ("true", True),
     "suggest.share_listing": ("true", True),
+    "suggest.share_history": ("true", True),
     "suggest.recipes": ("0", 0),
     "embedded.engine": ('"llama-server"', "llama-server"),
     "embedded.model": ('"qwen2.5-coder-0.5b"', "qwen2.5-coder-0.5b"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -11,14 +12,16 @@ import pytest
 from cmdai_shell.config import loading, paths
 from cmdai_shell.config.edit import set_value
 from cmdai_shell.core import Suggestion, SuggestRequest
+from cmdai_shell.daemon import compose
+from cmdai_shell.daemon.desk import Desk
 from cmdai_shell.history.store import Store
 from tests.daemon.conftest import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from cmdai_shell.daemon.desk import Desk
     from cmdai_shell.history.entry import Entry
+    from tests.fakes.scripted_backend import ScriptedBackend
 
 SECRET = "hunter2-hunter2"
 
@@ -76,6 +79,47 @@ async def test_a_press_that_was_cancelled_offers_nothing(desk: Desk) -> None:
     assert kept() == []
 
 
+async def test_what_was_accepted_is_the_next_suggestion(
+    desk: Desk, backend: ScriptedBackend
+) -> None:
+    async with alive(desk):
+        command = await press(desk, "list files")
+        edited = f"{command} /tmp"
+        await press(desk, "what else", offered=command, ran=edited, ran_status=0)
+        asked = len(backend.prompts)
+        assert await press(desk, "List files") == edited
+        assert len(backend.prompts) == asked
+        last = desk.status()["last_request"]
+        assert (last["backend"], last["sent"]["to"]) == ("your history", "")
+
+
+@pytest.mark.parametrize("share", [False, True])
+async def test_a_server_is_told_of_it_only_if_it_may_be(
+    desk: Desk, backend: ScriptedBackend, *, share: bool
+) -> None:
+    set_value(loading.config_file(), "suggest.share_history", share)
+    async with alive(desk):
+        command = await press(desk, "list old files")
+        await press(desk, "what else", offered=command, ran=f"{command} mine", ran_status=0)
+        await press(desk, "list my files old enough")
+        told = ("list old files", f"{command} mine") in backend.prompts[-1].near
+        fields = desk.status()["last_request"]["sent"]["fields"]
+    assert (told, "history" in fields) == (share, share)
+    assert "mine" not in str(backend.prompts) or share
+
+
+async def test_the_model_on_this_machine_is_told(
+    backend: ScriptedBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compose, "_engine", lambda *_: backend)
+    desk = Desk(lambda former: compose.compose(time.monotonic, None, former), clock=time.monotonic)
+    desk.reload()
+    command = await press(desk, "list old files")
+    await press(desk, "what else", offered=command, ran=f"{command} mine", ran_status=0)
+    await press(desk, "list my files old enough")
+    assert ("list old files", f"{command} mine") in backend.prompts[-1].near
+
+
 async def test_switched_off(desk: Desk) -> None:
     set_value(loading.config_file(), "history.enabled", False)
     async with alive(desk):
@@ -107,6 +151,15 @@ async def test_a_history_that_fails_fails_no_press(
     monkeypatch.setattr("cmdai_shell.history.memory.private", None)
     async with alive(desk):
         assert await press(desk, "list files", offered="ls") == "ls -la"
+    assert "history failed" in caplog.text
+
+
+async def test_one_that_cannot_be_searched_fails_no_press(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("cmdai_shell.history.nearest.private", None)
+    async with alive(desk):
+        assert await press(desk, "list files") == "ls -la"
     assert "history failed" in caplog.text
 
 

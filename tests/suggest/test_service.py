@@ -29,7 +29,14 @@ class Desk:
     """A suggester with its scripted model; ``settings`` are sections of the configuration."""
 
     def __init__(
-        self, script=None, look=None, clock=time.monotonic, recipes=None, manual=None, **settings
+        self,
+        script=None,
+        look=None,
+        clock=time.monotonic,
+        recipes=None,
+        manual=None,
+        history=None,
+        **settings,
     ):
         self.backend = ScriptedBackend(script)
         self.suggester = Suggester(
@@ -39,6 +46,7 @@ class Desk:
             clock=clock,
             recipes=recipes,
             manual=manual,
+            history=history,
         )
 
     async def press(self, line="", op="suggest", **fields):
