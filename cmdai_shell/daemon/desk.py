@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from cmdai_shell import __version__
 from cmdai_shell.config import paths
-from cmdai_shell.config.loading import config_file
+from cmdai_shell.config.environment_files import FOLDER
+from cmdai_shell.config.loading import config_file, sources
 from cmdai_shell.core import Explanation, Hint, Suggestion, SuggestRequest, Update
 from cmdai_shell.daemon.compose import Chain, Sent, sent
 from cmdai_shell.errors import CmdaiError
@@ -46,7 +47,10 @@ class Desk:
         self._started_at = time.time()
         self._chain: Chain | None = None
         self._file = config_file()
-        self._read: Stamp | None = None
+        self._files: tuple[Path, ...] = ()
+        """What the chain's configuration was read from, and"""
+        self._read: tuple[Stamp | None, ...] = ()
+        """when each had last changed then."""
         self._begun: asyncio.Queue[Chain] = asyncio.Queue()
         """Chains whose background life ``live`` has yet to start."""
         self._hurried = asyncio.Event()
@@ -94,11 +98,11 @@ class Desk:
                 self._record(request, note, final, self._clock() - began)
 
     def chain(self) -> Chain:
-        """The chain in force; another one when the configuration's file has changed.
+        """The chain in force; another one when a file of the configuration has changed.
 
         Raises ConfigError for a wrong configuration.
         """
-        if self._chain is None or self._read != _stamp(self._file):
+        if self._chain is None or self._read != _stamps(self._files):
             self.reload()
         return cast("Chain", self._chain)
 
@@ -123,9 +127,11 @@ class Desk:
 
     def reload(self) -> None:
         """Read the configuration again. Raises ConfigError, and then changes nothing."""
-        stamp, former = _stamp(self._file), self._chain
+        # The folder's own time changes with what is put in or taken out.
+        files = (*sources(self._file), self._file.parent / FOLDER)
+        stamps, former = _stamps(files), self._chain
         self._chain = chain = self._compose(former)
-        self._read = stamp
+        self._files, self._read = files, stamps
         self._hurried.clear()
         self._begun.put_nowait(chain)
         logging.getLogger().setLevel(chain.config.log_level.upper())
@@ -202,8 +208,12 @@ class Desk:
         log.info("request", extra={"fields": self._last})
 
 
+def _stamps(files: tuple[Path, ...]) -> tuple[Stamp | None, ...]:
+    return tuple(map(_stamp, files))
+
+
 def _stamp(file: Path) -> Stamp | None:
-    """What a change of the configuration's file changes; None while there is no file."""
+    """What a change of a file changes; None while there is no file."""
     with suppress(OSError):
         found = file.stat()
         return found.st_mtime_ns, found.st_size, found.st_ino

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cmdai_shell.config import Config
+from cmdai_shell.config import Config, load
 from cmdai_shell.config.schema import Suggest
 from cmdai_shell.core import Notice, Partial, Prompt, Suggestion, SuggestRequest
 from cmdai_shell.daemon import compose
 from cmdai_shell.daemon.compose import Chain
 from cmdai_shell.daemon.desk import Desk
-from cmdai_shell.errors import BackendUnavailable, CmdaiError, ModelUnavailable
+from cmdai_shell.errors import BackendUnavailable, CmdaiError, ConfigError, ModelUnavailable
 from tests.daemon.conftest import until
 from tests.fakes.scripted_backend import Script, ScriptedBackend
 
@@ -301,6 +301,48 @@ class TestAnEditByHand:
             assert not engines[1].closed
             life.cancel()
         assert engines[1].closed
+
+
+class TestAnEditOfAnEnvironment:
+    """So are environments/*.toml and what is imported."""
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        (tmp_path / "config" / "environments").mkdir(parents=True)
+        return tmp_path / "config"
+
+    @pytest.fixture
+    def desk(self) -> Desk:
+        class Reading(Chain):
+            def __init__(self) -> None:
+                self.config = load()
+
+            def retire(self, successor: Chain) -> None: ...
+
+        return Desk(lambda _: Reading(), clock=time.monotonic)
+
+    def priorities(self, desk: Desk) -> dict[str, int]:
+        return {name: e.priority for name, e in desk.chain().config.environments.items()}
+
+    def test_counts_from_the_next_press(self, desk: Desk, folder: Path) -> None:
+        address = "endpoints = ['http://a']\n"
+        assert self.priorities(desk) == {}
+        (folder / "environments" / "lab.toml").write_text(address)
+        assert self.priorities(desk) == {"lab": 0}
+        (folder / "environments" / "lab.toml").write_text(f"import = '../base.toml'\n{address}")
+        with pytest.raises(ConfigError, match="does not exist"):
+            desk.chain()
+        (folder / "base.toml").write_text("priority = 3")
+        assert self.priorities(desk) == {"lab": 3}
+        (folder / "base.toml").write_text("priority = 40")
+        assert self.priorities(desk) == {"lab": 40}
+        (folder / "environments" / "lab.toml").unlink()
+        assert self.priorities(desk) == {}
+
+    def test_nothing_is_read_again_while_nothing_changes(self, desk: Desk, folder: Path) -> None:
+        (folder / "environments" / "lab.toml").write_text("endpoints = ['http://a']\n")
+        chain = desk.chain()
+        assert desk.chain() is chain
 
 
 async def test_an_error_of_our_own_is_an_answer_without_its_words(
