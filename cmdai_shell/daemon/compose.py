@@ -21,7 +21,7 @@ from cmdai_shell.errors import CmdaiError, ModelUnavailable
 from cmdai_shell.history.memory import Memory
 from cmdai_shell.history.store import Store as HistoryStore
 from cmdai_shell.manual.keeper import Keeper
-from cmdai_shell.routing import Router
+from cmdai_shell.routing import Pool, Router
 from cmdai_shell.suggest import Suggester
 from cmdai_shell.suggest.prompt import without_own
 
@@ -34,10 +34,15 @@ if TYPE_CHECKING:
         Abilities,
         Backend,
         Clock,
+        Endpoint,
+        Handshake,
         History,
+        Load,
         Notice,
+        Probe,
         Prompt,
         Recipes,
+        Server,
         SuggestRequest,
     )
 
@@ -98,19 +103,47 @@ class _Noted:
     async def stream(self, prompt: Prompt, timeout: float) -> AsyncGenerator[str | Notice, None]:
         if not self._knows_person:
             prompt = without_own(prompt)
-        asked = sent.get(Sent()).asked
-        asked.append((self.title, prompt))
+        asked, entry = sent.get(Sent()).asked, (self.title, prompt)
+        asked.append(entry)
         stream = cast("AsyncGenerator[str | Notice, None]", self._backend.stream(prompt, timeout))
         try:
             async with aclosing(stream):
                 async for piece in stream:
                     yield piece
         except ModelUnavailable:
-            asked.pop()  # there was nobody to ask
+            asked.remove(entry)  # there was nobody to ask
             raise
 
     async def aclose(self) -> None:
         await self._backend.aclose()
+
+
+class _NotedServer(_Noted):
+    """The same of a ``core.Server``."""
+
+    def __init__(self, server: Server, *, knows_person: bool) -> None:
+        super().__init__(server, knows_person=knows_person)
+        self._server = server
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return self._server.endpoint
+
+    @property
+    def is_warm(self) -> bool:
+        return self._server.is_warm
+
+    async def identify(self, timeout: float) -> Probe:
+        return await self._server.identify(timeout)
+
+    async def handshake(self, timeout: float) -> Handshake:
+        return await self._server.handshake(timeout)
+
+    async def load(self, timeout: float) -> Load:
+        return await self._server.load(timeout)
+
+    async def warm(self, timeout: float) -> None:
+        await self._server.warm(timeout)
 
 
 class _Forgiving:
@@ -146,19 +179,23 @@ class Chain:
         backends: Sequence[Backend] | None = None,
         former: Chain | None = None,
         recipes: Recipes | None = None,
+        remote: Sequence[Server] | None = None,
     ) -> None:
         """``former`` leaves us its engine, with the loaded model, if both are set up alike, and
-        the manual. ``recipes`` are others than this version's."""
+        the manual. ``recipes`` are others than this version's; ``backends`` (one, in the model's
+        place) and ``remote`` others than the configured ones."""
         self.config = config
         alike = former is not None and former.config.embedded == config.embedded
         kept = former.engine if former and alike else None
         self.engine: EmbeddedBackend | None = None if backends else kept or _engine(config, clock)
-        self._backends = tuple(backends or filter(None, [self.engine]))
-        members = [
-            _Noted(one, knows_person=one is self.engine or config.suggest.share_history)
-            for one in self._backends
-        ]
-        router = Router(members, clock=clock)
+        own = backends[0] if backends else self.engine
+        if remote is None:
+            remote = () if backends else servers(config)
+        self._backends: tuple[Backend, ...] = (*remote, *filter(None, [own]))
+        share = config.suggest.share_history
+        self.pool = Pool([_NotedServer(server, knows_person=share) for server in remote])
+        noted = _Noted(own, knows_person=own is self.engine or share) if own else None
+        router = Router(self.pool, noted, clock=clock)
         self.manual: Keeper | None = None
         if config.manual.enabled:
             self.manual = (former and former.manual) or Keeper(paths.cache_dir())
@@ -296,6 +333,11 @@ def compose(
 ) -> Chain:
     """Read the configuration and build. Raises ConfigError."""
     return Chain(load_config(), clock, backends() if backends else None, former)
+
+
+def servers(config: Config) -> Sequence[Server]:
+    """Those of the active environment."""
+    return ()
 
 
 def _recipes(config: Config) -> Recipes | None:

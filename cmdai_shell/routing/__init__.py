@@ -1,5 +1,8 @@
-"""Which backend answers: members in order, one deadline, failover."""
+"""Which backend answers: members in order, one deadline, hedging, failover. See docs/routing.md."""
 
+from cmdai_shell.routing.decision import Decision, Tried
+from cmdai_shell.routing.pool import Pool, Standing
+from cmdai_shell.routing.race import Rules
 from cmdai_shell.routing.router import Router
 
-__all__ = ["Router"]
+__all__ = ["Decision", "Pool", "Router", "Rules", "Standing", "Tried"]

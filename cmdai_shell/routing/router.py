@@ -1,31 +1,67 @@
-"""The failover loop: ask the members in order until one answers, within one deadline."""
+"""Ask the members, best first, until one has answered, within one deadline."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import aclosing
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from cmdai_shell.core import Completion, Notice
-from cmdai_shell.errors import BackendError, ModelUnavailable, NoBackendAvailable
-from cmdai_shell.text import timeless
+from cmdai_shell.errors import BackendUnavailable, CmdaiError
+from cmdai_shell.routing import budget
+from cmdai_shell.routing.decision import Decision
+from cmdai_shell.routing.policies import POLICIES, Turn, score
+from cmdai_shell.routing.race import Race, Rules
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
     from cmdai_shell.core import Abilities, Backend, Clock, Prompt
+    from cmdai_shell.routing.attempt import Attempt
+    from cmdai_shell.routing.pool import Pool
+
+log = logging.getLogger(__name__)
 
 _CHARACTERS_PER_TOKEN = 64
 """A server that sends more text than this for each token it was allowed is cut off."""
 
+_End: TypeAlias = "CmdaiError | None"
+_Event: TypeAlias = "tuple[Attempt, str | Notice | _End]"
+
 
 class Router:
-    """``core.Completer`` over ``members``, best first; the embedded model, if any, comes last."""
+    """``core.Completer`` over the members of ``pool`` and the embedded model, if there is one.
 
-    def __init__(self, members: Sequence[Backend], *, clock: Clock) -> None:
-        self._members = tuple(members)
+    ``freshen`` is awaited before the members are put in order: it asks those whose load is not
+    known how busy they are, and takes milliseconds. Where nobody else does (``trials``), a request
+    is what tries a member whose breaker is due.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        embedded: Backend | None = None,
+        *,
+        clock: Clock,
+        strategy: str = "adaptive",
+        rules: Rules | None = None,
+        hedge_percent: float = 5,
+        freshen: Callable[[], Awaitable[None]] | None = None,
+        trials: bool = False,
+    ) -> None:
+        self._pool = pool
+        self._embedded = embedded
         self._clock = clock
+        self._strategy = strategy
+        self._policy = POLICIES[strategy]
+        self._rules = rules or Rules()
+        self._hedges = budget.hedges(hedge_percent)
+        self._retries = budget.retries()
+        self._freshen = freshen
+        self._trials = trials
+        self._number = 0
 
     async def complete(
         self, prompt: Prompt, timeout: float
@@ -33,79 +69,145 @@ class Router:
         """See ``core.Completer``. If a member dies after its first words, those of the next are
         held back: deltas are only ever one member's, and the Completion at the end is whole."""
         start = self._clock()
-        attempts: list[str] = []
-        hint = ""
-        spoken = False
-        for member in self._members:
-            answer = _Answer(start)
-            abilities = member.abilities
-            asked = _form(prompt, abilities)
+        if self._freshen and len(self._pool):
+            await self._freshen()
+        race, decision = self._started(prompt, start, timeout)
+        events: asyncio.Queue[_Event] = asyncio.Queue()
+        tasks: dict[Attempt, asyncio.Task[None]] = {}
+        is_closed = True
+        async with asyncio.TaskGroup() as group:
             try:
-                async with aclosing(self._read(member, asked, start + timeout, answer)) as pieces:
-                    async for piece in pieces:
-                        if isinstance(piece, Notice) or not spoken:
-                            yield piece
-            except ModelUnavailable as error:
-                if len(self._members) == 1:
-                    raise
-                attempts.append(f"{member.title}: {error.message}")
-                hint = error.hint
-            except BackendError as error:
-                attempts.append(f"{member.title}: {error.message}")
-                hint = error.hint
-            else:
-                yield self._completion(member, abilities, answer, attempts)
-                return
-            spoken = spoken or bool(answer.text)
-            if self._clock() - start >= timeout:
-                break
-        raise NoBackendAvailable(
-            "; ".join(attempts) or "no backend is configured",
-            hint=hint or "cmdai-shell doctor",
-            attempts=tuple(attempts),
+                while not race.is_over(now := self._clock()):
+                    for attempt in race.due(now):
+                        reading = _read(attempt, prompt, race.deadline - now, events)
+                        tasks[attempt] = group.create_task(reading)
+                    event = await _next(events, race.wake_at(now) - now)
+                    for shown in _tell(race, event, self._clock()):
+                        yield shown
+                    for attempt in race.dropped():
+                        tasks[attempt].cancel()
+                is_closed = False
+            except GeneratorExit:
+                pass  # a task group would wrap it; its end is told by is_closed
+            finally:
+                race.close(self._clock(), cancelled=is_closed)
+                self._note(race, decision)
+                for task in tasks.values():
+                    task.cancel()
+        if is_closed:
+            return
+        if race.winner is None:
+            raise race.failure()
+        yield self._completion(race, race.winner)
+
+    def _started(self, prompt: Prompt, start: float, timeout: float) -> tuple[Race, Decision]:
+        now = self._clock()
+        candidates = self._pool.candidates(now, trials=self._trials)
+        is_panic = not candidates
+        members = {member.id: member for member in candidates or self._pool.ailing()}
+        views = [member.view(now) for member in members.values()]
+        turn = Turn(random=self._pool.random, number=self._number, session=prompt.system)
+        order = [members[name] for name in self._policy(views, turn)]
+        self._number += 1
+        self._hedges.earn()
+        self._retries.earn()
+        late = self._pool.hedge_after(order[0]) if order else 0.0
+        barred = [member for member in self._pool if member.is_barred]
+        race = Race(
+            order,
+            self._embedded,
+            start=start,
+            timeout=timeout,
+            rules=self._rules,
+            hedges=self._hedges,
+            retries=self._retries,
+            hedge_after=late,
+            is_panic=is_panic,
+            sentences=[f"{member.server.title}: {member.why}" for member in barred],
+        )
+        scores = {view.id: score(view) for view in views}
+        return race, Decision(
+            at=start,
+            strategy=self._strategy,
+            order=tuple((member.id, scores[member.id]) for member in order),
+            passed_over=tuple((m.id, m.why) for m in self._pool if m.id not in members),
+            is_panic=is_panic and bool(order),
+            hedge_after=late,
         )
 
-    async def _read(
-        self, member: Backend, prompt: Prompt, deadline: float, answer: _Answer
-    ) -> AsyncGenerator[str | Notice, None]:
-        """One member's answer, noted in ``answer`` as it comes. Raises BackendError when it is late
-        or empty."""
-        left = deadline - self._clock()
-        doing = ""
-        most = prompt.max_tokens * _CHARACTERS_PER_TOKEN
-        stream = cast("AsyncGenerator[str | Notice, None]", member.stream(prompt, left))
-        async with aclosing(stream):
-            while len(answer.text) < most:
-                try:
-                    async with asyncio.timeout(deadline - self._clock()):
-                        piece = await anext(stream)
-                except StopAsyncIteration:
-                    break
-                except TimeoutError:
-                    raise _late(left, "" if answer.text else doing) from None
-                if isinstance(piece, str):
-                    answer.add(piece, self._clock())
-                    doing = ""
-                else:
-                    doing = piece.text
-                yield piece
-        if not answer.text.strip():
-            raise BackendError("the answer was empty")
+    def _note(self, race: Race, decision: Decision) -> None:
+        if not len(self._pool):
+            return  # there was nothing to decide
+        now = self._clock()
+        tried = tuple(attempt.account(race.start, now) for attempt in race.attempts)
+        answered = tried[race.attempts.index(race.winner)].id if race.winner else ""
+        self._pool.decisions.append(
+            replace(
+                decision,
+                hedge=race.hedge,
+                tried=tried,
+                answered_by=answered,
+                elapsed=now - race.start,
+            )
+        )
 
-    def _completion(
-        self, member: Backend, abilities: Abilities, answer: _Answer, attempts: list[str]
-    ) -> Completion:
+    def _completion(self, race: Race, winner: Attempt) -> Completion:
         return Completion(
-            text=answer.text,
-            backend=member.name,
-            model=member.model,
-            ttft=answer.ttft,
-            elapsed=self._clock() - answer.start,
-            tokens=answer.deltas,
-            is_fallback=len(self._members) > 1 and member is self._members[-1],
-            attempts=tuple(attempts),
-            abilities=abilities,
+            text=winner.text,
+            backend=winner.backend.name,
+            model=winner.backend.model,
+            ttft=winner.first_at - race.start,
+            elapsed=self._clock() - race.start,
+            tokens=winner.deltas,
+            is_fallback=winner.member is None and len(self._pool) > 0,
+            attempts=tuple(race.sentences),
+            abilities=winner.abilities,
         )
+
+
+async def _read(
+    attempt: Attempt, prompt: Prompt, timeout: float, events: asyncio.Queue[_Event]
+) -> None:
+    """One member's answer, piece by piece, and its end; raises nothing."""
+    end: _End = None
+    try:
+        asked = _form(prompt, attempt.abilities)
+        most = asked.max_tokens * _CHARACTERS_PER_TOKEN
+        backend = attempt.backend
+        stream = cast("AsyncGenerator[str | Notice, None]", backend.stream(asked, timeout))
+        async with aclosing(stream):
+            async for piece in stream:
+                events.put_nowait((attempt, piece))
+                most -= len(piece) if isinstance(piece, str) else 0
+                if most <= 0:
+                    break
+    except CmdaiError as error:
+        end = error
+    except Exception as error:  # another member answers in its place
+        log.exception("a backend failed in a way of its own")
+        end = BackendUnavailable(f"an error of our own ({type(error).__name__})", cause="garbage")
+    events.put_nowait((attempt, end))
+
+
+async def _next(events: asyncio.Queue[_Event], seconds: float) -> _Event | None:
+    """None if nothing comes in time."""
+    if not events.empty():
+        return events.get_nowait()
+    try:
+        async with asyncio.timeout(max(seconds, 0)):
+            return await events.get()
+    except TimeoutError:
+        return None
+
+
+def _tell(race: Race, event: _Event | None, now: float) -> list[str | Notice]:
+    """What comes of it for the person to see."""
+    if event is None:
+        return race.look(now)
+    attempt, said = event
+    if isinstance(said, str | Notice):
+        return race.hear(attempt, said, now)
+    return race.end(attempt, said, now)
 
 
 def _form(prompt: Prompt, abilities: Abilities) -> Prompt:
@@ -113,30 +215,3 @@ def _form(prompt: Prompt, abilities: Abilities) -> Prompt:
     if prompt.rich is None:
         return prompt
     return prompt.rich(abilities) if "large" in abilities else replace(prompt, rich=None)
-
-
-def _late(seconds: float, doing: str) -> BackendError:
-    """``doing``: the member's last notice, if it had not begun to answer."""
-    if doing:
-        return BackendError(f"not ready yet ({timeless(doing)})", hint="press again in a moment")
-    length = f"{seconds:.2g}" if seconds < 10 else f"{seconds:.0f}"
-    return BackendError(
-        f"no answer within {length} s",
-        hint="try again in a moment, or raise suggest.deadline_ms",
-    )
-
-
-class _Answer:
-    """What one member has said so far. A delta is counted as a token, which is near enough."""
-
-    def __init__(self, start: float) -> None:
-        self.start = start
-        self.text = ""
-        self.ttft = 0.0
-        self.deltas = 0
-
-    def add(self, delta: str, now: float) -> None:
-        if not self.deltas:
-            self.ttft = now - self.start
-        self.deltas += 1
-        self.text += delta

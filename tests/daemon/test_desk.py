@@ -15,9 +15,11 @@ from cmdai_shell.core import Notice, Partial, Prompt, Suggestion, SuggestRequest
 from cmdai_shell.daemon import compose
 from cmdai_shell.daemon.compose import Chain
 from cmdai_shell.daemon.desk import Desk
-from cmdai_shell.errors import BackendUnavailable, CmdaiError, ConfigError, ModelUnavailable
+from cmdai_shell.errors import CmdaiError, ConfigError, ModelUnavailable
 from tests.daemon.conftest import until
-from tests.fakes.scripted_backend import Script, ScriptedBackend
+from tests.fakes import scripted_server as does
+from tests.fakes.scripted_backend import ScriptedBackend
+from tests.fakes.scripted_server import ScriptedServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -221,11 +223,10 @@ class TestWhatWasSent:
         assert sent["fields"] == ["last_command"]
 
     async def test_each_member_that_was_asked_and_all_that_it_was_told(self) -> None:
-        script: Script = {"list files": [BackendUnavailable("cut off")]}
-        large = ScriptedBackend(script, name="spark", abilities=frozenset({"large"}))
+        large = ScriptedServer("spark", does.REFUSED, abilities=frozenset({"large"}))
         config = Config(suggest=Suggest(share_listing=True))
         desk = Desk(
-            lambda _: Chain(config, time.monotonic, [large, ScriptedBackend()]),
+            lambda _: Chain(config, time.monotonic, [ScriptedBackend()], remote=[large]),
             clock=time.monotonic,
         )
         sent = await self.sent(desk, "list files", cwd="/usr", shell_version="5.2")

@@ -1,0 +1,133 @@
+"""The members there are, what is known of each, and the last decisions."""
+
+from __future__ import annotations
+
+import random as chance
+from collections import deque
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from cmdai_shell.routing.member import Member
+from cmdai_shell.routing.policies import score
+from cmdai_shell.routing.ttft import KEPT, hedge_after
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from cmdai_shell.core import Load, Server
+    from cmdai_shell.routing.breaker import BreakerState
+    from cmdai_shell.routing.decision import Decision
+    from cmdai_shell.routing.member import MemberState
+
+DECISIONS = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A member as ``status`` shows it."""
+
+    id: str
+    environment: str
+    priority: int
+    kind: str
+    model: str
+    state: MemberState
+    why: str
+    hint: str
+    breaker: BreakerState
+    retry_in: float
+    """Seconds until it is asked to compute again; 0 where its breaker is closed."""
+    score: float
+    """Seconds, as ``adaptive`` reckons."""
+    ttft: float
+    in_flight: int
+    load: Load | None
+    load_age: float
+    is_warm: bool
+
+
+class Pool:
+    """Its order is the one they were added in."""
+
+    def __init__(
+        self,
+        servers: Sequence[Server] = (),
+        *,
+        failures: int = 3,
+        successes: int = 1,
+        random: Callable[[], float] = chance.random,
+    ) -> None:
+        self._failures = failures
+        self._successes = successes
+        self.random = random
+        self._members: dict[str, Member] = {}
+        self.decisions: deque[Decision] = deque(maxlen=DECISIONS)
+        for server in servers:
+            self.add(server)
+
+    def __iter__(self) -> Iterator[Member]:
+        return iter(tuple(self._members.values()))
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def add(self, server: Server) -> Member:
+        """One with the same id is replaced."""
+        member = Member(
+            server, random=self.random, failures=self._failures, successes=self._successes
+        )
+        self._members[member.id] = member
+        return member
+
+    def remove(self, member_id: str) -> Member | None:
+        """Requests that it is answering go on."""
+        return self._members.pop(member_id, None)
+
+    def candidates(self, now: float, *, trials: bool = False) -> list[Member]:
+        """Those that may be asked; with ``trials`` also those whose breaker is due, for want of
+        a keeper that would see to them."""
+        return [
+            member
+            for member in self
+            if member.is_candidate
+            or (trials and member.breaker.is_due(now) and not member.is_barred)
+        ]
+
+    def ailing(self) -> list[Member]:
+        """Those that may be asked when there is no candidate."""
+        return [member for member in self if not member.is_barred]
+
+    def hedge_after(self, member: Member) -> float:
+        """By the last figures of those that could be in its place."""
+        place = member.server.endpoint.priority, member.server.model
+        peers = [m for m in self if (m.server.endpoint.priority, m.server.model) == place]
+        share = max(KEPT // len(peers), 1) if peers else 0
+        figures = (figure for m in peers for figure in islice(reversed(m.ttft.kept), share))
+        return hedge_after(figures)
+
+    def snapshot(self, now: float) -> list[Standing]:
+        return [_standing(member, now) for member in self]
+
+
+def _standing(member: Member, now: float) -> Standing:
+    view = member.view(now)
+    breaker = member.breaker
+    return Standing(
+        id=member.id,
+        environment=member.server.endpoint.environment,
+        priority=view.priority,
+        kind=member.kind,
+        model=member.server.model,
+        state=member.state,
+        why=member.why,
+        hint=member.hint,
+        breaker=breaker.state,
+        retry_in=max(breaker.retry_at - now, 0.0) if breaker.state != "closed" else 0.0,
+        score=score(view),
+        ttft=member.ttft.expected,
+        in_flight=member.in_flight,
+        load=member.load,
+        load_age=now - member.load_at,
+        is_warm=member.server.is_warm,
+    )

@@ -1,0 +1,369 @@
+"""One request as a state machine: who is asked when, whose words are shown, who has answered.
+
+It sees pieces and the time, and neither waits nor asks: the router does. See docs/routing.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cmdai_shell.core import Notice
+from cmdai_shell.errors import (
+    BackendBusy,
+    BackendDenied,
+    BackendError,
+    BackendRejected,
+    BackendUnavailable,
+    CmdaiError,
+    ModelMissing,
+    ModelUnavailable,
+    NoBackendAvailable,
+)
+from cmdai_shell.routing.attempt import Attempt
+from cmdai_shell.routing.member import LATE_S
+from cmdai_shell.text import timeless
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cmdai_shell.core import Backend
+    from cmdai_shell.routing.budget import Budget
+    from cmdai_shell.routing.decision import Hedge, Why
+    from cmdai_shell.routing.member import Member
+
+STALL_S = 1.0
+"""Between two tokens."""
+BESIDE_S, BESIDE_ALONE_S = 2.0, 1.5
+"""Without a first token for so long the embedded model starts too; sooner where nobody else can."""
+BESIDE_SLOW_S = 3.0
+"""With one, but without an end."""
+REMOTE_SHARE, BESIDE_SHARE, BESIDE_SLOW_SHARE = 0.9, 0.4, 0.6
+"""Of a short deadline, in place of the seconds that are for one of 5 s."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What the configuration says."""
+
+    remote_s: float = 4.5
+    """For servers, while there is an embedded model to answer after them."""
+    most: int = 3
+    """Servers asked, hedges not counted."""
+    hedge: bool = True
+
+
+class Race:
+    """Members run for the answer; the embedded model stands by.
+
+    The first one with a first token leads, and the others are dropped: deltas are its alone, unless
+    another one's have been shown already. The embedded model's answer counts when no server can
+    give one any more, or from ``remote_s`` on: then whoever is whole first has answered.
+    """
+
+    def __init__(
+        self,
+        order: Sequence[Member],
+        embedded: Backend | None,
+        *,
+        start: float,
+        timeout: float,
+        rules: Rules,
+        hedges: Budget,
+        retries: Budget,
+        hedge_after: float = LATE_S,
+        is_panic: bool = False,
+        sentences: Sequence[str] = (),
+    ) -> None:
+        self.start = start
+        self.deadline = start + timeout
+        self.attempts: list[Attempt] = []
+        self.sentences = list(sentences)
+        """What the members tried came to, for the person."""
+        self.winner: Attempt | None = None
+        self.hedge: Hedge = ""
+        self._rules = rules
+        self._left = list(order)
+        self._has_servers = bool(order or sentences)
+        self._embedded = embedded
+        self._own: Attempt | None = None
+        self._own_failed = embedded is None
+        self._hedges = hedges
+        self._retries = retries
+        self._hedge_after = hedge_after
+        self._is_panic = is_panic
+        self._tries = rules.most
+        self._asks_next = True
+        """The last one failed, or there is none yet."""
+        self._leader: Attempt | None = None
+        self._speaker: Attempt | None = None
+        self._dropped: list[Attempt] = []
+        self._error: CmdaiError | None = None
+
+    # --- what the router asks
+
+    def due(self, now: float) -> list[Attempt]:
+        """Those to be started now."""
+        before = len(self.attempts)
+        while (extra := self._extra()) and now >= extra[0] and not self.is_over(now):
+            self._begin(extra[1], now)
+        if self._embedded and not self._own and now >= self._embedded_at():
+            why: Why = "beside" if self._running else "alone"
+            self._own = Attempt(self._embedded, None, why, now)
+            self.attempts.append(self._own)
+        return self.attempts[before:]
+
+    def wake_at(self, now: float) -> float:
+        """When to look again, if nothing is heard until then."""
+        times = [self.deadline]
+        if now < self._remote_until:
+            times.append(self._remote_until)
+        if extra := self._extra():
+            times.append(extra[0])
+        if self._embedded and not self._own:
+            times.append(self._embedded_at())
+        if self._leader and self._has_others():
+            times.append(self._leader.heard_at + STALL_S)
+        return min(times)
+
+    def hear(self, attempt: Attempt, piece: str | Notice, now: float) -> list[str | Notice]:
+        """What of it is shown."""
+        if not attempt.is_running:
+            return []
+        was_silent = attempt.is_silent
+        attempt.hear(piece, now)
+        if attempt.member and was_silent and not attempt.is_silent:
+            attempt.member.began(now - attempt.started, now)
+            self._lead(attempt, now)
+        if isinstance(piece, Notice):
+            return [piece] if self._may_speak(attempt, now) else []
+        return self._shown(attempt, piece, now)
+
+    def end(self, attempt: Attempt, error: CmdaiError | None, now: float) -> list[str | Notice]:
+        """It has said all, or failed; what is shown of that."""
+        if not attempt.is_running:
+            return []
+        if error is None and not attempt.text.strip():
+            error = BackendUnavailable("the answer was empty", cause="garbage")
+        if error is None:
+            attempt.end("answered", now)
+            if attempt.member:
+                attempt.member.answered(now)
+                self._win(attempt, now)
+        elif attempt.member:
+            self._lose(attempt, _backend_error(error), now)
+        else:
+            attempt.end("failed", now, error.message)
+            self._own_failed = True
+            self._note(attempt, error)
+        return self.look(now)
+
+    def look(self, now: float) -> list[str | Notice]:
+        """What the time changes; what is shown of that."""
+        leader = self._leader
+        if leader and now >= leader.heard_at + STALL_S and self._has_others():
+            stall = f"it stopped in the middle of its answer for {STALL_S:.0f} s"
+            self._lose(leader, BackendUnavailable(stall, cause="stall"), now)
+            self._dropped.append(leader)
+        own = self._own
+        shown: list[str | Notice] = []
+        if own and own.text and not self._own_failed and self._is_taken(now):
+            if self._speaker is None:  # it has been silent so far
+                self._speaker = own
+                shown.append(own.text)
+            if own.outcome == "answered" and not self.winner:
+                self._win(own, now)
+        return shown
+
+    def is_over(self, now: float) -> bool:
+        if self.winner or now >= self.deadline:
+            return True
+        return self._is_exhausted and self._own_failed
+
+    def dropped(self) -> list[Attempt]:
+        """Those to be cancelled, each once."""
+        dropped, self._dropped = self._dropped, []
+        return dropped
+
+    def close(self, now: float, *, cancelled: bool) -> None:
+        """Nobody is waited for any longer: ``cancelled`` by the person, or as it is over."""
+        for attempt in self.attempts:
+            if not attempt.is_running:
+                continue
+            if not cancelled and (attempt.member or not self.winner):
+                until = now if self.winner else self.deadline
+                self._note(attempt, late(until - attempt.started, attempt.doing))
+            self._drop(attempt, now, cancelled=cancelled)
+
+    def failure(self) -> CmdaiError:
+        """Why there is no answer."""
+        if isinstance(self._error, ModelUnavailable) and not self._has_servers:
+            return self._error
+        return NoBackendAvailable(
+            "; ".join(self.sentences) or "no backend is configured",
+            hint=(self._error.hint if self._error else "") or "cmdai-shell doctor",
+            attempts=tuple(self.sentences),
+        )
+
+    # --- when
+
+    @property
+    def _running(self) -> list[Attempt]:
+        return [attempt for attempt in self.attempts if attempt.member and attempt.is_running]
+
+    @property
+    def _remote_until(self) -> float:
+        if self._own_failed:
+            return self.deadline
+        share = REMOTE_SHARE * (self.deadline - self.start)
+        return self.start + min(self._rules.remote_s, share)
+
+    @property
+    def _is_exhausted(self) -> bool:
+        """No server is at work, and none will be."""
+        return not self._running and self._extra() is None
+
+    def _is_taken(self, now: float) -> bool:
+        """Whether the embedded model's answer is as good as a server's."""
+        return self._is_exhausted or now >= self._remote_until
+
+    def _extra(self) -> tuple[float, Why] | None:
+        """When and why the next server is to be asked, as things stand."""
+        if self._leader or not self._left or self._tries <= 0:
+            return None
+        if self._asks_next:
+            at, why = self._last_end(), "failed" if self.attempts else "first"
+        elif not (running := self._running):
+            return None
+        elif len(running) == 1 and self._may_hedge(running[0]):
+            at, why = running[0].started + self._hedge_after, "hedge"
+        else:
+            at, why = running[-1].started + LATE_S, "late"
+        return (at, why) if at < self._remote_until else None  # type: ignore[return-value]
+
+    def _last_end(self) -> float:
+        return max((attempt.ended for attempt in self.attempts), default=self.start)
+
+    def _may_hedge(self, running: Attempt) -> bool:
+        return self._rules.hedge and not self.hedge and self._elsewhere(running) is not None
+
+    def _embedded_at(self) -> float:
+        if self._is_panic or self._is_exhausted:
+            return self.start
+        whole = self.deadline - self.start
+        if self._leader:
+            wait = min(BESIDE_SLOW_S, BESIDE_SLOW_SHARE * whole)
+        else:
+            wait = min(BESIDE_S if self._left else BESIDE_ALONE_S, BESIDE_SHARE * whole)
+        return min(self.start + wait, self._remote_until)
+
+    def _has_others(self) -> bool:
+        """Somebody else could answer in the leader's place."""
+        return bool(self._left and self._tries > 0) or not self._own_failed
+
+    # --- who
+
+    def _begin(self, why: Why, now: float) -> None:
+        running = self._running
+        if why == "hedge" and not self._hedges.spend(now):
+            self.hedge = "suppressed"
+            return
+        if why == "late" and not self._retries.spend(now):
+            self._left.clear()
+            return
+        near = running[0] if running else None
+        member = (self._elsewhere(near) if near else None) or self._left[0]
+        self._left.remove(member)
+        self._asks_next = False
+        if why == "hedge":
+            self.hedge = "lost"  # until it leads
+        else:
+            self._tries -= 1
+        member.asked(now)
+        self.attempts.append(Attempt(member.server, member, why, now))
+
+    def _elsewhere(self, attempt: Attempt) -> Member | None:
+        """The best of those left that stand on another host."""
+        host = attempt.member.host if attempt.member else ""
+        return next((member for member in self._left if member.host != host), None)
+
+    def _lead(self, attempt: Attempt, now: float) -> None:
+        self._leader = attempt
+        for other in self._running:
+            if other is not attempt:
+                if other.started <= attempt.started:
+                    silence = f"no first word within {now - other.started:.1f} s"
+                    self._note(other, BackendError(silence))
+                self._drop(other, now)
+                self._dropped.append(other)
+
+    def _lose(self, attempt: Attempt, error: BackendError, now: float) -> None:
+        attempt.end("failed", now, error.message)
+        if attempt.member:
+            attempt.member.failed(error, now)
+            if isinstance(error, BackendRejected):  # another of its kind would say the same
+                kind = attempt.member.kind
+                self._left = [m for m in self._left if kind == "auto" or m.kind != kind]
+        self._note(attempt, error)
+        if attempt is self._leader:
+            self._leader = None
+        if self._running:
+            return
+        if _was_there(error):
+            if self._left and not _was_free(error) and not self._retries.spend(now):
+                self._left.clear()
+        else:
+            self._tries += 1  # a server that is not there has not been asked
+        self._asks_next = True
+
+    def _drop(self, attempt: Attempt, now: float, *, cancelled: bool = False) -> None:
+        attempt.end("cancelled" if cancelled else "lost", now)
+        if attempt.member:
+            seconds = now - attempt.started
+            attempt.member.lost(seconds, now, silent=attempt.is_silent, cancelled=cancelled)
+
+    def _win(self, attempt: Attempt, now: float) -> None:
+        self.winner = attempt
+        if attempt.why == "hedge":
+            self.hedge = "won"
+
+    def _may_speak(self, attempt: Attempt, now: float) -> bool:
+        if attempt.member is None and not self._is_taken(now):
+            return False
+        return self._speaker in (None, attempt)
+
+    def _shown(self, attempt: Attempt, piece: str, now: float) -> list[str | Notice]:
+        if not piece or not self._may_speak(attempt, now):
+            return []
+        if self._speaker is None:
+            self._speaker = attempt
+            return [attempt.text]
+        return [piece]
+
+    def _note(self, attempt: Attempt, error: CmdaiError) -> None:
+        self._error = error
+        self.sentences.append(f"{attempt.backend.title}: {error.message}")
+
+
+def late(seconds: float, doing: str) -> BackendError:
+    """``doing``: the member's last notice, if it had not begun to answer."""
+    if doing:
+        return BackendError(f"not ready yet ({timeless(doing)})", hint="press again in a moment")
+    length = f"{seconds:.2g}" if seconds < 10 else f"{seconds:.0f}"
+    return BackendError(
+        f"no answer within {length} s",
+        hint="try again in a moment, or raise suggest.deadline_ms",
+    )
+
+
+def _backend_error(error: CmdaiError) -> BackendError:
+    return error if isinstance(error, BackendError) else BackendError(error.message, error.hint)
+
+
+def _was_there(error: BackendError) -> bool:
+    return not (isinstance(error, BackendUnavailable) and error.cause in ("refused", "dns", "tls"))
+
+
+def _was_free(error: BackendError) -> bool:
+    """It refused before it did any work."""
+    return isinstance(error, BackendBusy | BackendDenied | BackendRejected | ModelMissing)
