@@ -23,6 +23,7 @@ from cmdai_shell.cli.environments import (
     use,
     warn_if_outranked,
 )
+from cmdai_shell.cli.migrate import migrate
 from cmdai_shell.cli.reload import reload_daemon
 from cmdai_shell.config import edit as editing
 from cmdai_shell.config import environment_files, environments, json_schema, loading
@@ -54,6 +55,7 @@ def config() -> None:
 config.add_command(list_environments)
 config.add_command(add_environment)
 config.add_command(use)
+config.add_command(migrate)
 
 
 @config.command()

@@ -117,6 +117,20 @@ def with_value(text: str, path: toml.Path, data: object) -> str:
         raise ConfigError(what, "cmdai-shell config edit") from None
 
 
+def without(text: str, path: toml.Path) -> str:
+    """The text with one value taken out, if it is there, and a section that it leaves empty."""
+    import tomlkit
+
+    document = tomlkit.parse(text)
+    table: Any = document
+    for step in path[:-1]:
+        table = table.get(step, {})
+    table.pop(path[-1], None)
+    if len(path) == 2 and not table:
+        document.pop(str(path[0]), None)
+    return tomlkit.dumps(document)
+
+
 def write(path: Path, text: str) -> None:
     """Replace the file's text atomically. Raises ConfigError when the folder cannot be written."""
     target = Path(os.path.realpath(path))

@@ -256,7 +256,10 @@ def test_examples_in_the_help_work(call: Call, line: str, monkeypatch: pytest.Mo
     monkeypatch.delenv("VISUAL", raising=False)
     if "add-environment home-lab" not in line:
         add(call, "home-lab", *URL)
-    words = shlex.split(line)[1:]
+    caro = Path.home() / ".config" / "caro" / "config.toml"
+    caro.parent.mkdir(parents=True)
+    caro.write_text("safety_level = 'strict'\n")
+    words = [word.replace("~", str(Path.home())) for word in shlex.split(line)[1:]]
     assert call(*words)[0] == 0, line
 
 
