@@ -1,0 +1,123 @@
+"""An endpoint of kind ``auto``: asks the server what it is, and becomes the right adapter then."""
+
+from __future__ import annotations
+
+from contextlib import aclosing, suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from cmdai_shell import backends
+from cmdai_shell.backends.handshake import not_reached
+from cmdai_shell.backends.http import HttpClient, Settings
+from cmdai_shell.backends.identify import Found, identify, split
+from cmdai_shell.backends.server import RemoteServer
+from cmdai_shell.core import Abilities, Handshake, Load, Notice, Probe, Server
+from cmdai_shell.errors import BackendError, BackendUnavailable, ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from cmdai_shell.core import Endpoint, Prompt
+
+NONE: Abilities = frozenset()
+
+
+class AutoServer:
+    """``core.Server`` that delegates to another one, once it knows to which."""
+
+    def __init__(self, endpoint: Endpoint, settings: Settings) -> None:
+        self._endpoint = endpoint
+        self._settings = settings
+        root, self._api = split(endpoint.url)
+        self.client = HttpClient(root, name=endpoint.id, settings=settings)
+        self._server: Server | None = None
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return self._server.endpoint if self._server else self._endpoint
+
+    @property
+    def name(self) -> str:
+        return self._endpoint.id
+
+    @property
+    def title(self) -> str:
+        return self._endpoint.id
+
+    @property
+    def model(self) -> str:
+        return self._server.model if self._server else self._endpoint.model
+
+    @property
+    def abilities(self) -> Abilities:
+        """Unknown is none: until it is known the server is asked as a small model."""
+        return self._server.abilities if self._server else NONE
+
+    @property
+    def is_warm(self) -> bool:
+        return self._server.is_warm if self._server else self.client.is_warm
+
+    async def warm(self, timeout: float) -> None:
+        with suppress(BackendError):
+            server = await self._known(timeout)
+            await server.warm(timeout)
+
+    async def identify(self, timeout: float) -> Probe:
+        """Anew if it is not any more what it was."""
+        clock = self._settings.clock
+        deadline = clock() + timeout
+        if self._server is not None:
+            try:
+                return await self._server.identify(timeout)
+            except BackendUnavailable as error:
+                if error.cause not in ("status", "garbage"):
+                    raise
+                server, self._server = self._server, None
+                await server.aclose()
+        server = await self._known(deadline - clock())
+        return await server.identify(deadline - clock())
+
+    async def handshake(self, timeout: float) -> Handshake:
+        clock = self._settings.clock
+        begun = clock()
+        try:
+            server = await self._known(timeout)
+        except BackendError as error:
+            return not_reached(self, error, clock() - begun)
+        return await server.handshake(timeout - (clock() - begun))
+
+    async def load(self, timeout: float) -> Load:
+        return await self._server.load(timeout) if self._server else Load()
+
+    async def stream(self, prompt: Prompt, timeout: float) -> AsyncGenerator[str | Notice]:
+        clock = self._settings.clock
+        deadline = clock() + timeout
+        server = await self._known(timeout)
+        pieces: AsyncGenerator[str | Notice] = server.stream(  # type: ignore[assignment]
+            prompt, deadline - clock()
+        )
+        async with aclosing(pieces):
+            async for piece in pieces:
+                yield piece
+
+    async def aclose(self) -> None:
+        await self.client.aclose()
+        if self._server is not None:
+            await self._server.aclose()
+
+    async def _known(self, timeout: float) -> Server:
+        if self._server is None:
+            found = await identify(self.client, self._api, timeout)
+            if self._server is None:  # no other request was faster
+                self._server = self._made(found)
+        return self._server
+
+    def _made(self, found: Found) -> Server:
+        endpoint = replace(self._endpoint, kind=found.probe.kind)
+        try:
+            server = backends.connect(endpoint, self._settings)
+        except ConfigError as error:
+            raise BackendUnavailable(error.message, error.hint, "status") from error
+        if isinstance(server, RemoteServer):
+            server.learn(found)
+        return server
