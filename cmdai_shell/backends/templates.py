@@ -49,7 +49,7 @@ class Template:
         """The whole text. It changes from press to press only where the prompt does, so that a
         server can keep the part before evaluated; no text of a person makes a turn."""
         above, parts = "", [self.begin]
-        if self.system:
+        if self.system and prompt.system:
             parts.append(_turn(self.system, self.defuse(prompt.system)))
         elif prompt.system:
             above = self.defuse(prompt.system) + "\n\n"

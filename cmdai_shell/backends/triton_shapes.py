@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from cmdai_shell.core import Prompt
 
 Shape = Literal["vllm", "tensorrtllm", "llmapi"]
-Guide = Literal["structured_outputs", "guided_decoding", "guide", ""]
-"""How an answer is held to a JSON schema; empty: not at all."""
 
 _FRONT = ("tensorrt_llm_bls", "ensemble")
 """TensorRT-LLM's two ways in, of one engine. BLS can also stream whole words."""
@@ -42,9 +40,9 @@ class TextModel:
     """What its configuration says of the weights: a folder or an id, where it does."""
 
     @property
-    def guides(self) -> tuple[Guide, ...]:
-        """Ways to ask for a schema, the newest first: a server says of its version nothing that
-        would tell which it knows."""
+    def guides(self) -> tuple[str, ...]:
+        """Ways to hold an answer to a schema, the newest first, and last none: a server says of its
+        version nothing that would tell which it knows."""
         if self.shape == "vllm":
             return ("structured_outputs", "guided_decoding", "")
         return ("guide", "") if "guided_decoding_guide" in self.inputs else ("",)
@@ -121,7 +119,7 @@ def _parameter(config: Mapping[str, Any], key: str) -> str:
 
 
 def body(
-    model: TextModel, prompt: Prompt, text: str, stop: Sequence[str], guide: Guide = ""
+    model: TextModel, prompt: Prompt, text: str, stop: Sequence[str], guide: str = ""
 ) -> dict[str, Any]:
     """What is posted to ``generate_stream``; ``text`` is the prompt in the model's own form."""
     make = {"vllm": _vllm, "tensorrtllm": _tensorrtllm, "llmapi": _llmapi}[model.shape]
@@ -132,7 +130,7 @@ def body(
     return empty | found
 
 
-def _vllm(model: TextModel, prompt: Prompt, stop: list[str], guide: Guide) -> dict[str, Any]:
+def _vllm(model: TextModel, prompt: Prompt, stop: list[str], guide: str) -> dict[str, Any]:
     parameters: dict[str, Any] = {
         "max_tokens": prompt.max_tokens,
         "temperature": prompt.temperature,
@@ -150,7 +148,7 @@ def _vllm(model: TextModel, prompt: Prompt, stop: list[str], guide: Guide) -> di
     }
 
 
-def _tensorrtllm(model: TextModel, prompt: Prompt, stop: list[str], guide: Guide) -> dict[str, Any]:
+def _tensorrtllm(model: TextModel, prompt: Prompt, stop: list[str], guide: str) -> dict[str, Any]:
     wanted: dict[str, Any] = {
         "max_tokens": prompt.max_tokens,
         "stream": model.is_decoupled,
@@ -165,7 +163,7 @@ def _tensorrtllm(model: TextModel, prompt: Prompt, stop: list[str], guide: Guide
     return wanted
 
 
-def _llmapi(model: TextModel, prompt: Prompt, stop: list[str], guide: Guide) -> dict[str, Any]:
+def _llmapi(model: TextModel, prompt: Prompt, stop: list[str], guide: str) -> dict[str, Any]:
     del guide
     wanted = {f"sampling_param_{name}": value for name, value in _sampling(prompt).items()}
     wanted["sampling_param_max_tokens"] = prompt.max_tokens
