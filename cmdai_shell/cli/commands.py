@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("cmdai_shell.cli.install:init", "print a shell's key binding, for its rc file"),
     "install": ("cmdai_shell.cli.install:install", "bind Ctrl-G in bash, zsh and fish"),
     "model": ("cmdai_shell.cli.model:model", "fetch, choose and measure language models"),
+    "setup": ("cmdai_shell.cli.setup:setup", "a few questions, and a server is written down"),
     "status": ("cmdai_shell.cli.status:status", "the daemon, its model, the last request"),
     "uninstall": ("cmdai_shell.cli.install:uninstall", "take the key binding out again"),
 }

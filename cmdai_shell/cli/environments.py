@@ -106,8 +106,8 @@ def add_environment(name: str, *, use: bool, json_: bool, **given: Any) -> None:
     Examples:
       cmdai-shell config add-environment home-lab --url http://192.168.1.100:8000 --use
       cmdai-shell config add-environment cloud --url https://gpu.example.com --api-key-env GPU_KEY
-      cmdai-shell config add-environment aws --url https://x.example --kind sagemaker \\
-          --set region=eu-west-1
+      cmdai-shell config add-environment two --url http://gpu1:8000 --url http://gpu2:8000
+      cmdai-shell config add-environment mine --url http://a:8000 --set retry_count=0
     """
     path = loading.config_file()
     file = edit.add_environment(path, name, values(given))

@@ -113,7 +113,7 @@ def from_text(source: Text, name: str, found: Gathered | None = None) -> Written
 
 def from_table(name: str, table: dict[str, Any]) -> Written:
     """An environment that is in no file yet."""
-    return _written(name, table, Text(name, ""), (), None)
+    return _written(name, table, Text("", ""), (), None)
 
 
 def folder_files(folder: Path) -> list[Path]:

@@ -28,15 +28,16 @@ class BadSetting(ConfigError):
 
 
 def placed(error: ConfigError, name: str, text: str) -> ConfigError:
-    """The error with file and line before it, if it knows its place in ``text``."""
-    if not isinstance(error, BadSetting):
+    """The error with file and line before it, if it knows its place in ``text``; values that are
+    in no file have no ``name``."""
+    if not isinstance(error, BadSetting) or not name:
         return error
     path = error.path
     line = line_of(text, path)
     while not line and len(path) > 1:  # a key that is missing: its table's line
         path = path[:-1]
         line = line_of(text, path)
-    if not path and text:  # or the file's
+    if not path:  # or the file's
         line = 1
     where = f"{name}:{line}" if line else name
     return ConfigError(f"{where}: {error.message}", error.hint)
