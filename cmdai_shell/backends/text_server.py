@@ -6,6 +6,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from cmdai_shell.backends import templates
+from cmdai_shell.backends.identify import split
 from cmdai_shell.backends.schema import keeps_to
 from cmdai_shell.backends.server import RemoteServer, Usage
 from cmdai_shell.backends.stops import Echo, Stops
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
     from cmdai_shell.backends.http import Settings
+    from cmdai_shell.backends.identify import Found
     from cmdai_shell.core import Abilities, Endpoint, Prompt
 
 
@@ -38,6 +40,12 @@ class TextServer(RemoteServer):
         self._family = endpoint.labels.get("chat_template", "")
         templates.choose("", self._family)  # a wrong word shows when the server is made
         self.guides: tuple[str, ...] = ("",)
+
+    def _root(self, url: str) -> str:
+        return split(url)[0]
+
+    def learn(self, found: Found) -> None:
+        """Nothing: what is needed here is more than who asked in general has found."""
 
     @property
     def abilities(self) -> Abilities:

@@ -8,9 +8,7 @@ extension_model_repository.md; what a running tritonserver 2.51 answers (tests/f
 
 from __future__ import annotations
 
-import asyncio
 import re
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
@@ -22,7 +20,7 @@ from cmdai_shell.backends.models import Model, clean
 from cmdai_shell.backends.prometheus import read_load
 from cmdai_shell.backends.server import Usage, text_of
 from cmdai_shell.backends.text_server import TextServer
-from cmdai_shell.backends.triton_shapes import TextModel, body, text_models
+from cmdai_shell.backends.triton_shapes import TextModel, body, steps, text_models
 from cmdai_shell.core import Load, Probe
 from cmdai_shell.errors import (
     BackendBusy,
@@ -95,13 +93,11 @@ class TritonServer(TextServer):
             if not self._endpoint.model:
                 raise
             states = {self._endpoint.model: "READY"}
-        ready = [name for name, state in states.items() if state == "READY"][:_MOST_CONFIGS]
-        if self._endpoint.model in states and self._endpoint.model not in ready:
-            ready.append(self._endpoint.model)
-        left = deadline - self.settings.clock()
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._config(name, left)) for name in ready]
-        found = text_models(config for task in tasks if (config := task.result()))
+        wanted = self._endpoint.model
+        names = [wanted] if wanted in states else [n for n, s in states.items() if s == "READY"]
+        configs = await self._configs(names, deadline)
+        parts = [part for config in configs for part in steps(config) if part not in names]
+        found = text_models(configs + await self._configs(parts, deadline))
         if not found and "LOADING" in states.values():
             raise BackendBusy(f"{self.title} is loading its model", self.client.hint)
         if not found:
@@ -123,13 +119,16 @@ class TritonServer(TextServer):
                 states[name] = "READY" if known else text_of(row.get("state"))
         return states
 
-    async def _config(self, name: str, timeout: float) -> dict[str, Any] | None:
-        """None where it cannot be had: then that model is not asked."""
-        with suppress(BackendError):
-            reply = await self.client.get(f"/v2/models/{quote(name, safe='')}/config", timeout)
-            found = reply.json()
-            return found if isinstance(found, dict) else None
-        return None
+    async def _configs(self, names: Sequence[str], deadline: float) -> list[dict[str, Any]]:
+        """One after the other, over one connection; without those that cannot be had."""
+        configs = []
+        for name in names[:_MOST_CONFIGS]:
+            path = f"/v2/models/{quote(name, safe='')}/config"
+            left = deadline - self.settings.clock()
+            reply = await self.client.get(path, left, any_status=True)
+            if reply.status == 200 and isinstance(found := reply.json(), dict):
+                configs.append(found)
+        return configs
 
     async def _check_ready(self, name: str, timeout: float) -> None:
         """The repository calls a model ready whose engine has died; this does not (the vLLM

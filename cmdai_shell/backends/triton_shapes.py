@@ -65,7 +65,7 @@ def _model(config: Mapping[str, Any], by_name: Mapping[str, Mapping[str, Any]]) 
     shape = _shape(inputs.keys())
     if shape is None or "text_output" not in outputs:
         return None
-    parts = [config, *(by_name[name] for name in _steps(config) if name in by_name)]
+    parts = [config, *(by_name[name] for name in steps(config) if name in by_name)]
     return TextModel(
         name=str(config["name"]),
         shape=shape,
@@ -93,7 +93,7 @@ def _dicts(value: Any) -> list[Mapping[str, Any]]:
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
-def _steps(config: Mapping[str, Any]) -> list[str]:
+def steps(config: Mapping[str, Any]) -> list[str]:
     """The models that an ensemble is made of."""
     scheduling = config.get("ensemble_scheduling")
     steps = scheduling.get("step") if isinstance(scheduling, dict) else None

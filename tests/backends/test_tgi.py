@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp.test_utils import TestServer
 
+from cmdai_shell.backends.auto import AutoServer
 from cmdai_shell.backends.http import Settings
 from cmdai_shell.backends.login import ApiKey
 from cmdai_shell.backends.tgi import TgiServer
@@ -22,7 +23,8 @@ from cmdai_shell.errors import (
     BackendUnavailable,
     ConfigError,
 )
-from tests.contracts import BackendContract, collect
+from tests.backends.contract import ServerContract
+from tests.contracts import collect
 from tests.fakes.fake_tgi import FakeTgi
 
 if TYPE_CHECKING:
@@ -53,11 +55,22 @@ async def serving(fake: FakeTgi, key: str = "", **labels: str) -> AsyncIterator[
             await backend.aclose()
 
 
-class TestContract(BackendContract):
+class TestContract(ServerContract):
     @pytest.fixture
     async def backend(self) -> AsyncIterator[TgiServer]:
         async with serving(FakeTgi()) as backend:
             yield backend
+
+
+class TestFoundByAsking(ServerContract):
+    """With kind ``auto``, and a path that belongs to another API."""
+
+    @pytest.fixture
+    async def backend(self) -> AsyncIterator[AutoServer]:
+        async with TestServer(FakeTgi().app()) as server:
+            backend = AutoServer(Endpoint(id="tgi", url=str(server.make_url("/v1"))), Settings())
+            yield backend
+            await backend.aclose()
 
 
 async def test_identify():

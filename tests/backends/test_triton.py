@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cmdai_shell.backends.auto import AutoServer
 from cmdai_shell.backends.http import Settings
 from cmdai_shell.backends.login import ApiKey
 from cmdai_shell.backends.triton import TritonServer
@@ -20,7 +21,8 @@ from cmdai_shell.errors import (
     ConfigError,
     ModelMissing,
 )
-from tests.contracts import BackendContract, collect
+from tests.backends.contract import ServerContract
+from tests.contracts import collect
 from tests.fakes.fake_triton import FakeTriton, Running
 
 if TYPE_CHECKING:
@@ -160,11 +162,20 @@ class TestTriton(TritonCases):
     pass
 
 
-class TestContract(BackendContract):
+class TestContract(ServerContract):
     @pytest.fixture
     async def backend(self, triton: FakeTriton) -> AsyncIterator[TritonServer]:
         async with connected(triton, "vllm_model") as backend:
             yield backend
+
+
+class TestFoundByAsking(ServerContract):
+    @pytest.fixture
+    async def backend(self, triton: FakeTriton) -> AsyncIterator[AutoServer]:
+        endpoint = Endpoint(id="triton", url=triton.url, model="vllm_model")
+        backend = AutoServer(endpoint, Settings())
+        yield backend
+        await backend.aclose()
 
 
 async def test_while_it_loads():

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cmdai_shell.errors import BackendDenied, ModelMissing
+from tests.backends.contract import ServerContract
 from tests.backends.test_triton import PROMPT, TritonCases, connected
-from tests.contracts import BackendContract, collect
+from tests.contracts import collect
 from tests.fakes import triton_server
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class TestTriton(TritonCases):
     pass
 
 
-class TestContract(BackendContract):
+class TestContract(ServerContract):
     @pytest.fixture
     async def backend(self, triton: Triton) -> AsyncIterator[TritonServer]:
         async with connected(triton, "vllm_model") as backend:
