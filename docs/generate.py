@@ -2,7 +2,7 @@
 
     python docs/generate.py
 
-``docs/cli.md`` is every ``--help``; the table in ``docs/configuration.md`` is the schema's keys.
+``docs/cli.md`` is every ``--help``; the tables in ``docs/configuration.md`` are the schema's keys.
 ``tests/test_docs.py`` fails while they differ from the code.
 """
 
@@ -15,13 +15,13 @@ import click
 
 from cmdai_shell.cli.commands import cmdai
 from cmdai_shell.config.edit import literal
+from cmdai_shell.config.environment import ENVIRONMENT_KEYS
 from cmdai_shell.config.schema import KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DOCS = Path(__file__).parent
-BEGIN, END = "<!-- keys -->\n", "<!-- /keys -->\n"
 COLUMNS = 100
 
 
@@ -49,10 +49,15 @@ def helps(
 
 
 def configuration(before: str) -> str:
-    """configuration.md with its table as the schema has it; the rest of ``before`` as it was."""
-    head, _, rest = before.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    return head + BEGIN + keys() + END + tail
+    """configuration.md with its tables as the schema has them; the rest of ``before`` as it was."""
+    return _filled(_filled(before, "keys", keys()), "environment keys", environment_keys())
+
+
+def _filled(page: str, mark: str, table: str) -> str:
+    begin, end = f"<!-- {mark} -->\n", f"<!-- /{mark} -->\n"
+    head, _, rest = page.partition(begin)
+    _, _, tail = rest.partition(end)
+    return head + begin + table + end + tail
 
 
 def keys() -> str:
@@ -61,6 +66,13 @@ def keys() -> str:
         variable = f"`{key.variable}`" if key.variable else ""
         default = literal(key.default)
         rows.append(f"| `{key.name}` | `{default}` | {variable} | {key.description} |")
+    return "\n".join(rows) + "\n"
+
+
+def environment_keys() -> str:
+    rows = ["| key | default | meaning |", "|---|---|---|"]
+    for key in ENVIRONMENT_KEYS.values():
+        rows.append(f"| `{key.name}` | `{literal(key.default)}` | {key.description} |")
     return "\n".join(rows) + "\n"
 
 

@@ -271,3 +271,10 @@ def test_names_are_completed(call: Call) -> None:
     assert [item.value for item in found] == ["lab"]
     (loading.config_file().parent / "environments" / "lab.toml").write_text("[[")
     assert [i.value for i in argument.shell_complete(click.Context(use), "a")] == ["auto"]
+
+
+def test_the_schema_is_json_for_an_editor(call: Call) -> None:
+    code, out, _ = call("config", "schema")
+    assert code == 0
+    assert "environments" in json.loads(out)["properties"]
+    assert "endpoints" in json.loads(call("config", "schema", "--environment")[1])["properties"]
