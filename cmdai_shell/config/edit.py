@@ -111,10 +111,26 @@ def with_value(text: str, path: toml.Path, data: object) -> str:
         for step in path[:-1]:
             table = table.setdefault(step, tomlkit.table())
         table[path[-1]] = data
-        return tomlkit.dumps(document)
-    except (TOMLKitError, RecursionError, TypeError, AttributeError, ValueError) as error:
-        what = f"cannot change {toml.dotted(path)} without harm to the rest: {error}"
-        raise ConfigError(what, "cmdai-shell config edit") from None
+        after = tomlkit.dumps(document)
+    except (TOMLKitError, RecursionError, TypeError, AttributeError, ValueError):
+        after = ""
+    if not after or not _is_only_that(text, after, path, data):
+        what = f"cannot change {toml.dotted(path)} without harm to the rest"
+        raise ConfigError(what, "cmdai-shell config edit")
+    return after
+
+
+def _is_only_that(before: str, after: str, path: toml.Path, data: object) -> bool:
+    """Nothing but the one value has changed, whatever the editor of TOML makes of the text."""
+    expected: Any = toml.tables(before, "the file")
+    table = expected
+    for step in path[:-1]:
+        table = table.setdefault(step, {})
+    table[path[-1]] = data
+    try:
+        return bool(tomllib.loads(after) == expected)
+    except (ValueError, RecursionError):
+        return False
 
 
 def without(text: str, path: toml.Path) -> str:
