@@ -46,7 +46,9 @@ def signed(
     if keys.token:
         sent["X-Amz-Security-Token"] = keys.token
     parts = urlsplit(url)
-    names, canonical = _canonical({**sent, "Host": parts.netloc})
+    default = {"http": 80, "https": 443}[parts.scheme]
+    host = parts.netloc.removesuffix(f":{default}")  # as every client sends it
+    names, canonical = _canonical({**sent, "Host": host})
     payload = hashlib.sha256(body).hexdigest()
     # Every service but S3 wants the path, which is encoded already, encoded once more.
     request = "\n".join((method, quote(parts.path or "/"), "", canonical, names, payload))

@@ -8,15 +8,15 @@ All that can go wrong after the headers comes inside the stream, with HTTP 200. 
 from __future__ import annotations
 
 import asyncio
-import json
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cmdai_shell.backends.exchange import parsed
 from cmdai_shell.backends.models import Model, clean
 from cmdai_shell.backends.server import Usage, count_of, text_of
 from cmdai_shell.backends.text_server import TextServer
+from cmdai_shell.backends.tgi_shapes import GRAMMAR, body, status_of, token, usage
 from cmdai_shell.core import Probe
 from cmdai_shell.errors import BackendUnavailable
 
@@ -27,20 +27,9 @@ if TYPE_CHECKING:
     from cmdai_shell.backends.http import Settings
     from cmdai_shell.core import Endpoint, Load, Prompt
 
-GRAMMAR = "grammar"
 MOST_STOPS = 4
 """``--max-stop-sequences``, where ``/info`` does not say it."""
 _DRAIN_S = 0.1
-_STATUSES = {
-    "overloaded": 429,
-    "validation": 422,
-    "template_error": 422,
-    "tool_error": 422,
-    "generation": 424,
-    "incomplete_generation": 500,
-    "healthcheck": 503,
-}
-"""The status that TGI gives each ``error_type`` where it still can."""
 
 
 class TgiServer(TextServer):
@@ -81,7 +70,7 @@ class TgiServer(TextServer):
                 if not isinstance(found, dict):
                     raise answer.garbage("sent what is no event of TGI's")
                 if "error" in found:
-                    status = _STATUSES.get(text_of(found.get("error_type")), 500)
+                    status = status_of(found)
                     raise answer.refused(answer.complaint(event.data), status)
                 if piece := token(found):
                     yield piece
@@ -98,40 +87,3 @@ async def _drain(answer: Answer) -> None:
         async with asyncio.timeout(_DRAIN_S):
             async for _ in answer.chunks():
                 pass
-
-
-def body(prompt: Prompt, text: str, stop: Sequence[str], guide: str = "") -> dict[str, Any]:
-    """What is posted. A temperature must be above 0 where it is given at all, and makes TGI draw
-    whatever ``do_sample`` says; a JSON grammar needs ``properties`` (router/src/validation.rs)."""
-    parameters: dict[str, Any] = {
-        "max_new_tokens": prompt.max_tokens,
-        "do_sample": prompt.temperature > 0,
-        "return_full_text": False,
-        "details": True,
-        "stop": list(stop),
-    }
-    if prompt.temperature > 0:
-        parameters |= {"temperature": prompt.temperature, "seed": prompt.seed}
-    if guide and prompt.schema:
-        parameters[GRAMMAR] = {"type": "json", "value": json.loads(prompt.schema)}
-    return {"inputs": text, "parameters": parameters}
-
-
-def token(event: dict[str, Any]) -> str:
-    """The text of an event; special tokens are none of it."""
-    found = event.get("token")
-    if not isinstance(found, dict) or found.get("special") is True:
-        return ""
-    return text_of(found.get("text"))
-
-
-def usage(event: dict[str, Any]) -> Usage:
-    """Of the last event."""
-    details = event.get("details")
-    told = details if isinstance(details, dict) else {}
-    reason = text_of(told.get("finish_reason"))
-    return Usage(
-        generated=count_of(told.get("generated_tokens")),
-        prompt=count_of(told.get("input_length")),
-        ending={"length": "length"}.get(reason, "stop"),
-    )

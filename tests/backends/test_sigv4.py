@@ -25,6 +25,7 @@ urls = st.sampled_from(
         "https://runtime.sagemaker.eu-central-1.amazonaws.com/endpoints/a%20b/invocations",
         "http://127.0.0.1:8080/endpoints/x/invocations-response-stream",
         "https://runtime.sagemaker.eu-central-1.amazonaws.com",
+        "https://runtime.sagemaker.eu-central-1.amazonaws.com:443/endpoints/x/invocations",
     ]
 )
 
