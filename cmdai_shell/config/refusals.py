@@ -96,7 +96,8 @@ def _bad_value(key: Key, value: object, path: Path, found: str) -> BadSetting:
     else:
         what = re.sub("`([^`]*)`", lambda match: _worded(match[1]), what)
         what = what[:1].lower() + what[1:]
-    shown = "" if steps or key.name.endswith("_env") else _shown(value)
+    is_private = steps or "api_key" in key.name or key.name.endswith("_env")  # perhaps the key
+    shown = "" if is_private else _shown(value)
     return BadSetting(path, f"{dotted(path)}{shown}: {what}")
 
 

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cmdai_shell.config import Config, load
-from cmdai_shell.config.edit import literal, set_value, template, write
+from cmdai_shell.config.edit import (
+    add_environment,
+    literal,
+    set_value,
+    template,
+    with_value,
+    without,
+    write,
+)
 from cmdai_shell.config.schema import KEYS
 from cmdai_shell.errors import ConfigError
 
@@ -150,3 +158,91 @@ def test_the_first_file_holds_every_default(tmp_path: Path) -> None:
 )
 def test_values_as_toml(value: object, text: str) -> None:
     assert literal(value) == text
+
+
+class TestEnvironments:
+    @pytest.fixture
+    def folder(self, path: Path) -> Path:
+        (path.parent / "environments").mkdir()
+        return path.parent / "environments"
+
+    def test_a_value_goes_where_the_environment_is(self, path: Path, folder: Path) -> None:
+        text = "# mine\nendpoints = ['http://a']  # the box\n"
+        (folder / "lab.toml").write_text(text)
+        assert set_value(path, "environments.lab.timeout_ms", "900") == folder / "lab.toml"
+        assert (folder / "lab.toml").read_text() == text + "timeout_ms = 900\n"
+        assert path.read_text() == TEXT
+
+    def test_or_into_its_table(self, path: Path, folder: Path) -> None:
+        table = "[environments.lab] # here\nendpoints = ['http://a']\n"
+        path.write_text(TEXT + table)
+        assert set_value(path, "environments.lab.kind", "vllm") == path
+        assert path.read_text() == TEXT + table + 'kind = "vllm"\n'
+
+    def test_or_over_what_it_imports(self, path: Path, folder: Path) -> None:
+        path.write_text("[environments]\nlab = { import = 'base.toml' }\n")
+        base = "endpoints = ['http://a']\npriority = 1\n"
+        (path.parent / "base.toml").write_text(base)
+        set_value(path, "environments.lab.priority", "5")
+        assert load(path, {}).environments["lab"].priority == 5
+        assert (path.parent / "base.toml").read_text() == base
+
+    def test_addresses_are_a_list(self, path: Path, folder: Path) -> None:
+        (folder / "lab.toml").write_text("endpoints = ['http://a']\n")
+        new = '["http://b", {url = "http://c", weight = 2}]'
+        set_value(path, "environments.lab.endpoints", new)
+        assert len(load(path, {}).environments["lab"].endpoints) == 2
+
+    @pytest.mark.parametrize(
+        ("key", "value"),
+        [
+            ("environments.lab.kind", "vlm"),
+            ("environments.lab.endpoints", "[]"),
+            ("environments.lab.endpoints", '["nowhere"]'),
+            ("environments.lab.auth_type", "oidc"),
+            ("environments.lab.id", "x"),
+            ("environments.lab", "x"),
+            ("environments.other.kind", "vllm"),
+            ("environments", "x"),
+            ("active_environment", "other"),
+        ],
+    )
+    def test_a_bad_value_changes_nothing(
+        self, path: Path, folder: Path, key: str, value: str
+    ) -> None:
+        (folder / "lab.toml").write_text("endpoints = ['http://a']\n")
+        with pytest.raises(ConfigError):
+            set_value(path, key, value)
+        assert (folder / "lab.toml").read_text() == "endpoints = ['http://a']\n"
+        assert path.read_text() == TEXT
+
+    def test_one_that_is_broken_is_repaired_by_the_right_value(
+        self, path: Path, folder: Path
+    ) -> None:
+        (folder / "lab.toml").write_text("endpoints = ['http://a']\nkind = 'vlm'\n")
+        set_value(path, "log_level", "error")  # is not about it
+        set_value(path, "environments.lab.kind", "vllm")
+        assert load(path, {}).environments["lab"].kind == "vllm"
+
+    def test_a_new_one_is_checked_before_it_is_written(self, path: Path) -> None:
+        with pytest.raises(ConfigError, match=r"^endpoints\[0\]: an address begins with http"):
+            add_environment(path, "lab", {"endpoints": ["10.0.0.1"]})
+        assert list(path.parent.iterdir()) == [path]
+        file = add_environment(path, "lab", {"endpoints": ["http://10.0.0.1"], "priority": 2})
+        assert file.read_text() == 'endpoints = ["http://10.0.0.1"]\npriority = 2\n'
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+
+
+def test_what_cannot_be_changed_alone_is_not_changed(path: Path) -> None:
+    for text in ("a.b = 1\n", "a = 1\n"):
+        with pytest.raises(ConfigError, match=r"cannot change a\.b\.c without harm to the rest"):
+            with_value(text, ("a", "b", "c"), 2)
+    assert with_value("a.b = 1\n", ("a", "c"), 2) == "a.b = 1\na.c = 2\n"
+
+
+def test_a_value_is_taken_out_and_the_rest_stays() -> None:
+    text = "# mine\na = 1\n[b]\nc = 2\n"
+    assert without(text, ("b", "c")) == "# mine\na = 1\n"
+    assert without(text, ("a",)) == "# mine\n[b]\nc = 2\n"
+    assert without(text, ("x", "y")) == text

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from cmdai_shell.backends import REMOTE
 from cmdai_shell.config import Config, load
-from cmdai_shell.config.environment import ENVIRONMENT_KEYS, Address, Environment
+from cmdai_shell.config.environment import ENVIRONMENT_KEYS, Address, Environment, Kind
 from cmdai_shell.config.loading import load_with_origins, parse, sources
 from cmdai_shell.errors import ConfigError
 
@@ -75,6 +77,10 @@ def refusal(path: Path) -> str:
 
 def test_every_key_is_tried_here() -> None:
     assert set(OTHER) == set(ENVIRONMENT_KEYS)
+
+
+def test_every_kind_of_server_has_its_adapter() -> None:
+    assert set(get_args(Kind)) == set(REMOTE)
 
 
 @pytest.mark.parametrize("key", OTHER)
@@ -241,7 +247,7 @@ class TestWhereTheyAre:
         (URL + "cert_pinning_sha256 = 'abc'", "2: cert_pinning_sha256: a sha256 is 64 hexa"),
         (URL + f"cert_pinning_sha256 = '{PIN}'", "2: cert_pinning_sha256: an http:// address has"),
         (URL + "api_key_env = 'a b'", "2: api_key_env: expected the name of an environment var"),
-        (URL + "api_key_header = 'a b'", '2: api_key_header = "a b": expected text matching'),
+        (URL + "api_key_header = 'a b'", "2: api_key_header: expected text matching"),
         (URL + "oidc_issuer = 'sso'", "2: oidc_issuer: an address begins with http:// or https://"),
         ("import = 3\n" + URL, "1: import: expected the name of a file"),
         ("import = ''\n" + URL, "1: import: expected the name of a file"),
@@ -304,9 +310,11 @@ def test_the_variable_is_named_when_it_asks_for_what_is_not_there(path: Path) ->
     assert load(path, {"CMDAI_ACTIVE_ENVIRONMENT": "lab"}).active_environment == "lab"
 
 
-@pytest.mark.parametrize("key", sorted(k for k in ENVIRONMENT_KEYS if k.endswith("_env")))
+@pytest.mark.parametrize(
+    "key", [*sorted(k for k in ENVIRONMENT_KEYS if k.endswith("_env")), "api_key_header"]
+)
 def test_a_secret_in_the_wrong_place_is_not_repeated(path: Path, key: str) -> None:
-    for value in ("'sk-hunter2'", "['hunter2']", "{hunter = 'hunter2'}", "271828"):
+    for value in ("'sk hunter2'", "['hunter2']", "{hunter = 'hunter2'}", "271828"):
         put(path, "environments/lab.toml", f"{URL}{key} = {value}")
         said = refusal(path)
         assert key in said
