@@ -63,25 +63,17 @@ class AutoServer:
             await server.warm(timeout)
 
     async def identify(self, timeout: float) -> Probe:
-        """Anew if it is not any more what it was."""
+        """Anew: behind the same address there may be another one by now."""
         clock = self._settings.clock
         deadline = clock() + timeout
-        if self._server is not None:
-            try:
-                return await self._server.identify(timeout)
-            except BackendUnavailable as error:
-                if error.cause not in ("status", "garbage"):
-                    raise
-                server, self._server = self._server, None
-                await server.aclose()
-        server = await self._known(deadline - clock())
+        server = await self._asked(timeout)
         return await server.identify(deadline - clock())
 
     async def handshake(self, timeout: float) -> Handshake:
         clock = self._settings.clock
         begun = clock()
         try:
-            server = await self._known(timeout)
+            server = await self._asked(timeout)
         except BackendError as error:
             return not_reached(self, error, clock() - begun)
         return await server.handshake(timeout - (clock() - begun))
@@ -106,11 +98,17 @@ class AutoServer:
             await self._server.aclose()
 
     async def _known(self, timeout: float) -> Server:
-        if self._server is None:
-            found = await identify(self.client, self._api, timeout)
-            if self._server is None:  # no other request was faster
-                self._server = self._made(found)
-        return self._server
+        return self._server or await self._asked(timeout)
+
+    async def _asked(self, timeout: float) -> Server:
+        found = await identify(self.client, self._api, timeout)
+        before = self._server
+        if before is not None and before.endpoint.kind == found.probe.kind:
+            return before
+        self._server = now = self._made(found)
+        if before is not None:
+            await before.aclose()
+        return now
 
     def _made(self, found: Found) -> Server:
         endpoint = replace(self._endpoint, kind=found.probe.kind)

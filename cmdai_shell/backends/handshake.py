@@ -20,6 +20,7 @@ from cmdai_shell.errors import (
     BackendUnavailable,
     ModelMissing,
 )
+from cmdai_shell.text import visible
 
 if TYPE_CHECKING:
     import random
@@ -112,7 +113,7 @@ async def shake(
         except BackendError as error:
             return _failed(account, server, error, clock() - begun)
         is_right = is_sum(text, left + right)
-        said = " ".join(text.split())[:40]
+        said = " ".join(visible(text).split())[:40]
         detail = f"{left}+{right}={said or 'nothing'}"
         account.step("compute", clock() - begun, detail, is_ok=is_right)
         if not is_right:

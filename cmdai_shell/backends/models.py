@@ -76,17 +76,18 @@ def clean(name: str) -> str:
 
 
 def choose(wanted: str, models: Sequence[Model]) -> Model | None:
-    """The one that is wanted: by its exact name, whatever its capitals, or the shortest name with
-    this in it. Nothing wanted: the first that can chat."""
+    """The one that is wanted: by its exact name, whatever its capitals, by what it is an alias of,
+    or the shortest name with this in it. Nothing wanted: the first that can chat."""
     if not wanted:
         return next((m for m in models if not _NO_CHAT.search(m.id)), models[0] if models else None)
     for model in models:
         if model.id == wanted:
             return model
     small = wanted.casefold()
-    same = [m for m in models if small in (m.id.casefold(), m.root.casefold())]
-    partial = [m for m in models if small in m.id.casefold()]
-    return next(iter(same or sorted(partial, key=lambda m: len(m.id))), None)
+    same = [m for m in models if small == m.id.casefold()]
+    root = [m for m in models if small == m.root.casefold()]
+    partial = sorted((m for m in models if small in m.id.casefold()), key=lambda m: len(m.id))
+    return next(iter((*same, *root, *partial)), None)
 
 
 def names(models: Iterable[Model], most: int = 5) -> str:

@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 _MOST_TRIES = 5
 _NEEDED = frozenset({"model", "messages", "stream"})
 _SCHEMA_WORDS = re.compile(r"schema|structured|response_format|guided|grammar|nvext", re.I)
+_NOT_TAKEN = re.compile(
+    r"un(?:supported|recognized|known|expected|permitted)"
+    r"|(?:not|n't) (?:\w+ )?(?:support|permit|allow)"
+    r"|extra (?:inputs|fields)|invalid|must be|is not|cannot be",
+    re.I,
+)
 _SCHEMA_FIELDS = frozenset({"response_format", "structured_outputs", "guided_json", "nvext"})
 
 
@@ -129,9 +135,9 @@ class OpenAIServer(RemoteServer):
         if _SCHEMA_FIELDS & body.keys() and _SCHEMA_WORDS.search(words):
             self._holds_schema = False
             return True
-        named = {
-            name for name in body.keys() - _NEEDED if re.search(rf"(?<!\w){name}(?!\w)", words)
-        } - {self._tokens_field}
+        optional = body.keys() - _NEEDED - {self._tokens_field}
+        is_form = bool(_NOT_TAKEN.search(words))
+        named = {n for n in optional if is_form and re.search(rf"(?<!\w){n}(?!\w)", words)}
         self._refused |= named
         return bool(named)
 
