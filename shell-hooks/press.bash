@@ -60,7 +60,8 @@ _cmdai_find_fate() {
     return
   elif ((_cmdai_fate == 2 || _cmdai_fate == 3)); then
     ((_cmdai_fate == 3)) || _cmdai_ran_status=$2
-    _cmdai_find_command _cmdai_ran $((HISTCMD - _cmdai_ran_entry))
+    # bash 4.4 has no HISTCMD for key functions: there the last one that PS0 saw has to do
+    _cmdai_find_command _cmdai_ran $(((HISTCMD > 1 ? HISTCMD : _cmdai_history) - _cmdai_ran_entry))
     # without cmdhist several lines are several entries
     [[ -n $_cmdai_ran && ($_cmdai_offered != *$'\n'* || :$BASHOPTS: == *:cmdhist:*) ]] || _cmdai_fate=0
   fi
