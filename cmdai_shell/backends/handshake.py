@@ -104,7 +104,8 @@ async def shake(
     found = account.probe
     account.step("identify", spent - connect, f"{found.kind} {found.version}".strip())
     more = f", one of {len(found.models)}" if len(found.models) > 1 else ""
-    account.step("model", 0.0, f"{server.model}{more}" if server.model else "its only one")
+    name = server.model.rpartition("/")[2] if server.model.startswith("/") else server.model
+    account.step("model", 0.0, f"{name}{more}" if name else "its only one")
     drawn = (random.randint(11, 49), random.randint(11, 49))
     for left, right in (FIRST, drawn) if is_first else (drawn,):
         begun = clock()

@@ -35,12 +35,14 @@ OWNERS = {
 _GATEWAYS = ("x-litellm-", "x-olla-")
 """Beginnings of headers that routers add: LiteLLM's proxy, Olla."""
 
-VERSIONS = {
+_VERSIONS = {
     "vllm": "/version",
     "trtllm": "/version",
+    "llama.cpp": "/props",
     "ollama": "/api/version",
     "nim": "/v1/version",
 }
+"""Kind -> where its version is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +84,7 @@ async def identify(client: HttpClient, api: str, timeout: float, *, kind: str = 
                 "check its url; kind in its environment's file says what it is",
                 "status",
             )
-    if not version and (path := VERSIONS.get(kind)):
+    if not version and (path := _VERSIONS.get(kind)):
         version = await _version(client, path, deadline - client.settings.clock())
     probe = Probe(
         kind=kind or "openai",
@@ -152,7 +154,8 @@ async def _version(client: HttpClient, path: str, timeout: float) -> str:
         return ""
     document = _document(reply)
     found = document if isinstance(document, dict) else {}
-    return clean(str(found.get("version") or found.get("release") or ""))
+    named = (found.get(key) for key in ("version", "release", "build_info"))
+    return clean(str(next(filter(None, named), "")))
 
 
 def _is_gateway(headers: Mapping[str, str]) -> bool:

@@ -55,7 +55,7 @@ class TestContract(ServerContract):
         (FakeOpenAI("vllm"), "vllm", "0.32.0", 2),
         (FakeOpenAI("sglang"), "sglang", "", 1),
         (FakeOpenAI("trtllm"), "trtllm", "1.0.0", 2),
-        (FakeOpenAI("llama.cpp"), "llama.cpp", "", 1),
+        (FakeOpenAI("llama.cpp"), "llama.cpp", "b6000-abc", 2),
         (FakeOpenAI("lmstudio"), "lmstudio", "", 1),
         (FakeOpenAI("triton-openai"), "triton-openai", "", 1),
         (FakeOpenAI("nim"), "nim", "1.10.1", 8),

@@ -1,0 +1,357 @@
+"""``cmdai-shell backends``: the servers of the configuration, and how they do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from cmdai_shell.cli import output
+from cmdai_shell.config import environments, loading
+from cmdai_shell.config.environment import Environment, Kind
+from cmdai_shell.errors import BackendError, ConfigError
+from cmdai_shell.text import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from cmdai_shell.core import Endpoint, Handshake, Server
+
+as_json = click.option("--json", "json_", is_flag=True, help="As one JSON document.")
+
+_TEST_S, _CHECK_S, _LOOK_S = 30.0, 10.0, 5.0
+_STYLES: dict[str, output.Style] = {"ok": "green", "slow": "yellow", "loading": "yellow"}
+_USABLE = ("ok", "slow")
+_ADVICE = {
+    "connect": "on that host: does it run, and listen on that port, on more than 127.0.0.1?",
+    "identify": "check its url; kind in its environment's file says what it is",
+}
+_STUCK = "restart it: it accepts requests and does not finish them"
+
+
+@click.group(
+    epilog="""\b
+Examples:
+  cmdai-shell backends list --verbose
+  cmdai-shell backends test home-lab
+  cmdai-shell backends test http://192.168.1.100:8000
+  cmdai-shell backends health-check --all --watch
+"""
+)
+def backends() -> None:
+    """The servers of your environments: which there are, and whether they really compute."""
+
+
+@backends.command("list")
+@click.option("--verbose", is_flag=True, help="Ask each what it is and which models it has.")
+@click.option("--environment", "name", default="", help="Only those of this one.")
+@as_json
+def list_(*, verbose: bool, name: str, json_: bool) -> None:
+    """List the servers that are written down, best first.
+
+    Without --verbose nobody is asked anything. With it each server tells its software, version
+    and models; nothing is computed.
+
+    \b
+    Examples:
+      cmdai-shell backends list
+      cmdai-shell backends list --verbose --json
+    """
+    found = _of([_environment(name)] if name else _all())
+    rows = [_row(member) for member in found]
+    if verbose:
+        for row, more in zip(rows, asyncio.run(_look(found)), strict=True):
+            row.update(more)
+    if json_:
+        output.emit(rows, "json")
+        return
+    for line in _columns([_cells(row) for row in rows]):
+        click.echo(line)
+    if not rows:
+        output.say("no servers yet: cmdai-shell config add-environment --help")
+
+
+@backends.command()
+@click.argument("name")
+@click.option("--timeout", default=_TEST_S, type=click.FloatRange(0.1, 600), help="Seconds.")
+@click.option("--kind", type=click.Choice(get_args(Kind)), help="For a URL: its software.")
+@click.option("--model", default="", help="For a URL: the model to ask for.")
+@click.option("--api-key-env", default="", help="For a URL: the variable that holds its key.")
+@as_json
+@click.pass_context
+def test(ctx: click.Context, /, *, name: str, timeout: float, json_: bool, **more: Any) -> None:
+    """Test one server, step by step: connect, identify, choose the model, compute.
+
+    NAME is a server's or an environment's, as `backends list` has them, or any URL. What is
+    computed are two small sums; exit code 1 when they are wrong or never come.
+
+    \b
+    Examples:
+      cmdai-shell backends test home-lab/spark:8000
+      cmdai-shell backends test http://192.168.1.100:8000
+      cmdai-shell backends test https://gpu.example.com --api-key-env GPU_KEY
+    """
+    found = _named(name, **more)
+    results = asyncio.run(_shake(found, timeout))
+    if json_:
+        rows = [_tested(member, result) for member, result in zip(found, results, strict=True)]
+        output.emit(rows if len(rows) > 1 else rows[0], "json")
+    else:
+        for member, result in zip(found, results, strict=True):
+            _tell(member.endpoint, result)
+    if not all(result.state in _USABLE for result in results):
+        ctx.exit(1)
+
+
+@backends.command("health-check")
+@click.argument("names", nargs=-1)
+@click.option("--all", "everyone", is_flag=True, help="Those of every environment.")
+@click.option("--watch", is_flag=True, help="Again and again, until Ctrl-C.")
+@click.option("--interval", default=10.0, type=click.FloatRange(1, 3600), help="Seconds between.")
+@click.option("--timeout", default=_CHECK_S, type=click.FloatRange(0.1, 600), help="Seconds.")
+@as_json
+@click.pass_context
+def health_check(
+    ctx: click.Context,
+    /,
+    *,
+    names: Sequence[str],
+    everyone: bool,
+    watch: bool,
+    interval: float,
+    timeout: float,
+    json_: bool,
+) -> None:
+    """Let servers compute, all at a time, and show how they do.
+
+    Without NAMES those of the environment in use. Exit code 1 when one of them cannot answer.
+    With --watch and --json, one document a round on a line of its own.
+
+    \b
+    Examples:
+      cmdai-shell backends health-check --all
+      cmdai-shell backends health-check home-lab --watch
+    """
+    chosen = [member for name in names for member in _named(name)]
+    found = chosen or _of(_all() if everyone else _active())
+    if not found:
+        raise ConfigError("no servers to check", "cmdai-shell config add-environment --help")
+    while True:
+        begun = time.monotonic()
+        results = asyncio.run(_shake(found, timeout))
+        _show(found, results, json_=json_, watch=watch)
+        if not watch:
+            break
+        time.sleep(max(0.0, interval - (time.monotonic() - begun)))
+    if not all(result.state in _USABLE for result in results):
+        ctx.exit(1)
+
+
+# --- which
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    environment: Environment
+    endpoint: Endpoint
+
+    def connect(self) -> Server:
+        from cmdai_shell.backends import connect
+        from cmdai_shell.backends.http import Settings
+        from cmdai_shell.backends.places import login
+
+        return connect(self.endpoint, Settings(auth=login(self.environment, self.endpoint.kind)))
+
+
+def _of(found: Iterable[Environment]) -> list[_Member]:
+    return [
+        _Member(environment, endpoint)
+        for environment in found
+        for endpoint in environments.endpoints(environment)
+    ]
+
+
+def _all() -> list[Environment]:
+    return list(loading.load().environments.values())
+
+
+def _active() -> list[Environment]:
+    config = loading.load()
+    if config.active_environment == environments.AUTO:
+        return list(config.environments.values())
+    chosen = environments.chosen(config)
+    return [chosen] if chosen else []
+
+
+def _environment(name: str) -> Environment:
+    known = loading.load().environments
+    if name not in known:
+        raise environments.unknown_environment(name, known)
+    return known[name]
+
+
+def _named(name: str, *, kind: str = "", model: str = "", api_key_env: str = "") -> list[_Member]:
+    """The servers that a name means. Raises ConfigError."""
+    if "://" in name:
+        made = Environment(
+            endpoints=(name,),
+            kind=kind or "auto",  # type: ignore[arg-type]
+            model=model,
+            auth_type="api_key" if api_key_env else "none",
+            api_key_env=api_key_env,
+        )
+        return [_Member(made, _short(member.endpoint)) for member in _of([made])]
+    members = _of(_all())
+    ids = [member.endpoint.id for member in members]
+    places = [member.environment.id for member in members]
+    for called in (ids, places, [id_.partition("/")[2] for id_ in ids]):
+        if name in called:
+            return [member for member, word in zip(members, called, strict=True) if word == name]
+    known = ", ".join(member.endpoint.id for member in members) or "there is none yet"
+    raise ConfigError(f"no server {name!r}", f"choose of: {known}; or give a URL")
+
+
+def _short(endpoint: Endpoint) -> Endpoint:
+    return replace(endpoint, id=endpoint.url)
+
+
+# --- asking
+
+
+async def _shake(found: Sequence[_Member], timeout: float) -> list[Handshake]:
+    async def one(member: _Member) -> Handshake:
+        server = member.connect()
+        try:
+            return await server.handshake(timeout)
+        finally:
+            await server.aclose()
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(member)) for member in found]
+    return [task.result() for task in tasks]
+
+
+async def _look(found: Sequence[_Member]) -> list[dict[str, Any]]:
+    async def one(member: _Member) -> dict[str, Any]:
+        server = member.connect()
+        try:
+            probe = await server.identify(_LOOK_S)
+            load = await server.load(_LOOK_S)
+        except BackendError as error:
+            return {"problem": error.message, "hint": error.hint}
+        finally:
+            await server.aclose()
+        return {
+            "software": f"{probe.kind} {probe.version}".strip(),
+            "models": list(probe.models),
+            "via_gateway": probe.via_gateway,
+            "latency_ms": round(probe.latency * 1000, 1),
+            "in_use": server.model,
+            "abilities": sorted(server.abilities),
+            "load": asdict(load),
+        }
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(member)) for member in found]
+    return [task.result() for task in tasks]
+
+
+# --- showing
+
+
+def _row(member: _Member) -> dict[str, Any]:
+    endpoint = member.endpoint
+    return {
+        "name": endpoint.id,
+        "environment": endpoint.environment,
+        "url": endpoint.url,
+        "kind": endpoint.kind,
+        "model": endpoint.model,
+        "priority": endpoint.priority,
+        "source": endpoint.source,
+        "auth_type": member.environment.auth_type,
+    }
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    first = (row["name"], row["url"], f"priority {row['priority']}")
+    if "problem" in row:
+        return (*first, row["problem"])
+    if "software" not in row:
+        return (*first, row["kind"], row["model"])
+    models = len(row["models"])
+    more = f" (of {models})" if models > 1 else ""
+    waiting = row["load"]["waiting"]
+    queue = "" if waiting is None else f"{waiting} waiting"
+    return (*first, row["software"], f"{row['in_use']}{more}", f"{row['latency_ms']} ms", queue)
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    widths: dict[int, int] = {}
+    for row in rows:
+        for at, cell in enumerate(row[:-1]):
+            widths[at] = max(widths.get(at, 0), len(cell))
+    for row in rows:
+        cells = [*(cell.ljust(widths[at]) for at, cell in enumerate(row[:-1])), row[-1]]
+        yield visible("  ".join(cells)).replace("\n", " ").rstrip()
+
+
+def _tested(member: _Member, result: Handshake) -> dict[str, Any]:
+    return {"name": member.endpoint.id, "url": member.endpoint.url, **asdict(result)}
+
+
+def _tell(endpoint: Endpoint, result: Handshake) -> None:
+    click.echo(endpoint.id if endpoint.id == endpoint.url else f"{endpoint.id}  {endpoint.url}")
+    for step in result.steps:
+        mark = " " if step.is_ok else "!"
+        line = f"{mark} {step.name:<9} {_milliseconds(step.seconds):>9}  {step.detail}"
+        click.echo(visible(line).replace("\n", " ").rstrip())
+    _verdict(result)
+    if result.state == "unreachable":
+        output.say(f"  {_ADVICE.get(result.steps[-1].name, _STUCK)}")
+    elif result.hint:
+        output.say(f"  {result.hint}")
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms" if seconds < 10 else f"{seconds:.1f} s"
+
+
+def _verdict(result: Handshake) -> None:
+    words: str = result.state
+    if result.state in _USABLE:
+        rest = result.elapsed - result.ttft
+        pace = f", then {(result.tokens - 1) / rest:.0f} a second" if result.tokens > 2 else ""
+        words += f": first token after {result.ttft:.2f} s{pace if rest > 0 else ''}"
+    elif result.detail:
+        words += f": {result.detail}"
+    words = visible(words).replace("\n", " ")
+    click.echo(output.styled(words, _STYLES.get(result.state, "red"), sys.stdout))
+
+
+def _show(
+    found: Sequence[_Member], results: Sequence[Handshake], *, json_: bool, watch: bool
+) -> None:
+    rows = [_tested(member, result) for member, result in zip(found, results, strict=True)]
+    if json_:
+        if watch:
+            click.echo(json.dumps(rows, ensure_ascii=False))
+        else:
+            output.emit(rows, "json")
+        return
+    if watch and sys.stdout.isatty():
+        click.clear()
+    if watch:
+        click.echo(time.strftime("%H:%M:%S"))
+    cells = []
+    for member, result in zip(found, results, strict=True):
+        is_usable = result.state in _USABLE
+        told = f"{result.ttft:.2f} s" if is_usable else result.detail
+        cells.append((member.endpoint.id, result.state, told))
+    for line, result in zip(_columns(cells), results, strict=True):
+        click.echo(output.styled(line, _STYLES.get(result.state, "red"), sys.stdout))

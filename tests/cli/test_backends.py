@@ -1,0 +1,176 @@
+"""``cmdai-shell backends``, asking servers directly."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fakes.in_thread import in_thread
+from tests.fakes.openai_server import FakeOpenAI
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.cli.conftest import Call
+
+DEAD = "http://127.0.0.1:1"
+SECRET = "sk-a-secret-that-nobody-sees"
+
+
+@pytest.fixture(autouse=True)
+def no_daemon(runtime_dir: Path) -> Path:
+    return runtime_dir
+
+
+@pytest.fixture
+def fake() -> FakeOpenAI:
+    return FakeOpenAI()
+
+
+@pytest.fixture
+def url(fake: FakeOpenAI) -> Iterator[str]:
+    with in_thread(fake.app()) as url:
+        yield url
+
+
+@pytest.fixture
+def lab(call: Call, url: str) -> str:
+    """An environment with a server that is well and one that is not there."""
+    call("config", "add-environment", "lab", "--url", url, "--fallback", DEAD)
+    return f"lab/{url.removeprefix('http://')}"
+
+
+def test_list_asks_nobody(call: Call, fake: FakeOpenAI, lab: str) -> None:
+    code, out, _ = call("backends", "list")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == [lab, "lab/127.0.0.1:1"]
+    assert fake.paths == []
+    _, out, _ = call("backends", "list", "--json")
+    first, second = json.loads(out)
+    assert (first["name"], first["kind"], first["auth_type"]) == (lab, "auto", "none")
+    assert (first["priority"], second["priority"]) == (0, -1)
+
+
+def test_list_verbose_says_what_they_are_and_computes_nothing(
+    call: Call, fake: FakeOpenAI, lab: str
+) -> None:
+    code, out, _ = call("backends", "list", "--verbose")
+    well, dead = out.splitlines()
+    assert code == 0
+    assert "vllm 0.32.0" in well
+    assert "Qwen/Qwen2.5-Coder-7B-Instruct" in well
+    assert "3 waiting" in well
+    assert "refused" in dead
+    assert fake.requests == []
+    _, out, _ = call("backends", "list", "--verbose", "--json", "--environment", "lab")
+    found = json.loads(out)[0]
+    assert found["load"]["waiting"] == 3
+    assert found["abilities"] == ["large", "schema"]
+
+
+def test_list_without_any(call: Call) -> None:
+    code, out, err = call("backends", "list")
+    assert (code, out) == (0, "")
+    assert "add-environment" in err
+
+
+def test_each_step_of_a_test_has_its_time(call: Call, lab: str) -> None:
+    code, out, _ = call("backends", "test", lab)
+    assert code == 0
+    title, *steps, verdict = out.splitlines()
+    assert title.startswith(lab)
+    assert [line.split()[0] for line in steps] == [
+        "connect",
+        "identify",
+        "model",
+        "compute",
+        "compute",
+    ]
+    assert all(line.split()[2] == "ms" for line in steps)
+    assert "2+2=4" in steps[3]
+    assert verdict.startswith("ok: first token after")
+
+
+@pytest.mark.parametrize("form", ["{url}", "{url}/", "{url}/v1"])
+def test_any_url_can_be_tested(call: Call, url: str, form: str) -> None:
+    code, out, _ = call("backends", "test", form.format(url=url))
+    assert code == 0
+    assert "ok" in out
+    assert out.splitlines()[0] == form.format(url=url).rstrip("/")
+
+
+def test_a_name_of_the_environment_tests_all_of_it(call: Call, lab: str) -> None:
+    code, out, err = call("backends", "test", "lab")
+    assert code == 1
+    assert "ok:" in out
+    assert "unreachable: lab/127.0.0.1:1" in out
+    assert "does it run" in err
+
+
+def test_a_test_as_json(call: Call, url: str) -> None:
+    code, out, _ = call("backends", "test", url, "--json")
+    found = json.loads(out)
+    assert (code, found["state"], found["probe"]["kind"]) == (0, "ok", "vllm")
+    assert found["steps"][0]["name"] == "connect"
+
+
+def test_a_key(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    with in_thread(FakeOpenAI(api_key=SECRET).app()) as url:
+        code, out, err = call("backends", "test", url)
+        assert code == 1
+        assert "login" in out
+        assert "api_key_env" in err
+        monkeypatch.setenv("GPU_KEY", SECRET)
+        code, out, err = call("backends", "test", url, "--api-key-env", "GPU_KEY")
+        assert code == 0
+        assert SECRET not in out + err
+
+
+def test_a_server_that_is_canned(call: Call) -> None:
+    with in_thread(FakeOpenAI(is_canned=True).app()) as url:
+        code, out, err = call("backends", "test", url)
+    assert code == 1
+    assert "! compute" in out
+    assert "wrong-answer" in out
+    assert "another model" in err
+
+
+def test_a_name_that_is_not_there(call: Call, lab: str) -> None:
+    code, _, err = call("backends", "test", "lib")
+    assert code == 78
+    assert lab in err
+
+
+def test_health_check(call: Call, lab: str) -> None:
+    code, out, _ = call("backends", "health-check", "--all")
+    assert code == 1
+    assert [line.split()[1] for line in out.splitlines()] == ["ok", "unreachable"]
+    code, out, _ = call("backends", "health-check", lab, "--json")
+    assert (code, [row["state"] for row in json.loads(out)]) == (0, ["ok"])
+
+
+def test_health_check_without_any_server(call: Call) -> None:
+    code, _, err = call("backends", "health-check")
+    assert code == 78
+    assert "add-environment" in err
+
+
+def test_watch_goes_on_until_it_is_stopped(
+    call: Call, lab: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds = 0
+
+    def slept(_: float) -> None:
+        nonlocal rounds
+        rounds += 1
+        if rounds == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", slept)
+    code, out, _ = call("backends", "health-check", lab, "--watch", "--json")
+    assert code == 130
+    assert [json.loads(line)[0]["state"] for line in out.splitlines()] == ["ok"] * 3
