@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from cmdai_shell.core import Load
 from cmdai_shell.errors import (
     BackendBusy,
     BackendDenied,
@@ -19,7 +20,7 @@ from cmdai_shell.routing.ttft import Ttft
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cmdai_shell.core import Handshake, Load, Probe, Server, ServerState
+    from cmdai_shell.core import Handshake, Probe, Server, ServerState
 
 MemberState: TypeAlias = 'Literal["new"] | ServerState'
 
@@ -34,6 +35,7 @@ LATE_S = 1.5
 LATE_FACTOR = 4.0
 CONNECT_S = 0.05
 """Seconds to a new connection, until a probe has measured them."""
+_UNKNOWN = Load()
 
 
 class Member:
@@ -62,6 +64,8 @@ class Member:
         """The last handshake's end."""
         self.load: Load | None = None
         self.load_at = float("-inf")
+        self.has_metrics = True
+        """It tells of its queue, as far as is known."""
         self.asked_at = float("-inf")
         self._busy_until = float("-inf")
         self._recovered_at = float("-inf")
@@ -151,6 +155,7 @@ class Member:
 
     def note_load(self, load: Load, now: float) -> None:
         former, self.load, self.load_at = self.load, load, now
+        self.has_metrics = load != _UNKNOWN
         is_flat = bool(
             former
             and former.running

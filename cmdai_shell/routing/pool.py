@@ -63,6 +63,10 @@ class Pool:
         self.random = random
         self._members: dict[str, Member] = {}
         self.decisions: deque[Decision] = deque(maxlen=DECISIONS)
+        self.on_change: Callable[[], None] = lambda: None
+        """Called when members come and go, and"""
+        self.on_record: Callable[[], None] = lambda: None
+        """after each request."""
         for server in servers:
             self.add(server)
 
@@ -78,11 +82,18 @@ class Pool:
             server, random=self.random, failures=self._failures, successes=self._successes
         )
         self._members[member.id] = member
+        self.on_change()
         return member
 
     def remove(self, member_id: str) -> Member | None:
         """Requests that it is answering go on."""
-        return self._members.pop(member_id, None)
+        member = self._members.pop(member_id, None)
+        self.on_change()
+        return member
+
+    def record(self, decision: Decision) -> None:
+        self.decisions.append(decision)
+        self.on_record()
 
     def candidates(self, now: float, *, trials: bool = False) -> list[Member]:
         """Those that may be asked; with ``trials`` also those whose breaker is due, for want of

@@ -141,7 +141,7 @@ class Router:
         now = self._clock()
         tried = tuple(attempt.account(race.start, now) for attempt in race.attempts)
         answered = tried[race.attempts.index(race.winner)].id if race.winner else ""
-        self._pool.decisions.append(
+        self._pool.record(
             replace(
                 decision,
                 hedge=race.hedge,

@@ -1,0 +1,245 @@
+"""What is done for members between presses."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cmdai_shell.core import Handshake, Load
+from cmdai_shell.errors import BackendUnavailable, ModelMissing
+from cmdai_shell.routing.keeper import Keeper
+from cmdai_shell.routing.pool import Pool
+from tests.fakes.scripted_server import ScriptedServer
+from tests.fakes.virtual_loop import now
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+QUEUE = Load(running=1, waiting=2)
+GONE = Handshake(state="unreachable", detail="no connection")
+OK = Handshake(state="ok", ttft=0.1, elapsed=0.2)
+
+
+@asynccontextmanager
+async def kept(*servers: ScriptedServer) -> AsyncIterator[tuple[Pool, Keeper]]:
+    pool = Pool(servers, random=lambda: 0.5)
+    keeper = Keeper(pool, clock=now)
+    async with asyncio.TaskGroup() as group:
+        keeping = group.create_task(keeper.run())
+        yield pool, keeper
+        keeping.cancel()
+
+
+async def test_a_new_member_is_asked_to_compute_at_once():
+    server = ScriptedServer("a")
+    async with kept(server) as (pool, _):
+        await asyncio.sleep(1)
+        assert (server.handshaken, pool.snapshot(now())[0].state) == (1, "ok")
+        late = ScriptedServer("b")
+        pool.add(late)
+        await asyncio.sleep(1)
+        assert late.handshaken == 1
+
+
+async def test_and_every_five_minutes_while_nobody_asks():
+    server = ScriptedServer("a")
+    async with kept(server) as (pool, _):
+        await asyncio.sleep(1)
+        await asyncio.sleep(1_800)
+        assert 6 <= server.handshaken <= 7
+        for _ in range(10):  # one that answers need not prove that it can
+            await asyncio.sleep(200)
+            member = next(iter(pool))
+            member.asked(now())
+            member.answered(now())
+        assert 6 <= server.handshaken <= 8
+
+
+async def test_more_rarely_while_the_person_is_away():
+    server = ScriptedServer("a")
+    server.loads = [QUEUE]
+    async with kept(server):
+        await asyncio.sleep(3_700)
+        handshaken, loaded = server.handshaken, server.loaded
+        await asyncio.sleep(36_000)
+        assert server.handshaken - handshaken <= 21
+        assert server.loaded - loaded <= 101
+
+
+async def test_recovery_is_one_handshake_each_time_twice_as_late():
+    server = ScriptedServer("a")
+    server.handshakes = [GONE] * 4 + [OK]
+    async with kept(server) as (pool, _):
+        seen = []
+        for _ in range(200):
+            seen.append((server.handshaken, pool.snapshot(now())[0].breaker))
+            await asyncio.sleep(0.1)
+        assert server.handshaken == 5
+        assert seen[-1][1] == "closed"
+        changes = [n for n in range(1, 200) if seen[n][0] != seen[n - 1][0]]
+        waits = [(b - a) / 10 for a, b in itertools.pairwise(changes)]
+        assert waits == pytest.approx([0.75, 1.5, 3.0, 6.0], abs=0.35)  # half of chance 0.5
+
+
+async def test_a_breaker_that_a_request_opened_is_seen_to():
+    server = ScriptedServer("a")
+    async with kept(server) as (pool, _):
+        await asyncio.sleep(10)
+        member = next(iter(pool))
+        member.asked(now())
+        member.failed(BackendUnavailable("refused", cause="refused"), now())
+        pool.on_record()
+        await asyncio.sleep(1.5)
+        assert (server.handshaken, member.breaker.state) == (2, "closed")
+
+
+async def test_a_model_that_is_missing_is_looked_for_at_once():
+    server = ScriptedServer("a")
+    async with kept(server) as (pool, _):
+        await asyncio.sleep(10)
+        member = next(iter(pool))
+        member.asked(now())
+        member.failed(ModelMissing("it has another one"), now())
+        pool.on_record()
+        await asyncio.sleep(1)
+        assert (server.handshaken, member.state) == (2, "ok")
+
+
+async def test_another_model_has_other_times():
+    server = ScriptedServer("a")
+    async with kept(server) as (pool, keeper):
+        await asyncio.sleep(1)
+        member = next(iter(pool))
+        member.began(9.0, now())
+        server.model = "another"
+        keeper.pressed()
+        await asyncio.sleep(1)
+        assert (server.handshaken, member.ttft.expected) == (2, 0.1)
+
+
+async def test_one_that_is_loading_is_asked_every_five_seconds():
+    server = ScriptedServer("a")
+    server.handshakes = [Handshake(state="loading", detail="loading the model")] * 3 + [OK]
+    async with kept(server) as (pool, _):
+        await asyncio.sleep(12)
+        assert pool.snapshot(now())[0].state == "loading"
+        await asyncio.sleep(6)
+        assert pool.snapshot(now())[0].state == "ok"
+
+
+async def test_queues_are_looked_at_while_the_person_is_active():
+    server = ScriptedServer("a")
+    server.loads = [QUEUE]
+    async with kept(server) as (_, keeper):
+        await asyncio.sleep(200)
+        idle = server.loaded
+        await asyncio.sleep(300)
+        assert server.loaded - idle <= 6
+        idle = server.loaded
+        keeper.pressed()
+        await asyncio.sleep(60)
+        assert 9 <= server.loaded - idle <= 15
+
+
+async def test_but_not_of_one_that_has_none():
+    server = ScriptedServer("a")
+    async with kept(server) as (_, keeper):
+        await asyncio.sleep(1)
+        keeper.pressed()
+        await asyncio.sleep(50)
+        assert server.loaded == 1
+
+
+async def test_connections_are_kept_open_while_the_person_is_active():
+    server = ScriptedServer("a")
+    server.is_warm = False
+    async with kept(server):
+        await asyncio.sleep(1)
+        assert server.warmed == 1
+        await asyncio.sleep(200)
+        server.is_warm = False
+        await asyncio.sleep(200)
+        assert server.warmed == 1
+
+
+async def test_a_look_that_fails_has_it_prove_itself():
+    server = ScriptedServer("a")
+    server.loads = [QUEUE, BackendUnavailable("refused", cause="refused")]
+    server.handshakes = [OK, GONE]
+    async with kept(server) as (pool, _):
+        await asyncio.sleep(4)
+        assert pool.snapshot(now())[0].state == "ok"
+        await asyncio.sleep(3)
+        assert pool.snapshot(now())[0].state == "unreachable"
+
+
+async def test_errors_of_our_own_end_nothing():
+    server = ScriptedServer("a")
+    server.loads = [QUEUE, KeyError("running"), QUEUE]
+    async with kept(server):
+        await asyncio.sleep(30)
+        assert server.loaded >= 4
+
+
+async def test_one_that_is_removed_is_left_alone():
+    server = ScriptedServer("a")
+    server.loads = [QUEUE]
+    async with kept(server) as (pool, keeper):
+        await asyncio.sleep(10)
+        pool.remove("a")
+        asked = server.loaded, server.handshaken
+        keeper.pressed()
+        await asyncio.sleep(1_000)
+        assert (server.loaded, server.handshaken) == asked
+
+
+class TestFreshen:
+    async def test_it_returns_when_all_have_told(self):
+        servers = [ScriptedServer("a"), ScriptedServer("b")]
+        for server in servers:
+            server.loads = [QUEUE, 0.01, QUEUE]
+        async with kept(*servers) as (_, keeper):
+            await asyncio.sleep(3)
+            start = now()
+            await keeper.freshen()
+            assert now() - start == pytest.approx(0.01)
+            assert [server.loaded for server in servers] == [2, 2]
+
+    async def test_it_does_not_wait_for_long(self):
+        servers = [ScriptedServer("a"), ScriptedServer("b")]
+        servers[1].loads = [QUEUE, 1.0]
+        async with kept(*servers) as (_, keeper):
+            await asyncio.sleep(3)
+            start = now()
+            await keeper.freshen()
+            assert now() - start == pytest.approx(0.03)
+
+    async def test_fifty_presses_at_once_ask_once(self):
+        servers = [ScriptedServer("a"), ScriptedServer("b")]
+        servers[0].loads = servers[1].loads = [QUEUE]
+        async with kept(*servers) as (_, keeper):
+            await asyncio.sleep(3)
+            asked = servers[0].loaded
+            async with asyncio.TaskGroup() as group:
+                for _ in range(50):
+                    group.create_task(keeper.freshen())
+            assert servers[0].loaded == asked + 1
+
+    async def test_one_member_is_no_choice(self):
+        server = ScriptedServer("a")
+        server.loads = [QUEUE]
+        async with kept(server) as (_, keeper):
+            await asyncio.sleep(3)
+            asked = server.loaded
+            await keeper.freshen()
+            assert server.loaded == asked
+
+    async def test_without_the_keeper_running_nothing_is_waited_for(self):
+        pool = Pool([ScriptedServer("a"), ScriptedServer("b")])
+        start = now()
+        await Keeper(pool, clock=now).freshen()
+        assert now() == start

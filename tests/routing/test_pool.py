@@ -1,0 +1,196 @@
+"""What is remembered of each member, and who may be asked."""
+
+from __future__ import annotations
+
+import pytest
+
+from cmdai_shell.core import Handshake, Load, Probe, ServerState
+from cmdai_shell.errors import (
+    BackendBusy,
+    BackendDenied,
+    BackendError,
+    BackendRejected,
+    BackendUnavailable,
+    ModelMissing,
+)
+from cmdai_shell.routing.member import Member, host
+from cmdai_shell.routing.pool import Pool
+from tests.fakes.scripted_server import ScriptedServer
+
+
+def member(**options: int) -> Member:
+    return Member(ScriptedServer("spark"), random=lambda: 0.0, **options)
+
+
+def running(generated: float, running: int = 1) -> Load:
+    return Load(running=running, waiting=0, generated=generated)
+
+
+class TestHandshake:
+    @pytest.mark.parametrize(
+        ("state", "breaker", "is_candidate"),
+        [
+            ("ok", "closed", True),
+            ("slow", "closed", True),
+            ("login", "closed", False),
+            ("no-model", "closed", False),
+            ("loading", "closed", False),
+            ("unreachable", "open", False),
+            ("tls", "open", False),
+            ("wrong-answer", "open", False),
+        ],
+    )
+    def test_each_state(self, state: ServerState, breaker: str, is_candidate: bool):
+        one = member()
+        assert one.is_candidate
+        one.note_handshake(Handshake(state=state, detail="why", hint="do", ttft=0.2), 1)
+        assert (one.state, one.breaker.state, one.is_candidate) == (state, breaker, is_candidate)
+        assert (one.why, one.hint) == (("", "") if is_candidate else ("why", "do"))
+
+    def test_it_is_the_first_that_is_known_of_its_time(self):
+        one = member()
+        one.note_handshake(Handshake(state="ok", ttft=0.2, probe=Probe(kind="tgi")), 1)
+        assert (one.ttft.expected, one.kind) == (0.2, "tgi")
+
+    def test_after_a_recovery_its_share_grows(self):
+        one = member()
+        one.asked(0)
+        one.failed(BackendUnavailable("gone", cause="refused"), 0)
+        one.breaker.begin_trial(2)
+        one.note_handshake(Handshake(state="ok", ttft=0.2), 2)
+        assert one.view(12).recovered == 10
+        assert one.is_candidate
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("error", "state", "is_candidate"),
+        [
+            (BackendDenied("who are you"), "login", False),
+            (ModelMissing("no such model"), "no-model", False),
+            (BackendRejected("bad request"), "new", True),
+            (BackendBusy("later"), "new", True),
+            (BackendUnavailable("status 500"), "new", True),
+            (BackendError("nonsense"), "new", True),
+        ],
+    )
+    def test_one_is_forgiven_but_for_login_and_model(
+        self, error: BackendError, state: str, is_candidate: bool
+    ):
+        one = member()
+        one.asked(0)
+        one.failed(error, 1)
+        assert (one.state, one.is_candidate, one.in_flight) == (state, is_candidate, 0)
+        assert one.breaker.state == "closed"
+
+    @pytest.mark.parametrize(("says", "waits"), [(0, 5), (20, 20), (86_400, 300)])
+    def test_busy_is_a_penalty_that_fades(self, says: float, waits: float):
+        one = member()
+        one.asked(0)
+        one.failed(BackendBusy("later", retry_after=says), 100)
+        assert one.view(100).penalty == waits
+        assert one.view(100 + waits / 2).penalty == waits / 2
+        assert one.view(100 + waits).penalty == 0
+
+    def test_silence_beyond_its_limit_is_a_wedge(self):
+        for seconds, state in ((1.9, "closed"), (2.1, "open")):
+            one = member()
+            one.asked(0)
+            one.lost(seconds, seconds, silent=True)
+            assert one.breaker.state == state
+            assert one.ttft.expected == seconds
+
+    def test_a_server_that_is_known_to_be_slow_has_a_longer_one(self):
+        one = member()
+        one.asked(0)
+        one.began(2.0, 2)
+        one.answered(3)
+        one.asked(10)
+        one.lost(7.0, 17, silent=True)
+        assert one.breaker.state == "closed"
+
+
+class TestLoad:
+    def test_running_without_making_tokens_for_five_seconds_is_a_wedge(self):
+        one = member()
+        for now in (0, 3):
+            one.note_load(running(700), now)
+            assert one.breaker.state == "closed"
+        one.note_load(running(700), 6)
+        assert (one.breaker.state, one.state) == ("open", "unreachable")
+        assert one.why == "it makes no tokens, though requests wait for them"
+
+    @pytest.mark.parametrize(
+        "loads",
+        [
+            [running(700), running(701), running(702)],
+            [running(700), running(700, 0), running(700)],
+            [Load(running=1), Load(running=1), Load(running=1)],
+            [Load(), Load(), Load()],
+        ],
+    )
+    def test_else_it_is_not(self, loads: list[Load]):
+        one = member()
+        for n, load in enumerate(loads):
+            one.note_load(load, 4 * n)
+        assert one.breaker.state == "closed"
+
+    def test_a_gateways_figures_are_not_one_engines(self):
+        one = member()
+        probe = Probe(kind="openai", via_gateway=True)
+        one.note_handshake(Handshake(state="ok", probe=probe), 0)
+        for now in (0, 4, 8, 12):
+            one.note_load(running(700), now)
+        assert one.breaker.state == "closed"
+
+    def test_an_old_account_counts_as_none(self):
+        one = member()
+        one.note_load(Load(waiting=7, running=3, cache_used=0.5), 10)
+        assert (one.view(15).waiting, one.view(15).running) == (7, 3)
+        assert (one.view(15.1).waiting, one.view(15.1).cache_used) == (0, 0.0)
+
+
+class TestPool:
+    def test_members_come_and_go(self):
+        pool, changes = Pool(), []
+        pool.on_change = lambda: changes.append(len(pool))
+        pool.add(ScriptedServer("a"))
+        pool.add(ScriptedServer("b"))
+        assert [one.id for one in pool] == ["a", "b"]
+        assert pool.remove("a") is not None
+        assert pool.remove("a") is None
+        assert (len(pool), changes[:3]) == (1, [1, 2, 1])
+
+    def test_what_status_shows(self):
+        pool = Pool([ScriptedServer("a", priority=3), ScriptedServer("b")], random=lambda: 0.0)
+        first, second = pool
+        first.note_handshake(Handshake(state="tls", detail="expired", hint="renew it"), 10)
+        second.note_handshake(Handshake(state="ok", ttft=0.2), 10)
+        second.note_load(Load(waiting=2), 11)
+        a, b = pool.snapshot(10.5), pool.snapshot(12)
+        assert (a[0].state, a[0].why, a[0].hint) == ("tls", "expired", "renew it")
+        assert (a[0].breaker, a[0].retry_in, a[0].priority) == ("open", 0.5, 3)
+        assert (b[1].state, b[1].score, b[1].load_age) == ("ok", pytest.approx(0.5), 1)
+
+    def test_a_hedge_goes_by_those_of_the_same_priority_and_model(self):
+        pool = Pool([ScriptedServer("a"), ScriptedServer("b"), ScriptedServer("c", priority=1)])
+        a, b, c = pool
+        for _ in range(10):
+            a.began(0.3, 0)
+            b.began(0.4, 0)
+            c.began(1.2, 0)
+        assert pool.hedge_after(a) == 0.4
+        assert pool.hedge_after(c) == 1.2
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("http://Spark.local:8000/v1", "spark.local"),
+        ("https://api.example.com", "api.example.com"),
+        ("http://[fe80::1%25eth0]:8000", "fe80::1%25eth0"),
+        ("http://192.168.1.7:9000", "192.168.1.7"),
+    ],
+)
+def test_the_host_of_an_address(url: str, name: str):
+    assert host(url) == name

@@ -1,0 +1,137 @@
+"""Whatever servers do: an answer or an honest error, in time, and nothing is left behind."""
+
+from __future__ import annotations
+
+import math
+from random import Random
+from typing import cast
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cmdai_shell.core import Completion, Notice, Prompt
+from cmdai_shell.errors import CmdaiError, ModelUnavailable, NoBackendAvailable
+from cmdai_shell.routing import Pool, Router
+from tests.fakes import scripted_server as does
+from tests.fakes.scripted_backend import Script, ScriptedBackend
+from tests.fakes.scripted_server import ScriptedServer, Turn, well
+from tests.fakes.virtual_loop import now, run
+
+ASK = Prompt(system="", user="go", max_tokens=16)
+
+FAULTS = [
+    getattr(does, name)
+    for name in dir(does)
+    if name.isupper() and isinstance(getattr(does, name), tuple)
+]
+STEP = st.one_of(
+    st.floats(0, 3),
+    st.sampled_from(["ls", " -la", "", "\n", Notice(text="loading")]),
+    st.sampled_from([fault[-1] for fault in FAULTS if isinstance(fault[-1], Exception)]),
+)
+TURN = st.one_of(
+    st.sampled_from(FAULTS),
+    st.floats(0, 6).map(lambda ttft: well("ls -la", ttft)),
+    st.lists(STEP, max_size=8),
+)
+SERVERS = st.lists(st.tuples(TURN, st.integers(0, 1), st.integers(0, 2)), max_size=6)
+OWN = st.one_of(
+    st.none(),
+    st.just([1.3, "own"]),
+    st.just([ModelUnavailable("no file")]),
+    st.just([math.inf]),
+    st.lists(STEP, min_size=1, max_size=5),
+)
+
+
+def build(servers: list[tuple[Turn, int, int]]) -> list[ScriptedServer]:
+    """Of each: what it does, its priority and its host."""
+    return [
+        ScriptedServer(f"s{n}", turn, priority=priority, url=f"http://host{host}:{8000 + n}")
+        for n, (turn, priority, host) in enumerate(servers)
+    ]
+
+
+async def press(router: Router, seconds: float) -> tuple[list[str], Completion | CmdaiError, float]:
+    start, deltas, end = now(), [], None
+    try:
+        async for piece in router.complete(ASK, seconds):
+            if isinstance(piece, str):
+                deltas.append(piece)
+            elif isinstance(piece, Completion):
+                end = piece
+    except CmdaiError as error:
+        end = error
+    assert end is not None
+    return deltas, end, now() - start
+
+
+@settings(max_examples=300)
+@given(SERVERS, OWN, st.floats(0.1, 30), st.integers(0, 9), st.booleans())
+def test_a_press(
+    turns: list[tuple[Turn, int, int]],
+    own: list[object] | None,
+    seconds: float,
+    seed: int,
+    trials: bool,
+):
+    async def main() -> None:
+        servers = build(turns)
+        backend = ScriptedBackend(cast("Script", {"go": own}), name="own") if own else None
+        pool = Pool(servers, random=Random(seed).random)
+        router = Router(pool, backend, clock=now, trials=trials)
+        for _ in range(3):
+            before = sum(server.asked for server in servers)
+            deltas, end, elapsed = await press(router, seconds)
+            assert elapsed <= seconds + 1e-6
+            if isinstance(end, Completion):
+                assert end.text.strip()
+                assert not deltas or end.text.startswith(deltas[0]) or len(end.attempts) > 0
+                assert end.is_fallback == (end.backend == "own" and bool(servers))
+            else:
+                assert isinstance(end, NoBackendAvailable | ModelUnavailable)
+                assert str(end)
+            assert all(member.in_flight == 0 for member in pool)
+            if servers:
+                tried = pool.decisions[-1].tried
+                asked = [one for one in tried if one.id != "own"]
+                assert len(asked) == sum(server.asked for server in servers) - before
+                assert len({one.id for one in asked}) == len(asked)
+                assert sum(one.why == "hedge" for one in asked) <= 1
+                assert all(one.outcome for one in tried)
+
+    run(main())
+
+
+@settings(max_examples=300)
+@given(SERVERS, st.floats(0.1, 1.9), st.integers(0, 9))
+def test_with_a_model_every_press_is_answered_within_five_seconds(
+    turns: list[tuple[Turn, int, int]], takes: float, seed: int
+):
+    async def main() -> None:
+        script = cast("Script", {"go": [takes, "own"]})
+        pool = Pool(build(turns), random=Random(seed).random)
+        router = Router(pool, ScriptedBackend(script, name="own"), clock=now)
+        for _ in range(3):
+            _, end, elapsed = await press(router, 30)
+            assert isinstance(end, Completion)
+            assert elapsed <= 5 + takes * (not turns)
+
+    run(main())
+
+
+@settings(max_examples=100)
+@given(st.lists(st.sampled_from(FAULTS), max_size=2), st.integers(0, 2), st.integers(0, 9))
+def test_while_one_server_is_well_it_answers(bad: list[Turn], place: int, seed: int):
+    async def main() -> None:
+        servers = [ScriptedServer(f"bad{n}", turn) for n, turn in enumerate(bad)]
+        servers.insert(place, ScriptedServer("good", kind="other"))
+        own = ScriptedBackend(cast("Script", {"go": [1.3, "own"]}), name="own")
+        router = Router(Pool(servers, random=Random(seed).random), own, clock=now)
+        for _ in range(6):
+            _, end, _ = await press(router, 30)
+            assert isinstance(end, Completion)
+            if not any(fault in (does.TRICKLE, does.FLOOD) for fault in bad):
+                assert end.backend == "good"
+
+    run(main())
