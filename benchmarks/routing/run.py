@@ -21,7 +21,7 @@ from cmdai_shell.core import Completion, Prompt
 from cmdai_shell.errors import NoBackendAvailable
 from cmdai_shell.routing import Pool, Router, Rules
 from cmdai_shell.routing.keeper import Keeper, Pace
-from cmdai_shell.routing.policies import POLICIES, score
+from cmdai_shell.routing.policies import score
 from cmdai_shell.routing.ttft import percentile
 from tests.fakes.virtual_loop import now, run
 
@@ -41,9 +41,6 @@ def two_choices(views: Sequence[View], turn: Turn) -> list[str]:
     return [view.id for view in first + left[2:]]
 
 
-POLICIES["two_choices"] = two_choices
-
-
 @dataclass(frozen=True, kw_only=True)
 class Setting:
     name: str
@@ -58,7 +55,7 @@ class Setting:
 
 SETTINGS = (
     Setting(name="round robin", strategy="round_robin", metrics=False, hedge=False),
-    Setting(name="two choices", strategy="two_choices", metrics=False, hedge=False),
+    Setting(name="two choices", router={"policy": two_choices}, metrics=False, hedge=False),
     Setting(name="latency, passive", strategy="latency_based", checks=False, hedge=False),
     Setting(name="adaptive, no queues", metrics=False, hedge=False),
     Setting(name="adaptive, queues at use", hedge=False),

@@ -6,41 +6,33 @@ import asyncio
 import logging
 import os
 import time
-from contextlib import aclosing, contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast, get_args
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, get_args
 
 from cmdai_shell.backends import load as load_backend
 from cmdai_shell.config import load as load_config
 from cmdai_shell.config import paths
 from cmdai_shell.core import Shell
 from cmdai_shell.daemon.host import HostLook
+from cmdai_shell.daemon.noted import Noted, NotedServer
 from cmdai_shell.daemon.recipes import opened
-from cmdai_shell.errors import CmdaiError, ModelUnavailable
+from cmdai_shell.daemon.remote import alike, health_pace, race_rules, servers
+from cmdai_shell.errors import CmdaiError
 from cmdai_shell.history.memory import Memory
 from cmdai_shell.history.store import Store as HistoryStore
-from cmdai_shell.manual.keeper import Keeper
-from cmdai_shell.routing import Pool, Router
+from cmdai_shell.manual.keeper import Keeper as ManualKeeper
+from cmdai_shell.routing import Keeper, Pool, Router
 from cmdai_shell.suggest import Suggester
-from cmdai_shell.suggest.prompt import without_own
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from cmdai_shell.backends.embedded.engine import EmbeddedBackend
     from cmdai_shell.config import Config
     from cmdai_shell.core import (
-        Abilities,
         Backend,
         Clock,
-        Endpoint,
-        Handshake,
         History,
-        Load,
-        Notice,
-        Probe,
-        Prompt,
         Recipes,
         Server,
         SuggestRequest,
@@ -52,98 +44,6 @@ CLOSE_TIMEOUT = 0.6
 """Seconds the backends get to end when their chain does."""
 WARM_AFTER = 0.5
 """Seconds a new daemon waits for the press that started it, before it warms on a guess."""
-
-
-@dataclass(slots=True)
-class Sent:
-    """What backends were asked for one press, kept only while it lasts."""
-
-    asked: list[tuple[str, Prompt]] = field(default_factory=list, repr=False)
-    """Backend's title and prompt, in order."""
-
-    def account(self) -> dict[str, Any]:
-        """Who was asked, how much was sent in all, how much of it is not the same at every press,
-        and what it tells of the person and the machine; never the words."""
-        prompts = [prompt for _, prompt in self.asked]
-        return {
-            "to": " and ".join(dict.fromkeys(title for title, _ in self.asked)),
-            "characters": sum(map(_characters, prompts)),
-            "own_characters": sum(len(prompt.user) for prompt in prompts),
-            "fields": list(dict.fromkeys(name for prompt in prompts for name in prompt.fields)),
-        }
-
-
-def _characters(prompt: Prompt) -> int:
-    turns = (len(ask) + len(answer) for ask, answer in (*prompt.examples, *prompt.near))
-    return len(prompt.system) + len(prompt.user) + sum(turns)
-
-
-sent: ContextVar[Sent] = ContextVar("sent")
-"""Where the present press notes what it sends."""
-
-
-class _Noted:
-    """``core.Backend`` of which is noted what it is asked, whether or not it ever answers. It is
-    told what the person did before only if ``knows_person``."""
-
-    def __init__(self, backend: Backend, *, knows_person: bool) -> None:
-        self._backend = backend
-        self._knows_person = knows_person
-        self.name = backend.name
-        self.title = backend.title
-
-    @property
-    def model(self) -> str:
-        return self._backend.model
-
-    @property
-    def abilities(self) -> Abilities:
-        return self._backend.abilities
-
-    async def stream(self, prompt: Prompt, timeout: float) -> AsyncGenerator[str | Notice, None]:
-        if not self._knows_person:
-            prompt = without_own(prompt)
-        asked, entry = sent.get(Sent()).asked, (self.title, prompt)
-        asked.append(entry)
-        stream = cast("AsyncGenerator[str | Notice, None]", self._backend.stream(prompt, timeout))
-        try:
-            async with aclosing(stream):
-                async for piece in stream:
-                    yield piece
-        except ModelUnavailable:
-            asked.remove(entry)  # there was nobody to ask
-            raise
-
-    async def aclose(self) -> None:
-        await self._backend.aclose()
-
-
-class _NotedServer(_Noted):
-    """The same of a ``core.Server``."""
-
-    def __init__(self, server: Server, *, knows_person: bool) -> None:
-        super().__init__(server, knows_person=knows_person)
-        self._server = server
-
-    @property
-    def endpoint(self) -> Endpoint:
-        return self._server.endpoint
-
-    @property
-    def is_warm(self) -> bool:
-        return self._server.is_warm
-
-    async def identify(self, timeout: float) -> Probe:
-        return await self._server.identify(timeout)
-
-    async def handshake(self, timeout: float) -> Handshake:
-        return await self._server.handshake(timeout)
-
-    async def load(self, timeout: float) -> Load:
-        return await self._server.load(timeout)
-
-    async def warm(self, timeout: float) -> None:
-        await self._server.warm(timeout)
 
 
 class _Forgiving:
@@ -181,24 +81,40 @@ class Chain:
         recipes: Recipes | None = None,
         remote: Sequence[Server] | None = None,
     ) -> None:
-        """``former`` leaves us its engine, with the loaded model, if both are set up alike, and
-        the manual. ``recipes`` are others than this version's; ``backends`` (one, in the model's
-        place) and ``remote`` others than the configured ones."""
+        """``former`` leaves us its engine, with the loaded model, and its servers, with all that
+        is known of them, if both are set up alike, and the manual. ``recipes`` are others than this
+        version's; ``backends`` (one, in the model's place) and ``remote`` others than the
+        configured ones."""
         self.config = config
-        alike = former is not None and former.config.embedded == config.embedded
-        kept = former.engine if former and alike else None
+        same_model = former is not None and former.config.embedded == config.embedded
+        kept = former.engine if former and same_model else None
         self.engine: EmbeddedBackend | None = None if backends else kept or _engine(config, clock)
         own = backends[0] if backends else self.engine
-        if remote is None:
-            remote = () if backends else servers(config)
-        self._backends: tuple[Backend, ...] = (*remote, *filter(None, [own]))
-        share = config.suggest.share_history
-        self.pool = Pool([_NotedServer(server, knows_person=share) for server in remote])
-        noted = _Noted(own, knows_person=own is self.engine or share) if own else None
-        router = Router(self.pool, noted, clock=clock)
-        self.manual: Keeper | None = None
+        if remote is None and backends:
+            remote = ()
+        self.pool = _pool(config, clock, former, remote)
+        self._backends: tuple[Backend, ...] = (
+            *(member.server for member in self.pool),
+            *filter(None, [own]),
+        )
+        balancing = config.load_balancing
+        self.keeper: Keeper | None = None
+        if len(self.pool) and balancing.health_check_enabled:
+            self.keeper = Keeper(self.pool, clock=clock, pace=health_pace(balancing))
+        knows_person = own is self.engine or config.suggest.share_history
+        router = Router(
+            self.pool,
+            Noted(own, knows_person=knows_person) if own else None,
+            clock=clock,
+            strategy=balancing.strategy,
+            rules=race_rules(balancing),
+            hedge_percent=balancing.hedge_budget_percent,
+            freshen=self.keeper.freshen if self.keeper else None,
+            trials=self.keeper is None,
+        )
+        self.manual: ManualKeeper | None = None
         if config.manual.enabled:
-            self.manual = (former and former.manual) or Keeper(paths.cache_dir())
+            self.manual = (former and former.manual) or ManualKeeper(paths.cache_dir())
         self.history = _history(config)
         self.suggester = Suggester(
             completer=router,
@@ -217,6 +133,8 @@ class Chain:
     def in_use(self) -> Iterator[Suggester]:
         """Its suggester, for one request: while any is answered the backends stay open."""
         self._users += 1
+        if self.keeper:
+            self.keeper.pressed()
         try:
             yield self.suggester
         finally:
@@ -227,7 +145,8 @@ class Chain:
     def retire(self, successor: Chain) -> None:
         """``successor`` answers from now on; this one ends with its last request, and closes what
         it does not leave to the other."""
-        self._backends = tuple(b for b in self._backends if b is not successor.engine)
+        left = set(map(id, successor._backends))
+        self._backends = tuple(b for b in self._backends if id(b) not in left)
         self._retired.set()
         if not self._users:
             self._unused.set()
@@ -261,7 +180,9 @@ class Chain:
                 background = group.create_task(self._background(hurried))
                 reading = group.create_task(self._reading())
                 remembering = group.create_task(self._remembering())
+                keeping = group.create_task(self._keeping())
                 await self._retired.wait()
+                keeping.cancel()
                 background.cancel()
                 reading.cancel()
                 await self._unused.wait()
@@ -278,6 +199,14 @@ class Chain:
                 group.create_task(self._warm(self.engine, hurried))
         except Exception:  # presses still find the model, or say what is wrong with it
             log.exception("the model's background work failed")
+
+    async def _keeping(self) -> None:
+        if self.keeper is None:
+            return
+        try:
+            await self.keeper.run()
+        except Exception:  # presses find out for themselves
+            log.exception("the servers' background work failed")
 
     async def _reading(self) -> None:
         if self.manual is None:
@@ -306,6 +235,12 @@ class Chain:
             log.warning("a backend did not close")
 
     async def _warm(self, engine: EmbeddedBackend, hurried: asyncio.Event) -> None:
+        """With servers: whenever there is one at most that can answer."""
+        if self.keeper:
+            while True:
+                await self.keeper.scarcity(True)
+                await self._warm_now(engine)
+                await self.keeper.scarcity(False)
         try:
             async with asyncio.timeout(WARM_AFTER):
                 await hurried.wait()
@@ -313,6 +248,9 @@ class Chain:
             pass
         else:
             return
+        await self._warm_now(engine)
+
+    async def _warm_now(self, engine: EmbeddedBackend) -> None:
         try:
             await engine.warm(self.suggester.prefix(_likely_shell(self.config, os.environ)))
         except CmdaiError as error:  # the press that needs the model will say it to the person
@@ -335,9 +273,18 @@ def compose(
     return Chain(load_config(), clock, backends() if backends else None, former)
 
 
-def servers(config: Config) -> Sequence[Server]:
-    """Those of the active environment."""
-    return ()
+def _pool(
+    config: Config, clock: Clock, former: Chain | None, remote: Sequence[Server] | None
+) -> Pool:
+    if remote is None and former and alike(former.config, config):
+        return former.pool
+    balancing, share = config.load_balancing, config.suggest.share_history
+    found = servers(config, clock) if remote is None else remote
+    return Pool(
+        [NotedServer(server, knows_person=share) for server in found],
+        failures=balancing.failure_threshold,
+        successes=balancing.success_threshold,
+    )
 
 
 def _recipes(config: Config) -> Recipes | None:

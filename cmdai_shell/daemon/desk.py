@@ -16,7 +16,7 @@ from cmdai_shell.config import paths
 from cmdai_shell.config.environment_files import FOLDER
 from cmdai_shell.config.loading import config_file, sources
 from cmdai_shell.core import Explanation, Hint, Suggestion, SuggestRequest, Update
-from cmdai_shell.daemon.compose import Chain, Sent, sent
+from cmdai_shell.daemon.noted import Sent, sent
 from cmdai_shell.errors import CmdaiError
 
 if TYPE_CHECKING:
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cmdai_shell.core import Clock
+    from cmdai_shell.daemon.compose import Chain
 
 log = logging.getLogger(__name__)
 
+DECISIONS_SHOWN = 10
 MOST_SHELLS = 32
 """Kinds of shells remembered, those seen last."""
 LONGEST_VERSION = 80
@@ -166,6 +168,7 @@ class Desk:
             "history": self._chain.history.status()
             if self._chain and self._chain.history
             else None,
+            **_servers(self._chain, now),
             "last_request": self._last,
             "in_flight": self.in_flight,
         }
@@ -229,6 +232,19 @@ def _outcome(final: Update | CmdaiError | None) -> str:
         case Hint() | Explanation():
             return type(final).__name__.lower()
     return "cancelled"
+
+
+def _servers(chain: Chain | None, now: float) -> dict[str, Any]:
+    """How the servers do, and what was decided of late, the newest last."""
+    if chain is None:
+        return {"servers": [], "decisions": []}
+    decisions = [asdict(decision) for decision in chain.pool.decisions][-DECISIONS_SHOWN:]
+    for decision in decisions:
+        decision["ago_s"] = round(now - decision.pop("at"), 3)
+    return {
+        "servers": [asdict(standing) for standing in chain.pool.snapshot(now)],
+        "decisions": decisions,
+    }
 
 
 def _model(engine: Any) -> dict[str, Any]:

@@ -160,19 +160,20 @@ class Keeper:
             self._charts.clear()
 
     def pressed(self) -> None:
+        """A request comes: its members are asked meanwhile how busy they are."""
         self._pressed = self._clock()
         for chart in self._charts.values():
             chart.wake.set()
+        charts = self._candidates()
+        if len(charts) > 1:  # else there is no choice
+            for chart in charts:
+                chart.want(self._pressed - self._pace.load_at_use)
 
     async def freshen(self) -> None:
-        """Return when it is known how busy those are that could be asked, or after 30 ms: what is
-        known from before counts for five seconds."""
+        """Return when that is known, or after 30 ms: what is known from before counts for five
+        seconds."""
         self.pressed()
-        charts = [chart for chart in self._charts.values() if chart.member.is_candidate]
-        if len(charts) < 2:
-            return  # there is no choice
-        for chart in charts:
-            chart.want(self._pressed - self._pace.load_at_use)
+        charts = self._candidates()
         try:
             async with asyncio.timeout(self._pace.freshen_timeout):
                 while any(chart.is_stale for chart in charts):
@@ -180,11 +181,24 @@ class Keeper:
         except TimeoutError:
             pass
 
+    async def scarcity(self, wanted: bool) -> None:
+        """Return when it is ``wanted`` that at most one member could answer."""
+        while (len(self._pool.candidates(self._clock())) <= 1) is not wanted:
+            await self._news.wait()
+
+    def _candidates(self) -> list[Chart]:
+        return [chart for chart in self._charts.values() if chart.member.is_candidate]
+
+    def _tell(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+
     def _look(self) -> None:
         """A request may have opened a breaker, or found that a model is gone."""
         for chart in self._charts.values():
             if not chart.member.is_candidate:
                 chart.wake.set()
+        self._tell()
 
     async def _keep(self, chart: Chart) -> None:
         while True:
@@ -198,8 +212,7 @@ class Keeper:
             except Exception:  # a look that fails shows in the next request, if it matters
                 log.exception("the %s of a server failed in a way of its own", job)
             chart.done(job, self._clock(), self._pool.random())
-            self._news.set()
-            self._news = asyncio.Event()
+            self._tell()
 
     async def _do(self, chart: Chart, job: Job) -> None:
         if job == HANDSHAKE:

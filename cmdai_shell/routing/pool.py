@@ -43,7 +43,7 @@ class Standing:
     ttft: float
     in_flight: int
     load: Load | None
-    load_age: float
+    load_age: float | None
     is_warm: bool
 
 
@@ -139,6 +139,6 @@ def _standing(member: Member, now: float) -> Standing:
         ttft=member.ttft.expected,
         in_flight=member.in_flight,
         load=member.load,
-        load_age=now - member.load_at,
+        load_age=now - member.load_at if member.load else None,
         is_warm=member.server.is_warm,
     )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from cmdai_shell.core import Abilities, Backend, Clock, Prompt
     from cmdai_shell.routing.attempt import Attempt
+    from cmdai_shell.routing.policies import Policy
     from cmdai_shell.routing.pool import Pool
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ class Router:
 
     ``freshen`` is awaited before the members are put in order: it asks those whose load is not
     known how busy they are, and takes milliseconds. Where nobody else does (``trials``), a request
-    is what tries a member whose breaker is due.
+    is what tries a member whose breaker is due. ``policy`` is one that no configuration knows.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Router:
         *,
         clock: Clock,
         strategy: str = "adaptive",
+        policy: Policy | None = None,
         rules: Rules | None = None,
         hedge_percent: float = 5,
         freshen: Callable[[], Awaitable[None]] | None = None,
@@ -55,7 +57,7 @@ class Router:
         self._embedded = embedded
         self._clock = clock
         self._strategy = strategy
-        self._policy = POLICIES[strategy]
+        self._policy = policy or POLICIES[strategy]
         self._rules = rules or Rules()
         self._hedges = budget.hedges(hedge_percent)
         self._retries = budget.retries()

@@ -1,0 +1,118 @@
+"""What backends are asked, noted for ``status``: whether or not they ever answer."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+from cmdai_shell.errors import ModelUnavailable
+from cmdai_shell.suggest.prompt import without_own
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from cmdai_shell.core import (
+        Abilities,
+        Backend,
+        Endpoint,
+        Handshake,
+        Load,
+        Notice,
+        Probe,
+        Prompt,
+        Server,
+    )
+
+
+@dataclass(slots=True)
+class Sent:
+    """What backends were asked for one press, kept only while it lasts."""
+
+    asked: list[tuple[str, Prompt]] = field(default_factory=list, repr=False)
+    """Backend's title and prompt, in order."""
+
+    def account(self) -> dict[str, Any]:
+        """Who was asked, how much was sent in all, how much of it is not the same at every press,
+        and what it tells of the person and the machine; never the words."""
+        prompts = [prompt for _, prompt in self.asked]
+        return {
+            "to": " and ".join(dict.fromkeys(title for title, _ in self.asked)),
+            "characters": sum(map(_characters, prompts)),
+            "own_characters": sum(len(prompt.user) for prompt in prompts),
+            "fields": list(dict.fromkeys(name for prompt in prompts for name in prompt.fields)),
+        }
+
+
+def _characters(prompt: Prompt) -> int:
+    turns = (len(ask) + len(answer) for ask, answer in (*prompt.examples, *prompt.near))
+    return len(prompt.system) + len(prompt.user) + sum(turns)
+
+
+sent: ContextVar[Sent] = ContextVar("sent")
+"""Where the present press notes what it sends."""
+
+
+class Noted:
+    """``core.Backend`` of which is noted what it is asked, whether or not it ever answers. It is
+    told what the person did before only if ``knows_person``."""
+
+    def __init__(self, backend: Backend, *, knows_person: bool) -> None:
+        self._backend = backend
+        self._knows_person = knows_person
+        self.name = backend.name
+        self.title = backend.title
+
+    @property
+    def model(self) -> str:
+        return self._backend.model
+
+    @property
+    def abilities(self) -> Abilities:
+        return self._backend.abilities
+
+    async def stream(self, prompt: Prompt, timeout: float) -> AsyncGenerator[str | Notice, None]:
+        if not self._knows_person:
+            prompt = without_own(prompt)
+        asked, entry = sent.get(Sent()).asked, (self.title, prompt)
+        asked.append(entry)
+        stream = cast("AsyncGenerator[str | Notice, None]", self._backend.stream(prompt, timeout))
+        try:
+            async with aclosing(stream):
+                async for piece in stream:
+                    yield piece
+        except ModelUnavailable:
+            asked.remove(entry)  # there was nobody to ask
+            raise
+
+    async def aclose(self) -> None:
+        await self._backend.aclose()
+
+
+class NotedServer(Noted):
+    """The same of a ``core.Server``."""
+
+    def __init__(self, server: Server, *, knows_person: bool) -> None:
+        super().__init__(server, knows_person=knows_person)
+        self._server = server
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return self._server.endpoint
+
+    @property
+    def is_warm(self) -> bool:
+        return self._server.is_warm
+
+    async def identify(self, timeout: float) -> Probe:
+        return await self._server.identify(timeout)
+
+    async def handshake(self, timeout: float) -> Handshake:
+        return await self._server.handshake(timeout)
+
+    async def load(self, timeout: float) -> Load:
+        return await self._server.load(timeout)
+
+    async def warm(self, timeout: float) -> None:
+        await self._server.warm(timeout)

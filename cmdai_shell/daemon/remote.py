@@ -1,0 +1,63 @@
+"""From the configuration to servers, and to how they are asked and looked after."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cmdai_shell.config import environments
+from cmdai_shell.routing import Pace, Rules
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cmdai_shell.config import Config
+    from cmdai_shell.config.schema import LoadBalancing
+    from cmdai_shell.core import Clock, Server
+
+HANDSHAKES_PER_LOOK = 0.2
+"""A look costs a server nothing, a handshake some tokens."""
+
+
+def servers(config: Config, clock: Clock) -> Sequence[Server]:
+    """Those of the active environment; of all where it is ``auto``: who answers is found out."""
+    if config.active_environment == environments.AUTO:
+        active = list(config.environments.values())
+    else:
+        chosen = environments.chosen(config)
+        active = [chosen] if chosen else []
+    if not active:
+        return ()
+    from cmdai_shell.backends import places
+
+    return [server for environment in active for server in places.servers(environment, clock=clock)]
+
+
+def alike(one: Config, other: Config) -> bool:
+    """The same servers, asked and looked after in the same way."""
+    return (
+        one.environments == other.environments
+        and one.active_environment == other.active_environment
+        and one.load_balancing == other.load_balancing
+        and one.suggest.share_history == other.suggest.share_history
+    )
+
+
+def race_rules(balancing: LoadBalancing) -> Rules:
+    is_on = balancing.failover_enabled
+    return Rules(
+        remote_s=balancing.failover_timeout_ms / 1000,
+        most=balancing.max_attempts if is_on else 1,
+        hedge=is_on and balancing.hedge_budget_percent > 0,
+    )
+
+
+def health_pace(balancing: LoadBalancing) -> Pace:
+    look = float(balancing.health_check_interval_s)
+    timeout = balancing.health_check_timeout_ms / 1000
+    return Pace(
+        load_idle=look,
+        load_active=min(Pace().load_active, look),
+        handshake=look / HANDSHAKES_PER_LOOK,
+        look_timeout=timeout,
+        handshake_timeout=max(Pace().handshake_timeout, timeout),
+    )
