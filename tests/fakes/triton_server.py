@@ -51,7 +51,9 @@ def every(request, name):
     return [] if tensor is None else [x.decode() for x in tensor.as_numpy().reshape(-1)]
 
 def note(kind, **what):
-    (SEEN / kind).write_text(json.dumps(what))
+    part = SEEN / f"{kind}.part"
+    part.write_text(json.dumps(what))
+    part.rename(SEEN / kind)
 
 def question(text):
     """What stands in the last turn of the person."""
