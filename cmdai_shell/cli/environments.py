@@ -118,16 +118,11 @@ def add_environment(name: str, *, use: bool, json_: bool, **given: Any) -> None:
         output.emit({"name": name, "file": str(file), "is_active": use}, "json")
     else:
         click.echo(file)
-        output.say(f"added {name}" + next_step(name, is_used=use))
+        output.say(f"added {name}")
     if use:
         warn_if_outranked("active_environment")
-
-
-def next_step(name: str, *, is_used: bool) -> str:
-    active = loading.load().active_environment
-    if is_used or active in (environments.AUTO, name):
-        return ""
-    return f"; to use it: cmdai-shell config use {name}"
+    elif not json_ and loading.load().active_environment not in (environments.AUTO, name):
+        output.say(f"to use it: cmdai-shell config use {name}")
 
 
 def values(given: dict[str, Any]) -> dict[str, object]:

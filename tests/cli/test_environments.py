@@ -136,6 +136,23 @@ def test_added_and_used_at_once(call: Call, monkeypatch: pytest.MonkeyPatch) -> 
     assert "outranks the file" in add(call, "other", *URL, "--use")[2]
 
 
+def test_what_to_type_next_is_said_only_when_something_is(call: Call) -> None:
+    assert add(call, "one", *URL)[2] == "added one\n"  # auto will find it
+    call("config", "use", "none")
+    assert add(call, "two", *URL)[2] == "added two\nto use it: cmdai-shell config use two\n"
+
+
+def test_another_one_that_is_broken_is_said_after_the_work_is_done(
+    call: Call, folder: Path
+) -> None:
+    add(call, "bad", *URL)
+    (folder / "bad.toml").write_text("kind = 'vlm'\n")
+    code, out, err = add(call, "lab", *URL)
+    assert (code, out) == (78, f"{folder / 'lab.toml'}\n")
+    assert err.startswith("added lab\n")
+    assert "bad.toml:1: kind" in err
+
+
 def test_the_list(call: Call) -> None:
     code, out, err = call("config", "list-environments")
     assert (code, out) == (0, "")
