@@ -23,6 +23,10 @@ MOST_BODY = 4 << 20
 """Bytes of an answer that comes whole: a list of models or a page of metrics is far below."""
 MOST_STREAM = 16 << 20
 _CHUNK = 1 << 16
+_REFUSAL_S = 0.5
+"""What an error says is worth so much waiting: its status is known."""
+_DRAIN_S = 0.1
+"""What comes after the end is worth a connection that can be used again, and no more."""
 
 _Piece = TypeVar("_Piece")
 
@@ -159,10 +163,20 @@ class Answer:
 
     async def refusal(self) -> BackendError:
         """The status and what the body says of it, as far as that can be read."""
+        self._hurry(_REFUSAL_S)
         body = b""
         with suppress(BackendUnavailable):
             body = await self.read()
         return self.refused(self.complaint(body))
+
+    async def drain(self) -> None:
+        """Nothing that counts comes any more; read to the end, its connection is free again."""
+        self._hurry(_DRAIN_S)
+        with suppress(BackendUnavailable):
+            await self.read()
+
+    def _hurry(self, seconds: float) -> None:
+        self._call.deadline = min(self._call.deadline, self._call.clock() + seconds)
 
 
 def parsed(text: bytes | str, *, server: str) -> Any:

@@ -150,6 +150,8 @@ class OllamaServer(RemoteServer):
                     yield piece
                 if part.get("done"):
                     usage = _usage(part)
+                    await answer.drain()
+                    break
             if not usage.ending and not text:
                 raise answer.garbage("ended its answer before it began")
         if rest := thinking.end():

@@ -156,18 +156,12 @@ class OpenAIServer(RemoteServer):
                         break
                     for piece in reader.read(event.data, answer):
                         yield piece
-                await _drain(answer)
+                await answer.drain()
             for piece in reader.end(answer):
                 yield piece
         if _SCHEMA_FIELDS & body.keys() and reader.usage.ending != "length":
             self._holds_schema = keeps_to(reader.text, prompt.schema)
         yield reader.usage
-
-
-async def _drain(answer: Answer) -> None:
-    """Nothing comes after [DONE]; read to the end, the connection can be used again."""
-    with suppress(Exception):
-        await answer.read()
 
 
 class _Reader:

@@ -13,19 +13,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+_RESOLVE_S = 1.0
+"""A name server that does not answer costs the system's resolver 5 s and more."""
+
+
 class Resolver(AbstractResolver):
-    """The system's, in a thread. With ``only_near`` (for http://) only addresses of the own network
-    count: whatever a name resolves to, nothing crosses the open Internet unencrypted."""
+    """The system's, in a thread. While it does not answer, what it last said holds.
+
+    With ``only_near`` (for http://) only addresses of the own network count: whatever a name
+    resolves to, nothing crosses the open Internet unencrypted.
+    """
 
     def __init__(self, *, only_near: bool) -> None:
         self._only_near = only_near
+        self._last: dict[tuple[str, int, int], list[tuple[Any, ...]]] = {}
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        loop = asyncio.get_running_loop()
-        # Without AI_ADDRCONFIG, which aiohttp sets: "localhost" has to work with the cable out.
-        found = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
+        found = await self._found(host, port, family)
         results = [result for info in found for result in _results(host, port, info)]
         if self._only_near:
             near = [result for result in results if not _is_global(result["host"])]
@@ -33,6 +39,22 @@ class Resolver(AbstractResolver):
                 raise OSError(f"{host} is not of the own network: use https://")
             return near
         return results
+
+    async def _found(self, host: str, port: int, family: int) -> list[tuple[Any, ...]]:
+        asked = (host, port, family)
+        loop = asyncio.get_running_loop()
+        # Without AI_ADDRCONFIG, which aiohttp sets: "localhost" has to work with the cable out.
+        answer = loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
+        try:
+            async with asyncio.timeout(_RESOLVE_S):
+                self._last[asked] = list(await answer)
+        except socket.gaierror as error:
+            if error.errno != socket.EAI_AGAIN or asked not in self._last:
+                raise
+        except TimeoutError:
+            if asked not in self._last:
+                raise OSError(f"no name server says what {host} is") from None
+        return self._last[asked]
 
     async def close(self) -> None:
         pass

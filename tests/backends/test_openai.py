@@ -378,6 +378,16 @@ async def test_a_trickle_ends_with_the_deadline() -> None:
     assert caught.value.cause == "stall"
 
 
+async def test_what_comes_after_the_end_is_not_waited_for() -> None:
+    open_ended = [stream_head(), chunk(said("ls") + END), float("inf")]
+    stuck = [b"HTTP/1.1 500 Oops\r\nContent-Length: 99\r\n\r\n", float("inf")]
+    async with scripted([open_ended], [stuck]) as backend, asyncio.timeout(3):
+        assert await collect(backend, PROMPT) == "ls"
+        assert not backend.is_warm
+        with pytest.raises(BackendUnavailable, match="500"):
+            await collect(backend, PROMPT)
+
+
 async def test_an_answer_without_an_end_is_cut_off() -> None:
     async with scripted([[stream_head(), *[chunk(said("a" * 1000))] * 200]]) as backend:
         with pytest.raises(BadCompletion, match="does not stop"):
