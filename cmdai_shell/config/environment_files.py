@@ -253,6 +253,9 @@ def _check_url(url: str, path: toml.Path) -> None:
 
 
 def unknown_key(key: str, path: toml.Path) -> BadSetting:
+    if not key and len(path) > 1:
+        hint = f"such as {toml.dotted((*path[:-1], 'timeout_ms'))}"
+        return BadSetting(path, f"{toml.dotted(path[:-1])} is a table of keys", hint)
     near = nearest(key, ENVIRONMENT_KEYS)
     hint = f"did you mean {near}?" if near else "cmdai-shell config schema --environment"
     if key in (FOLDER, "environment"):

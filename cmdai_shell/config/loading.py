@@ -118,6 +118,8 @@ def check(dotted: str, value: object, *, strict: bool = True) -> object:
 
 def unknown_key(dotted: str) -> ConfigError:
     path = tuple(dotted.split("."))
+    if dotted == FOLDER:
+        return BadSetting(path, f"{FOLDER} is a section", f"write {FOLDER}.NAME.KEY")
     if dotted in SECTIONS:
         return BadSetting(path, f"{dotted} is a section", f"write [{dotted}], keys below it")
     near = nearest(dotted)

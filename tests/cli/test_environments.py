@@ -198,6 +198,12 @@ def test_one_value_of_one_environment(call: Call, folder: Path) -> None:
     assert "environments.lab.timeout_ms = 3: expected a whole number >= 100" in err
     assert call("config", "get", "environments.lab.nope")[0] == 78
     assert call("config", "get", "environments.nope.timeout_ms")[0] == 78
+    for key, hint in (("environments", "environments.NAME.KEY"),
+                      ("environments.lab", "environments.lab.timeout_ms")):  # fmt: skip
+        for words in (["get", key], ["set", key, "x"]):
+            code, _, err = call("config", *words)
+            assert code == 78
+            assert hint in err
     assert call("config", "set", "environments.nope.timeout_ms", "3000")[0] == 78
 
 
