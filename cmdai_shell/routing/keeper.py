@@ -97,7 +97,8 @@ class Chart:
     def _handshake_at(self, now: float, pressed: float) -> float:
         member, last = self.member, self._last.get(HANDSHAKE, -math.inf)
         if member.breaker.state != "closed":
-            return member.breaker.retry_at
+            rarely = self._pace.handshake if now - pressed > self._pace.away_after else 0.0
+            return max(member.breaker.retry_at, last + rarely)
         if member.server.model != self.model:
             return -math.inf
         if member.state == "loading":

@@ -178,7 +178,7 @@ class Member:
         match found.state:
             case "ok" | "slow":
                 if found.ttft > 0:
-                    self.ttft.observe(found.ttft, now)
+                    self.ttft.observe(found.ttft, now, is_handshake=True)
                 self._live(now, found.state)
             case "unreachable":
                 self._ail(now, "refused", error)

@@ -114,7 +114,7 @@ class Router:
         self._hedges.earn()
         self._retries.earn()
         late = self._pool.hedge_after(order[0]) if order else 0.0
-        barred = [member for member in self._pool if member.is_barred]
+        barred = [member for member in self._pool if is_panic and member.is_barred]
         race = Race(
             order,
             self._embedded,

@@ -23,15 +23,18 @@ HEDGE_SHORTEST_S, HEDGE_LONGEST_S = 0.25, 1.5
 
 class Ttft:
     """A peak-sensitive moving average (bad news counts at once, good news by and by), and the last
-    200 figures."""
+    200 figures of requests."""
 
     def __init__(self) -> None:
         self.expected = UNKNOWN_S
         self.kept: deque[float] = deque(maxlen=KEPT)
         self._at: float | None = None
 
-    def observe(self, seconds: float, now: float) -> None:
-        self.kept.append(seconds)
+    def observe(self, seconds: float, now: float, *, is_handshake: bool = False) -> None:
+        """A handshake goes to a server whether or not one would choose it just then: what is usual
+        for requests is not learned from it."""
+        if not is_handshake:
+            self.kept.append(seconds)
         if self._at is None or seconds > self.expected:
             self.expected = seconds
         else:

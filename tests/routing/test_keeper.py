@@ -70,6 +70,21 @@ async def test_more_rarely_while_the_person_is_away():
         assert server.loaded - loaded <= 101
 
 
+async def test_also_for_one_that_is_gone_until_there_is_a_press():
+    server = ScriptedServer("a")
+    server.handshakes = [GONE]
+    async with kept(server) as (_, keeper):
+        await asyncio.sleep(3_700)
+        handshaken = server.handshaken
+        await asyncio.sleep(36_000)
+        assert server.handshaken - handshaken <= 121
+        await asyncio.sleep(100)
+        handshaken = server.handshaken
+        keeper.pressed()
+        await asyncio.sleep(0.1)
+        assert server.handshaken == handshaken + 1
+
+
 async def test_recovery_is_one_handshake_each_time_twice_as_late():
     server = ScriptedServer("a")
     server.handshakes = [GONE] * 4 + [OK]

@@ -374,6 +374,13 @@ class TestPanic:
         assert whole.attempts == ("spark: it does not know the key",)
         assert whole.is_fallback
 
+    async def test_which_is_of_no_interest_while_another_one_answers(self):
+        of = router(ScriptedServer("spark", does.DENIED), ScriptedServer("cloud"))
+        await answer(of)
+        _, whole = await answer(of)
+        assert whole.attempts == ()
+        assert of._pool.decisions[-1].passed_over == (("spark", "it does not know the key"),)
+
     async def test_it_says_so_too_when_there_is_no_model(self):
         own = own_model(ModelUnavailable("no model is here", hint="cmdai-shell model pull"))
         of = router(ScriptedServer("spark", does.DENIED), own=own)
