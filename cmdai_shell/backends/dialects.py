@@ -26,13 +26,14 @@ def response_format(schema: dict[str, Any], _: str = "") -> dict[str, Any]:
 def _vllm(schema: dict[str, Any], version: str) -> dict[str, Any]:
     """``structured_outputs`` since 0.11 (docs/features/structured_outputs.md), the only one of the
     two left in 0.12, which ignores ``guided_json`` without a word; before, ``guided_json``.
-    Without ``disable_any_whitespace`` a model may fill its tokens with blanks (seen on 0.32.0).
+    Its ``disable_any_whitespace`` is of no effect in a request (seen on 0.32.0), only as the
+    server's own option.
     """
     known = version_of(version)
     if known is None:
         return response_format(schema)
     if known >= (0, 11):
-        return {"structured_outputs": {"json": schema, "disable_any_whitespace": True}}
+        return {"structured_outputs": {"json": schema}}
     return {"guided_json": schema}
 
 

@@ -362,9 +362,10 @@ async def test_an_error_in_a_stream_of_status_200(
     ],
 )
 async def test_ways_to_fail(steps: Answer, cause: str) -> None:
+    patience = 0.6 if float("inf") in steps else 30
     async with scripted([steps]) as backend:
         with pytest.raises(BackendUnavailable) as caught:
-            await collect(backend, PROMPT, timeout=0.6)
+            await collect(backend, PROMPT, timeout=patience)
     assert caught.value.cause == cause
     assert "lab/gpu" in caught.value.message
     assert caught.value.hint
@@ -372,7 +373,7 @@ async def test_ways_to_fail(steps: Answer, cause: str) -> None:
 
 async def test_a_trickle_ends_with_the_deadline() -> None:
     slow = [step for _ in range(100) for step in (chunk(said("a")), 0.05)]
-    async with scripted([[stream_head(), *slow]]) as backend, asyncio.timeout(3):
+    async with scripted([[stream_head(), *slow]]) as backend, asyncio.timeout(20):
         with pytest.raises(BackendUnavailable) as caught:
             await collect(backend, PROMPT, timeout=0.5)
     assert caught.value.cause == "stall"
@@ -381,7 +382,7 @@ async def test_a_trickle_ends_with_the_deadline() -> None:
 async def test_what_comes_after_the_end_is_not_waited_for() -> None:
     open_ended = [stream_head(), chunk(said("ls") + END), float("inf")]
     stuck = [b"HTTP/1.1 500 Oops\r\nContent-Length: 99\r\n\r\n", float("inf")]
-    async with scripted([open_ended], [stuck]) as backend, asyncio.timeout(3):
+    async with scripted([open_ended], [stuck]) as backend, asyncio.timeout(20):
         assert await collect(backend, PROMPT) == "ls"
         assert not backend.is_warm
         with pytest.raises(BackendUnavailable, match="500"):
