@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cmdai_shell import __version__
-from cmdai_shell.cli import output
+from cmdai_shell.cli import output, pool
 from cmdai_shell.cli.client import Client, Reply
 from cmdai_shell.errors import DaemonUnavailable
 from cmdai_shell.text import visible
@@ -77,6 +77,7 @@ def summary(found: Reply) -> Iterator[tuple[str, str]]:
     life = f"pid {found['pid']}, up {duration(found['uptime_s'])}, {size(found['rss_bytes'])}"
     yield "daemon", f"{version}, {life}"
     yield "model", _model(found.get("model") or {})
+    yield from pool.servers(found)
     yield "manual", _manual(found.get("manual"), time.time())
     yield "history", _history(found.get("history"))
     hooks = found.get("hooks_seen") or []
@@ -110,6 +111,7 @@ def last_request(found: Reply) -> Iterator[tuple[str, str]]:
         yield "sent", f"to {sent['to']}: {own} of {fields}, and {rest}"
     else:
         yield "sent", "nothing"
+    yield from pool.decisions(found)
 
 
 def _model(model: Reply) -> str:

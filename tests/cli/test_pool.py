@@ -1,0 +1,64 @@
+"""Servers and decisions in ``status``, from what the daemon really tells."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from cmdai_shell.cli import pool
+from cmdai_shell.config import Config
+from cmdai_shell.core import Handshake, Load, SuggestRequest
+from cmdai_shell.daemon.compose import Chain
+from cmdai_shell.daemon.desk import Desk
+from tests.fakes import scripted_server as does
+from tests.fakes.scripted_backend import ScriptedBackend
+from tests.fakes.scripted_server import ScriptedServer
+
+
+async def told(*servers: ScriptedServer, presses: int = 1) -> tuple[Chain, dict[str, Any]]:
+    chain = Chain(Config(), time.monotonic, [ScriptedBackend(name="own")], remote=servers)
+    desk = Desk(lambda _: chain, clock=time.monotonic)
+    for n in range(presses):
+        async for _ in desk.answer(SuggestRequest(line=f"list files {n}")):
+            pass
+    return chain, json.loads(json.dumps(desk.status()))
+
+
+async def test_how_servers_do():
+    chain, _ = await told(ScriptedServer("spark", priority=2), ScriptedServer("cloud"), presses=0)
+    spark, cloud = chain.pool
+    spark.note_handshake(Handshake(state="ok", ttft=0.2), time.monotonic())
+    spark.note_load(Load(waiting=2), time.monotonic())
+    cloud.note_handshake(Handshake(state="login", detail="it wants a key"), time.monotonic())
+    found = {
+        "servers": json.loads(json.dumps([*map(vars_of, chain.pool.snapshot(time.monotonic()))]))
+    }
+    assert list(pool.servers(found)) == [
+        ("server", "spark: ok; expected wait 0.50 s; scripted-model; priority 2; 2 waiting"),
+        ("server", "cloud: login, it wants a key; scripted-model"),
+    ]
+
+
+async def test_who_was_asked_and_who_was_not():
+    first, second = ScriptedServer("spark", does.DENIED), ScriptedServer("cloud", priority=-1)
+    _, found = await told(first, second)
+    ((label, text),) = pool.decisions(found)
+    assert label == "asked"
+    assert text.startswith("spark (failed after 0.0")
+    assert "s: it does not know the key); cloud as the one before failed (answered after" in text
+    _, found = await told(first, second, presses=2)
+    assert ("not asked", "spark: it does not know the key") in list(pool.decisions(found))
+
+
+async def test_a_server_that_is_gone():
+    _, found = await told(ScriptedServer("spark", does.REFUSED))
+    ((_, text),) = pool.servers(found)
+    assert text.startswith("spark: unreachable, connection refused; tried again in ")
+    rows = dict(pool.decisions(found))
+    assert "own (answered after" in rows["asked"]
+
+
+def test_without_servers_nothing_is_said():
+    assert not list(pool.servers({"servers": []}))
+    assert not list(pool.decisions({}))
