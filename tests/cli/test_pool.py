@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import asdict
 from typing import Any
 
 from cmdai_shell.cli import pool
@@ -31,9 +32,7 @@ async def test_how_servers_do():
     spark.note_handshake(Handshake(state="ok", ttft=0.2), time.monotonic())
     spark.note_load(Load(waiting=2), time.monotonic())
     cloud.note_handshake(Handshake(state="login", detail="it wants a key"), time.monotonic())
-    found = {
-        "servers": json.loads(json.dumps([*map(vars_of, chain.pool.snapshot(time.monotonic()))]))
-    }
+    found = {"servers": [asdict(one) for one in chain.pool.snapshot(time.monotonic())]}
     assert list(pool.servers(found)) == [
         ("server", "spark: ok; expected wait 0.50 s; scripted-model; priority 2; 2 waiting"),
         ("server", "cloud: login, it wants a key; scripted-model"),
