@@ -44,8 +44,8 @@ class Call:
     deadline: float
     is_reused: bool = False
     """It went out on a connection that was kept from an earlier one."""
-    begun: float = 0.0
-    """When it began to make a connection of its own."""
+    dialled: float = 0.0
+    """When it began to make a connection of its own, its server's name being known."""
 
     @property
     def hint(self) -> str:

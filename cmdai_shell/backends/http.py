@@ -43,6 +43,8 @@ CONNECT_TLS_S = 0.5
 _HAPPY_EYEBALLS_S = 0.25
 """RFC 8305's delay before a name's next address is tried beside the first."""
 _STALE_TRIES = 8
+_LATE_S = 0.03
+"""A timer of an idle event loop is at most some milliseconds late."""
 
 log = logging.getLogger(__name__)
 
@@ -220,7 +222,7 @@ class HttpClient:
     async def _send(self, call: Call, credentials: Mapping[str, str]) -> aiohttp.ClientResponse:
         """A kept connection may have been closed by the server just now: then nothing was heard on
         it, that is no failure, and the next one is tried until one is fresh."""
-        tries = 0
+        tries, was_late = 0, False
         while True:
             tries += 1
             call.is_reused = False
@@ -239,8 +241,17 @@ class HttpClient:
                 if call.is_reused and tries < _STALE_TRIES:
                     continue
                 raise call.failure(error) from error
+            except aiohttp.ConnectionTimeoutError as error:
+                if was_late or not self._is_late(call):
+                    raise call.failure(error) from error
+                was_late = True
             except (aiohttp.ClientError, TimeoutError, ValueError) as error:
                 raise call.failure(error) from error
+
+    def _is_late(self, call: Call) -> bool:
+        """It was we who were too busy to see the connection stand, so that the timer, late itself,
+        came first: that says nothing of the server."""
+        return self._clock() - call.dialled > self._connect_timeout + _LATE_S
 
     def _tls(self) -> ssl.SSLContext | bool:
         """aiohttp takes a pin alone as leave to check nothing else: with one, we always say what
@@ -283,15 +294,16 @@ class HttpClient:
             if self._idle:
                 self._idle.popleft()
 
-        async def begun(_: object, context: Any, __: object) -> None:
-            context.trace_request_ctx.begun = self._clock()
+        async def dialled(_: object, context: Any, __: object) -> None:
+            context.trace_request_ctx.dialled = self._clock()
 
         async def connected(_: object, context: Any, __: object) -> None:
-            self.last_connect = self._clock() - context.trace_request_ctx.begun
+            self.last_connect = self._clock() - context.trace_request_ctx.dialled
 
         found = aiohttp.TraceConfig()
         found.on_connection_reuseconn.append(reused)
-        found.on_connection_create_start.append(begun)
+        found.on_connection_create_start.append(dialled)
+        found.on_dns_resolvehost_end.append(dialled)
         found.on_connection_create_end.append(connected)
         return found
 

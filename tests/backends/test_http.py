@@ -7,6 +7,7 @@ import contextlib
 import logging
 import socket
 import ssl
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -140,6 +141,18 @@ async def test_a_host_that_swallows_packets_costs_its_connect_time_alone() -> No
     assert caught.value.cause == "timeout"
     assert "connection" in caught.value.message
     assert 0.2 < loop.time() - begun < 3
+
+
+@pytest.mark.parametrize("turns", range(1, 13))
+async def test_who_was_too_busy_to_see_the_connection_tries_again(turns: int) -> None:
+    """The loop stands still at some point between dialling and being connected."""
+    async with raw([[OK]]) as server, client(server.url, connect_timeout=0.05) as http_client:
+        async with asyncio.TaskGroup() as group:
+            asked = group.create_task(http_client.post("/", {}, 20))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            time.sleep(0.2)  # noqa: ASYNC251  that is the point
+        assert asked.result().status == 200
 
 
 async def test_plain_http_stays_in_the_own_network(monkeypatch: pytest.MonkeyPatch) -> None:
