@@ -13,7 +13,7 @@ from pathlib import Path
 from cmdai_shell.suggest import recall
 from cmdai_shell.suggest.recall import Recall
 
-_FORMAT = 2
+_FORMAT = 3
 """Goes up with the tables that ``recall.fill`` makes."""
 
 

@@ -1,17 +1,20 @@
 """Recipes near a request: what other people's words for such a thing led to (SQLite FTS5, BM25).
 
 Words alone find the wrong tool as often as the right one ("log", "image", "web"). So the request's
-shape counts too (its first word, neighbouring words, a number, the ending of a name), and the
-nearest recipes vote for a program before the best are chosen.
+shape counts too (its first word, neighbouring words, a number, the ending of a name). A recipe is
+found by all the ways to ask for it together, judged also by the likest one of them, and the nearest
+vote for a program before the best are chosen.
 """
 
 from __future__ import annotations
 
+import math
 import re
 import string
 import tomllib
 from collections import Counter
 from itertools import pairwise
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -44,13 +47,28 @@ _MOST_CHARACTERS = 1_000
 _MOST_WORDS = 12
 _SHORTEST_TYPO = 4
 _KNOWN = "select word, count from known where word in "
+_INSERT = (
+    "insert into recipe(rowid, words, pairs, phrases, shapes, norms, command) "
+    "values (?, ?, ?, ?, ?, ?, ?)"
+)
+_KINDS = ("any", "gnu", "bsd", "sh", "fish")
+_FIND = """
+select score, phrases, shapes, norms, command
+from (
+  select rowid as id, -bm25(recipe, 1.0, ?) as score from recipe
+  where recipe match ? and rowid % 8 in (?, ?, ?) order by score desc limit ?
+) join recipe on recipe.rowid = id order by score desc
+"""
+"""The kind is in the row's number: so only rows that are chosen are read."""
 _COMMON = 0.15
 """Of all commands: what is asked for in words that more of them have tells nothing by itself."""
 _FEW = 50
-_VOTERS = 40
+_VOTERS = 60
 _PAIR_WEIGHT = 0.5
 _VOTE_WEIGHT = 2.0
-"""All three: of a few values tried on the development half of benchmarks/quality."""
+_PAIR_TELLS = 0.3
+"""A pair beside a word, in the likeness of two phrases."""
+# All four: of a few values tried on the development half of benchmarks/quality.
 LONGEST = 160
 """Characters of a phrase and its command together: an example is paid for at every press."""
 
@@ -60,36 +78,37 @@ class Recall:
 
     def __init__(self, base: sqlite3.Connection) -> None:
         self._base = base
-        ((count,),) = base.execute("select count(*) from recipe")
-        self._most = max(count * _COMMON, _FEW)
+        ((self._count,),) = base.execute("select count(*) from recipe")
+        self._most = max(self._count * _COMMON, _FEW)
 
     def near(
         self, words: str, shell: Shell, userland: str, most: int, has: Callable[[str], bool]
     ) -> tuple[tuple[str, str], ...]:
         """At most ``most`` pairs of a phrase and its command, the nearest last; only of programs
         that ``has`` knows."""
-        asked = self._spelled(words[:_MOST_CHARACTERS])
-        telling = self._telling(" ".join(features(asked)).split())
+        asked = " ".join(features(self._spelled(words[:_MOST_CHARACTERS]))).split()
+        counts = self._counts("select term, doc from counted where term in ", asked)
+        telling = [term for term in dict.fromkeys(asked) if 0 < counts.get(term, 0) < self._most]
         if most < 1 or not telling:
             return ()
-        kinds = (*_TABLES[shell], "bsd" if userland == "BSD" else "gnu")
-        found = self._base.execute(
-            "select -bm25(recipe, 1.0, ?) as score, phrases, command from recipe "
-            "where recipe match ? and kind in (?, ?, ?) order by score desc limit ?",
-            (_PAIR_WEIGHT, " OR ".join(telling), *kinds, _VOTERS),
-        ).fetchall()
+        tables = (*_TABLES[shell], "bsd" if userland == "BSD" else "gnu")
+        numbers = map(_KINDS.index, tables)
+        wanted = (_PAIR_WEIGHT, " OR ".join(telling), *numbers, _VOTERS)
+        found = self._base.execute(_FIND, wanted).fetchall()
+        weights = {term: _tells(term, counts.get(term, 0), self._count) for term in asked}
+        best = found[0][0] if found else 1.0
+        likest = [
+            (score / best + likeness, phrase, command)
+            for score, *phrases, command in found
+            for likeness, phrase in [_likest(weights, *phrases)]
+        ]
         chosen: dict[str, str] = {}
-        for phrases, command in _elected(found):
+        for phrase, command in _elected(likest):
             if len(chosen) == most:
                 break
             if command not in chosen and all(has(program) for program in programs(command)):
-                chosen[command] = _likest(phrases.split("\n"), asked)
+                chosen[command] = phrase
         return tuple((phrase, command) for command, phrase in reversed(chosen.items()))
-
-    def _telling(self, wanted: list[str]) -> list[str]:
-        """Those that some recipes have, but not so many that they tell nothing and cost much."""
-        counts = self._counts("select term, doc from counted where term in ", wanted)
-        return [term for term in dict.fromkeys(wanted) if 0 < counts.get(term, 0) < self._most]
 
     def _counts(self, query: str, words: Sequence[str]) -> dict[str, int]:
         return dict(self._base.execute(f"{query}({','.join('?' * len(words))})", words))
@@ -115,41 +134,63 @@ def fill(base: sqlite3.Connection, texts: Iterable[str]) -> None:
     that ask for it. Raises tomllib.TOMLDecodeError or KeyError for a text that is none.
 
     One row for each command: a request often has some words of one phrase and some of another.
+    Beside each phrase stands what ``near`` would have to compute of it: its features, their weight.
     """
     base.execute(
-        "create virtual table recipe using fts5("
-        "words, pairs, phrases unindexed, command unindexed, kind unindexed)"
+        "create virtual table recipe using fts5(words, pairs, phrases unindexed, "
+        "shapes unindexed, norms unindexed, command unindexed)"
     )
     base.execute("create virtual table counted using fts5vocab(recipe, row)")
     base.execute("create table known (word text primary key, count integer) without rowid")
+    rows = list(_rows(texts))
+    has: Counter[str] = Counter()
     known: Counter[str] = Counter()
+    for _, _, phrases, shapes in rows:
+        has.update({term for shape in shapes for term in " ".join(shape).split()})
+        known.update(word for phrase in phrases for word in terms(phrase))
+    for number, (kind, command, phrases, shapes) in enumerate(rows):
+        words, pairs = (" ".join(column) for column in zip(*shapes, strict=True))
+        told = [" ".join(shape) for shape in shapes]
+        norms = [sum(_tells(term, has[term], len(rows)) for term in set(t.split())) for t in told]
+        joined = map("\n".join, (phrases, told, map(str, norms)))
+        row = (8 * number + _KINDS.index(kind), words, pairs, *joined, command)
+        base.execute(_INSERT, row)
+    base.executemany("insert into known values (?, ?)", known.items())
+    base.commit()
+
+
+def _rows(
+    texts: Iterable[str],
+) -> Iterator[tuple[str, str, list[str], list[tuple[str, str]]]]:
+    """(kind, command, phrases, their features)."""
     for text in texts:
         for kind, table in tomllib.loads(text).items():
             for command, *phrases in table["recipes"]:
                 short = [phrase for phrase in phrases if len(phrase) + len(command) <= LONGEST]
                 if short:
-                    words, pairs = zip(*map(features, short), strict=True)
-                    row = (" ".join(words), " ".join(pairs), "\n".join(short), command, kind)
-                    base.execute("insert into recipe values (?, ?, ?, ?, ?)", row)
-                for phrase in short:
-                    known.update(terms(phrase))
-    base.executemany("insert into known values (?, ?)", known.items())
-    base.commit()
+                    yield kind, command, short, [features(phrase) for phrase in short]
 
 
-def _likest(phrases: list[str], asked: str) -> str:
-    """The phrase that has most in common with what is asked, for its length."""
-    wanted = set(" ".join(features(asked)).split())
+def _tells(term: str, count: int, of: int) -> float:
+    """How much it says that two phrases share what ``count`` commands ``of`` so many have."""
+    tells = math.log(1 + of / (1 + count))
+    return tells * _PAIR_TELLS if "0" in term[1:] else tells
 
-    def likeness(phrase: str) -> float:
-        has = set(" ".join(features(phrase)).split())
-        return len(has & wanted) / (len(has) + 1)
 
-    return max(phrases, key=likeness)
+def _likest(weights: dict[str, float], phrases: str, shapes: str, norms: str) -> tuple[float, str]:
+    """The phrase that is most like the request, and how much: the cosine, at most 1."""
+    whole = sum(weights.values()) or 1.0
+
+    def likeness(row: tuple[str, str, str]) -> float:
+        shared = weights.keys() & row[1].split()
+        return sum(weights[term] for term in shared) / math.sqrt(whole * float(row[2]) or 1.0)
+
+    rows = zip(*(column.split("\n") for column in (phrases, shapes, norms)), strict=True)
+    return max(((likeness(row), row[0]) for row in rows), key=itemgetter(0))
 
 
 def _elected(found: list[tuple[float, str, str]]) -> list[tuple[str, str]]:
-    """(phrases, command), best first: those whose program the others use too move up."""
+    """(phrase, command), best first: those whose program the others use too move up."""
     votes: Counter[str] = Counter()
     for score, _, command in found:
         votes[_program(command)] += score * score  # type: ignore[assignment]  # typeshed: int only
@@ -158,7 +199,7 @@ def _elected(found: list[tuple[float, str, str]]) -> list[tuple[str, str]]:
     def standing(row: tuple[float, str, str]) -> float:
         return row[0] * (1 + _VOTE_WEIGHT * votes[_program(row[2])] / total)
 
-    return [(phrases, command) for _, phrases, command in sorted(found, key=standing, reverse=True)]
+    return [(phrase, command) for _, phrase, command in sorted(found, key=standing, reverse=True)]
 
 
 def _program(command: str) -> str:
