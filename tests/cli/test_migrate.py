@@ -61,8 +61,8 @@ def test_their_file_is_found(call: Call, theirs: Path) -> None:
     assert f"from {theirs}" in call("config", "migrate", "--dry-run")[1]
 
 
-def test_no_such_file(call: Call) -> None:
-    assert call("config", "migrate", "/nonexistent")[0] == 78
+def test_no_such_file(call: Call, tmp_path: Path) -> None:
+    assert call("config", "migrate", str(tmp_path / "absent.toml"))[0] == 78
     code, out, err = call("config", "migrate")
     assert (code, err) == (0, "nothing to do\n")
     assert out == f"from {loading.config_file()}\n"
