@@ -99,7 +99,7 @@ class Chart:
         if member.breaker.state != "closed":
             rarely = self._pace.handshake if now - pressed > self._pace.away_after else 0.0
             return max(member.breaker.retry_at, last + rarely)
-        if member.server.model != self.model:
+        if self.model and member.server.model != self.model:
             return -math.inf
         if member.state == "loading":
             return self._since(HANDSHAKE, self._pace.loading)
@@ -229,15 +229,18 @@ class Keeper:
             async with asyncio.timeout(timeout):
                 load = await chart.member.server.load(timeout)
         except (BackendError, TimeoutError):
-            chart.suspect()
+            pass
+        had_metrics = chart.member.load and chart.member.has_metrics
         chart.member.note_load(load, self._clock())
+        if had_metrics and not chart.member.has_metrics:
+            chart.suspect()  # it may be dead
 
     async def _handshake(self, chart: Chart) -> None:
         """Where a breaker is due this is its one trial."""
         member, timeout = chart.member, self._pace.handshake_timeout
         if member.breaker.state != "closed" and not member.breaker.begin_trial(self._clock()):
             return
-        if member.server.model != chart.model:
+        if chart.model and member.server.model != chart.model:
             member.ttft = Ttft()
         found = Handshake(state="unreachable", detail=f"no answer within {timeout:.0f} s")
         try:

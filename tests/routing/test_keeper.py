@@ -181,14 +181,15 @@ async def test_connections_are_kept_open_while_the_person_is_active():
         assert server.warmed == 1
 
 
-async def test_a_look_that_fails_has_it_prove_itself():
+@pytest.mark.parametrize("fails", [BackendUnavailable("refused", cause="refused"), Load(), 9.0])
+async def test_a_look_that_fails_has_it_prove_itself(fails: Load | Exception | float):
     server = ScriptedServer("a")
-    server.loads = [QUEUE, BackendUnavailable("refused", cause="refused")]
+    server.loads = [QUEUE, fails]
     server.handshakes = [OK, GONE]
     async with kept(server) as (pool, _):
         await asyncio.sleep(4)
         assert pool.snapshot(now())[0].state == "ok"
-        await asyncio.sleep(3)
+        await asyncio.sleep(5)
         assert pool.snapshot(now())[0].state == "unreachable"
 
 
