@@ -199,12 +199,21 @@ class Member:
 
     def _ail(self, now: float, cause: str, error: BackendError) -> None:
         self.breaker.fail(now, cause)
-        self.why, self.hint = error.message, error.hint
+        self._explain(error)
         if self.breaker.state != "closed":
             self.state = "tls" if cause == "tls" else "unreachable"
 
     def _bar(self, state: ServerState, error: BackendError) -> None:
-        self.state, self.why, self.hint = state, error.message, error.hint
+        self.state = state
+        self._explain(error)
+
+    def _explain(self, error: BackendError) -> None:
+        self.why, self.hint = nameless(error.message, self.server.title), error.hint
+
+
+def nameless(message: str, title: str) -> str:
+    """What happened, without to whom: adapters name themselves, and so does who tells it."""
+    return message.removeprefix(title).lstrip(": ") if message.startswith(title) else message
 
 
 def host(url: str) -> str:

@@ -21,7 +21,7 @@ from cmdai_shell.errors import (
     NoBackendAvailable,
 )
 from cmdai_shell.routing.attempt import Attempt
-from cmdai_shell.routing.member import LATE_S
+from cmdai_shell.routing.member import LATE_S, nameless
 from cmdai_shell.text import timeless
 
 if TYPE_CHECKING:
@@ -298,7 +298,7 @@ class Race:
                 self._dropped.append(other)
 
     def _lose(self, attempt: Attempt, error: BackendError, now: float) -> None:
-        attempt.end("failed", now, error.message)
+        attempt.end("failed", now, nameless(error.message, attempt.backend.title))
         if attempt.member:
             attempt.member.failed(error, now)
             if isinstance(error, BackendRejected):  # another of its kind would say the same
@@ -342,7 +342,8 @@ class Race:
 
     def _note(self, attempt: Attempt, error: CmdaiError) -> None:
         self._error = error
-        self.sentences.append(f"{attempt.backend.title}: {error.message}")
+        title = attempt.backend.title
+        self.sentences.append(f"{title}: {nameless(error.message, title)}")
 
 
 def late(seconds: float, doing: str) -> BackendError:

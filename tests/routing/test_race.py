@@ -66,7 +66,7 @@ async def press(router: Router, seconds: float) -> tuple[list[str], Completion |
     return deltas, end, now() - start
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(SERVERS, OWN, st.floats(0.1, 30), st.integers(0, 9), st.booleans())
 def test_a_press(
     turns: list[tuple[Turn, int, int]],
@@ -103,7 +103,7 @@ def test_a_press(
     run(main())
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(SERVERS, st.floats(0.1, 1.9), st.integers(0, 9))
 def test_with_a_model_every_press_is_answered_within_five_seconds(
     turns: list[tuple[Turn, int, int]], takes: float, seed: int
@@ -120,7 +120,7 @@ def test_with_a_model_every_press_is_answered_within_five_seconds(
     run(main())
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(st.lists(st.sampled_from(FAULTS), max_size=2), st.integers(0, 2), st.integers(0, 9))
 def test_while_one_server_is_well_it_answers(bad: list[Turn], place: int, seed: int):
     async def main() -> None:

@@ -202,6 +202,11 @@ class TestFailover:
         pieces, _ = await answer(router(*servers))
         assert pieces == ["ls ", "-la"]
 
+    async def test_its_name_is_said_once(self):
+        error = BackendUnavailable("one does not listen", cause="refused")
+        _, whole = await answer(router(ScriptedServer("one", [error]), ScriptedServer("two")))
+        assert whole.attempts == ("one: does not listen",)
+
     async def test_three_are_asked_at_most(self):
         bad = [ScriptedServer(f"bad{n}", does.ERROR_500) for n in range(4)]
         _, whole = await answer(router(*bad, own=own_model()))
