@@ -69,8 +69,8 @@ def test_harmony_puts_what_we_say_into_the_developer_turn():
 
 @given(families, hostile, hostile, hostile, hostile)
 def test_no_text_makes_a_turn(family: str, system: str, asked: str, answered: str, user: str):
-    harmless = Prompt(system="s" if system else "", examples=(("a", "b"),), near=(("a", "b"),), user="u")
-    pairs = ((asked, answered),)
+    pairs, plain = ((asked, answered),), (("a", "b"),)
+    harmless = Prompt(system="s" if system else "", examples=plain, near=plain, user="u")
     attack = Prompt(system=system, examples=pairs, near=pairs, user=user)
     render = FAMILIES[family].render
     assert marks(family, render(attack)) == marks(family, render(harmless))
