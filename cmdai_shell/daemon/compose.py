@@ -15,7 +15,7 @@ from cmdai_shell.config import paths
 from cmdai_shell.core import Shell
 from cmdai_shell.daemon.host import HostLook
 from cmdai_shell.daemon.noted import Noted, NotedServer
-from cmdai_shell.daemon.recipes import opened
+from cmdai_shell.daemon.recipes import Shelf
 from cmdai_shell.daemon.remote import alike, health_pace, race_rules, servers
 from cmdai_shell.errors import CmdaiError
 from cmdai_shell.history.memory import Memory
@@ -82,9 +82,9 @@ class Chain:
         remote: Sequence[Server] | None = None,
     ) -> None:
         """``former`` leaves us its engine, with the loaded model, and its servers, with all that
-        is known of them, if both are set up alike, and the manual. ``recipes`` are others than this
-        version's; ``backends`` (one, in the model's place) and ``remote`` others than the
-        configured ones."""
+        is known of them, if both are set up alike, the manual and the recipes. ``recipes`` are
+        others than this version's; ``backends`` (one, in the model's place) and ``remote`` others
+        than the configured ones."""
         self.config = config
         same_model = former is not None and former.config.embedded == config.embedded
         kept = former.engine if former and same_model else None
@@ -115,13 +115,16 @@ class Chain:
         self.manual: ManualKeeper | None = None
         if config.manual.enabled:
             self.manual = (former and former.manual) or ManualKeeper(paths.cache_dir())
+        self.shelf: Shelf | None = None
+        if config.suggest.recipes and not recipes:
+            self.shelf = (former and former.shelf) or Shelf(paths.cache_dir())
         self.history = _history(config)
         self.suggester = Suggester(
             completer=router,
             look=HostLook(),
             config=config,
             clock=clock,
-            recipes=recipes or _recipes(config),
+            recipes=recipes or self.shelf,
             manual=self.manual.index if self.manual else None,
             history=_Forgiving(self.history) if self.history else None,
         )
@@ -150,6 +153,11 @@ class Chain:
         self._retired.set()
         if not self._users:
             self._unused.set()
+
+    async def stocked(self) -> None:
+        """At the first press of a version: a moment's wait for its recipes."""
+        if self.shelf:
+            await self.shelf.stocked()
 
     def hear(self, request: SuggestRequest) -> None:
         """What a request tells of the suggestion before it."""
@@ -181,8 +189,10 @@ class Chain:
                 reading = group.create_task(self._reading())
                 remembering = group.create_task(self._remembering())
                 keeping = group.create_task(self._keeping())
+                stocking = group.create_task(self._stocking())
                 await self._retired.wait()
                 keeping.cancel()
+                stocking.cancel()
                 background.cancel()
                 reading.cancel()
                 await self._unused.wait()
@@ -207,6 +217,14 @@ class Chain:
             await self.keeper.run()
         except Exception:  # presses find out for themselves
             log.exception("the servers' background work failed")
+
+    async def _stocking(self) -> None:
+        if self.shelf is None:
+            return
+        try:
+            await self.shelf.make()
+        except Exception:  # presses do without
+            log.exception("the recipes' background work failed")
 
     async def _reading(self) -> None:
         if self.manual is None:
@@ -285,10 +303,6 @@ def _pool(
         failures=balancing.failure_threshold,
         successes=balancing.success_threshold,
     )
-
-
-def _recipes(config: Config) -> Recipes | None:
-    return opened(paths.cache_dir()) if config.suggest.recipes else None
 
 
 def _history(config: Config) -> Memory | None:

@@ -79,6 +79,7 @@ class Desk:
             chain = self.chain()
             self._hurried.set()
             chain.hear(request)
+            await chain.stocked()
             with chain.in_use() as suggester:
                 async with aclosing(suggester.suggest(request)) as updates:
                     async for final in updates:

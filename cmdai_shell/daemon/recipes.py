@@ -1,51 +1,130 @@
-"""The recipes' index: made once for each version of the recipes, then only opened."""
+"""The recipes' index: made once for each version of the recipes, by a process of its own.
+
+python -m cmdai_shell.daemon.recipes PATH
+"""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import os
 import sqlite3
+import sys
 import tempfile
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cmdai_shell.suggest import recall
 from cmdai_shell.suggest.recall import Recall
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cmdai_shell.core import Shell
+
+MAKE_TIMEOUT = 60.0
+"""Seconds until the process that makes the index has failed; it takes about one."""
+PATIENCE = 1.5
+"""Seconds that a press waits for recipes which are being made: once for each version of them."""
 
 _FORMAT = 3
 """Goes up with the tables that ``recall.fill`` makes."""
 
 
-def opened(cache: Path) -> Recall:
-    """The index of this version's recipes, kept in the folder ``cache``; in memory where that
-    cannot be written. To make it takes a fifth of a second, to open it a millisecond."""
-    folder = resources.files("cmdai_shell.suggest").joinpath("recipes")
-    files = sorted(file.name for file in folder.iterdir() if file.name.endswith(".toml"))
-    texts = [folder.joinpath(name).read_text(encoding="utf-8") for name in files]
-    digest = hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
-    path = cache / f"recipes-{_FORMAT}-{digest}.sqlite"
-    with contextlib.suppress(OSError, sqlite3.Error):
-        if not path.exists():
-            _make(path, texts)
-        base = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, check_same_thread=False)
-        return Recall(base)
+class Shelf:
+    """``core.Recipes`` of this version, from an index in the folder ``cache``: there at once if it
+    was made before, else when ``make`` has been awaited; until then it is empty."""
+
+    def __init__(self, cache: Path) -> None:
+        self._texts = _texts()
+        digest = hashlib.sha256("\0".join(self._texts).encode()).hexdigest()[:16]
+        self._path = cache / f"recipes-{_FORMAT}-{digest}.sqlite"
+        self._made = asyncio.Event()
+        self._is_making = False
+        self._recall = self._opened()
+
+    def near(
+        self, words: str, shell: Shell, userland: str, most: int, has: Callable[[str], bool]
+    ) -> tuple[tuple[str, str], ...]:
+        """See ``core.Recipes``."""
+        return self._recall.near(words, shell, userland, most, has) if self._recall else ()
+
+    async def make(self) -> None:
+        """Nothing if the index is there. In memory where the folder cannot be written."""
+        if self._recall:
+            return
+        self._is_making = True
+        try:
+            with contextlib.suppress(OSError, TimeoutError):
+                await _run(
+                    sys.executable, "-I", "-m", "cmdai_shell.daemon.recipes", str(self._path)
+                )
+            self._recall = self._opened() or await asyncio.to_thread(_in_memory, self._texts)
+        finally:
+            self._is_making = False
+            self._made.set()
+
+    async def stocked(self) -> None:
+        """A moment's wait if they are being made just now."""
+        if self._is_making:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE):
+                    await self._made.wait()
+
+    def _opened(self) -> Recall | None:
+        with contextlib.suppress(OSError, sqlite3.Error):
+            base = sqlite3.connect(
+                f"{self._path.as_uri()}?mode=ro", uri=True, check_same_thread=False
+            )
+            return Recall(base)
+        return None
+
+
+async def _run(*command: str) -> None:
+    """One process to its end, which comes with ours."""
+    nothing = asyncio.subprocess.DEVNULL
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=nothing, stdout=nothing, stderr=nothing, cwd="/"
+    )
+    try:
+        async with asyncio.timeout(MAKE_TIMEOUT):
+            await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def _in_memory(texts: list[str]) -> Recall:
     base = sqlite3.connect(":memory:", check_same_thread=False)
     recall.fill(base, texts)
     return Recall(base)
 
 
-def _make(path: Path, texts: list[str]) -> None:
-    """Whole or not at all: another daemon, or a kill, may come between."""
+def _texts() -> list[str]:
+    folder = resources.files("cmdai_shell.suggest").joinpath("recipes")
+    files = sorted(file.name for file in folder.iterdir() if file.name.endswith(".toml"))
+    return [folder.joinpath(name).read_text(encoding="utf-8") for name in files]
+
+
+def make(path: Path) -> None:
+    """Whole or not at all: another daemon, or a kill, may come between. Raises OSError,
+    sqlite3.Error."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
     os.close(handle)
     try:
         with contextlib.closing(sqlite3.connect(name)) as base:
-            recall.fill(base, texts)
+            recall.fill(base, _texts())
         Path(name).replace(path)
     finally:
         Path(name).unlink(missing_ok=True)
     for old in path.parent.glob("recipes-*.sqlite"):
         if old != path:
             old.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    make(Path(sys.argv[1]))
