@@ -95,7 +95,8 @@ def test_a_press(
             if servers:
                 tried = pool.decisions[-1].tried
                 asked = [one for one in tried if one.id != "own"]
-                assert len(asked) == sum(server.asked for server in servers) - before
+                sent = sum(server.asked for server in servers) - before
+                assert sent <= len(asked)  # one that was dropped at once may not have been sent
                 assert len({one.id for one in asked}) == len(asked)
                 assert sum(one.why == "hedge" for one in asked) <= 1
                 assert all(one.outcome for one in tried)
