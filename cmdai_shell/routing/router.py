@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 _CHARACTERS_PER_TOKEN = 64
 """A server that sends more text than this for each token it was allowed is cut off."""
 
+_MOST_UNREAD = 64
+"""Pieces ahead of who reads them: a shell that does not read stops the member."""
+
 _End: TypeAlias = "CmdaiError | None"
 _Event: TypeAlias = "tuple[Attempt, str | Notice | _End]"
 
@@ -74,7 +77,7 @@ class Router:
         if self._freshen and len(self._pool):
             await self._freshen()
         race, decision = self._started(prompt, start, timeout)
-        events: asyncio.Queue[_Event] = asyncio.Queue()
+        events: asyncio.Queue[_Event] = asyncio.Queue(_MOST_UNREAD)
         tasks: dict[Attempt, asyncio.Task[None]] = {}
         is_closed = True
         async with asyncio.TaskGroup() as group:
@@ -179,7 +182,7 @@ async def _read(
         stream = cast("AsyncGenerator[str | Notice, None]", backend.stream(asked, timeout))
         async with aclosing(stream):
             async for piece in stream:
-                events.put_nowait((attempt, piece))
+                await events.put((attempt, piece))
                 most -= len(piece) if isinstance(piece, str) else 0
                 if most <= 0:
                     break
@@ -188,7 +191,7 @@ async def _read(
     except Exception as error:  # another member answers in its place
         log.exception("a backend failed in a way of its own")
         end = BackendUnavailable(f"an error of our own ({type(error).__name__})", cause="garbage")
-    events.put_nowait((attempt, end))
+    await events.put((attempt, end))
 
 
 async def _next(events: asyncio.Queue[_Event], seconds: float) -> _Event | None:
