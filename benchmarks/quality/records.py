@@ -26,6 +26,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     code: str = ""
     """Digest of the suggester's source and data."""
     seed: str = SEED
+    repeated: bool = False
+    """Recipes that repeat a task were shown."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):

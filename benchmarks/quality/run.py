@@ -83,9 +83,9 @@ def new_backend(word: str, config: Config, scratch: Path) -> Backend:
     return backend
 
 
-def unrepeated() -> Recall:
-    """The recipes but for those that repeat any task, of either half."""
-    hidden = withheld(load(), known_examples())
+def known_recipes(*, repeated: bool) -> Recall:
+    """The recipes; unless ``repeated``, but for those that repeat any task, of either half."""
+    hidden = frozenset() if repeated else withheld(load(), known_examples())
     base = sqlite3.connect(":memory:")
     fill(base, shown((path.read_text("utf-8") for path in sorted(RECIPES.glob("*.toml"))), hidden))
     return Recall(base)
@@ -102,7 +102,8 @@ async def answer_all(
         counted = Counted(new_backend(arguments.backend, config, Path(scratch)))
         asker: Asker = Plain(counted)
         if not arguments.plain:
-            recipes = unrepeated() if config.suggest.recipes else None
+            repeated = arguments.repeated
+            recipes = known_recipes(repeated=repeated) if config.suggest.recipes else None
             chain = Chain(config, time.monotonic, [counted], recipes=recipes)
             if chain.manual:
                 await chain.manual.build()  # a daemon does it some time after its start
@@ -198,6 +199,7 @@ def begun(arguments: argparse.Namespace) -> list[Record]:
         shell=arguments.shell,
         half=arguments.half,
         settings=tuple(arguments.set),
+        repeated=arguments.repeated,
         code="" if arguments.plain else code_digest(),
     )
     old, kept = records.read(arguments.out)
@@ -225,6 +227,7 @@ def read_arguments() -> argparse.Namespace:
     add("--shell", choices=("bash", "zsh", "fish"), default="bash")
     add("--limit", type=int, default=0, help="so many tasks, spread over the families")
     add("--plain", action="store_true", help="the control: the bare model, four fixed examples")
+    add("--repeated", action="store_true", help="recipes that repeat a task are shown, too")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of config.toml")
     add("--seconds", type=float, default=0, help="stop asking after so long; continue later")
     add("--no-judge", action="store_true", help="only ask: judge later")
@@ -233,7 +236,7 @@ def read_arguments() -> argparse.Namespace:
     add("--out", type=Path, help="default: a name made of the above in benchmarks/results/quality")
     arguments = parser.parse_args()
     if not arguments.out:
-        way = "plain" if arguments.plain else "pipeline"
+        way = "plain" if arguments.plain else "repeated" if arguments.repeated else "pipeline"
         name = f"{arguments.model}-{way}-{arguments.shell}-{arguments.half}.jsonl"
         arguments.out = RESULTS / name
     return arguments
