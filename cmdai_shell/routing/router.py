@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from cmdai_shell.core import Completion, Notice
-from cmdai_shell.errors import BackendUnavailable, CmdaiError
+from cmdai_shell.errors import BackendUnavailable, BadCompletion, CmdaiError
 from cmdai_shell.routing import budget
 from cmdai_shell.routing.decision import Decision
 from cmdai_shell.routing.policies import POLICIES, Turn, score
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _CHARACTERS_PER_TOKEN = 64
-"""A server that sends more text than this for each token it was allowed is cut off."""
+"""A member that sends more text than this for each token it was allowed does not stop: that is no
+answer, but a failure."""
 
 _MOST_UNREAD = 64
 """Pieces ahead of who reads them: a shell that does not read stops the member."""
@@ -185,6 +186,7 @@ async def _read(
                 await events.put((attempt, piece))
                 most -= len(piece) if isinstance(piece, str) else 0
                 if most <= 0:
+                    end = BadCompletion(f"{backend.title} does not stop")
                     break
     except CmdaiError as error:
         end = error
