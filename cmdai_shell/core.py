@@ -51,6 +51,22 @@ class Verdict:
     safer: str = ""
 
 
+EMBEDDED = "embedded"
+"""The name of the model on this machine, where servers are named."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Whom a request may ask, by name. Empty: whom the configuration says."""
+
+    environment: str = ""
+    backend: str = ""
+    """An endpoint's id, or ``EMBEDDED``: no server."""
+
+
+ANYBODY = Target()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuggestRequest:
     """One keypress (or one command-line call), as the shell sees itself."""
@@ -70,7 +86,9 @@ class SuggestRequest:
     width: int = 80
     """Columns of the terminal."""
     environment: str = ""
-    """Named profile; empty is the active one."""
+    """Only servers of this one are asked; empty is the one in use."""
+    backend: str = ""
+    """Only this server is asked; ``embedded``: none is."""
     safety_level: str = ""
     """``strict``, ``moderate`` or ``permissive`` for this request alone; any other word, and empty,
     is the configured one."""
@@ -86,6 +104,10 @@ class SuggestRequest:
     """its exit status, negative while nobody knows."""
     private: bool = False
     """The shell keeps no history now: nothing of this is kept either."""
+
+    @property
+    def target(self) -> Target:
+        return Target(environment=self.environment, backend=self.backend)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -327,12 +349,18 @@ class Server(Backend, Protocol):
 class Completer(Protocol):
     """What ``suggest`` sees of ``routing``."""
 
-    def complete(self, prompt: Prompt, timeout: float) -> AsyncIterator[str | Notice | Completion]:
-        """Yield text deltas and notices, and last the whole Completion.
+    def complete(
+        self, prompt: Prompt, timeout: float, target: Target = ANYBODY
+    ) -> AsyncIterator[str | Notice | Completion]:
+        """Yield text deltas and notices, and last the whole Completion. Servers that ``target``
+        does not mean are not asked.
 
         Raises NoBackendAvailable when every member failed, ModelUnavailable when the only member
         is the embedded model and there is none. Closing the iterator cancels down to the backend.
         """
+
+    def could_ask(self, target: Target = ANYBODY) -> bool:
+        """Whether a server of those is well, as far as is known."""
 
 
 class Recipes(Protocol):

@@ -15,6 +15,7 @@ from cmdai_shell.cli.reload import reload_daemon
 from cmdai_shell.config import edit, environments, loading
 from cmdai_shell.config.environment import ENVIRONMENT_KEYS, Environment, Kind
 from cmdai_shell.config.schema import KEYS
+from cmdai_shell.core import EMBEDDED
 from cmdai_shell.errors import ConfigError
 from cmdai_shell.text import visible
 
@@ -158,6 +159,19 @@ def environment_names(
         known = {}
     names = [*known, environments.AUTO, environments.NONE]
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def backend_names(
+    ctx: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Completes the name of a server."""
+    try:
+        known = loading.load().environments.values()
+        names = [endpoint.id for there in known for endpoint in environments.endpoints(there)]
+    except ConfigError:
+        names = []
+    found = [*names, EMBEDDED]
+    return [CompletionItem(name) for name in found if name.startswith(incomplete)]
 
 
 @click.command()

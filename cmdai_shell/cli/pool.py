@@ -18,7 +18,11 @@ _WHY = {
 
 
 def servers(found: Reply) -> Iterator[tuple[str, str]]:
-    """A (label, text) row for each."""
+    """A (label, text) row for each, and before them one for the environment they are of."""
+    environment = found.get("environment") or {}
+    if environment.get("configured"):
+        active = environment["active"] or "none"
+        yield "environment", f"{active}: {environment['reason']}"
     for server in found.get("servers") or []:
         yield "server", f"{server['id']}: {_standing(server)}"
 
@@ -39,6 +43,8 @@ def _standing(server: Reply) -> str:
         parts.append(f"tried again in {server['retry_in']:.0f} s")
     elif server["breaker"] == "half-open":
         parts.append("being tried again")
+    elif not server["is_active"]:
+        parts.append("not of the environment in use")
     elif server["state"] in ("ok", "slow", "new"):
         parts.append(f"expected wait {server['score']:.2f} s")
     if server["model"]:

@@ -24,6 +24,8 @@ from cmdai_shell.text import visible
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from click.shell_completion import CompletionItem
+
 LONGEST = 64 * 1024
 """Bytes of a request."""
 
@@ -55,13 +57,20 @@ class Wish:
     fetch: bool = False
     """Fetch a missing model without asking."""
     timeout: float = PATIENCE
+    environment: str = ""
+    backend: str = ""
 
 
 def run(words: Sequence[str], shell: str, wish: Wish, client: Client | None = None) -> int:
     """Print the suggestion; the exit code. Raises CmdaiError."""
     client = client or Client()
     request = replace(
-        _surroundings(), line=_line(words), timeout=wish.timeout, safety_level=wish.safety
+        _surroundings(),
+        line=_line(words),
+        timeout=wish.timeout,
+        safety_level=wish.safety,
+        environment=wish.environment,
+        backend=wish.backend,
     )
     if shell:
         request = replace(request, shell=shell)  # type: ignore[arg-type]  # click checked it
@@ -102,7 +111,6 @@ def _surroundings() -> SuggestRequest:
         cwd=cwd.encode(errors="replace").decode(),
         path=os.environ.get("PATH", "").encode(errors="replace").decode(),
         width=shutil.get_terminal_size().columns,
-        environment=os.environ.get("CMDAI_ENVIRONMENT", ""),
     )
 
 
@@ -194,6 +202,15 @@ def _remark(suggestion: Reply, *, withheld: bool) -> None:
         output.say(f"{suggestion['backend']}, {seconds:.1f} s", "dim")
 
 
+def _names(
+    of: str, ctx: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    from cmdai_shell.cli import environments  # what reads the settings is not for every call
+
+    found: list[CompletionItem] = getattr(environments, of)(ctx, parameter, incomplete)
+    return found
+
+
 SHELLS: tuple[str, ...] = get_args(Shell)
 LEVELS = ("strict", "moderate", "permissive")
 
@@ -231,6 +248,19 @@ LEVELS = ("strict", "moderate", "permissive")
     envvar="CMDAI_SAFETY_LEVEL",
     help="Be stricter or looser with risky commands, for this one call.",
 )
+@click.option(
+    "--environment",
+    metavar="NAME",
+    envvar="CMDAI_ENVIRONMENT",
+    shell_complete=lambda *given: _names("environment_names", *given),
+    help="Ask only the servers of this environment; none: no server.",
+)
+@click.option(
+    "--backend",
+    metavar="NAME",
+    shell_complete=lambda *given: _names("backend_names", *given),
+    help="Ask only this server, as `backends list` has it; embedded: only this machine's model.",
+)
 @click.option("--yes", is_flag=True, help="Fetch a missing language model without asking.")
 @click.option(
     "--timeout",
@@ -251,9 +281,20 @@ def suggest(
     json_: bool,
     shell: str | None,
     safety: str | None,
+    environment: str | None,
+    backend: str | None,
     yes: bool,
     timeout: float,
 ) -> None:
     """Print a command that does what WORDS say."""
-    wish = Wish(count, explain, "json" if json_ else form, safety or "", yes, timeout)
+    wish = Wish(
+        count,
+        explain,
+        "json" if json_ else form,
+        safety or "",
+        yes,
+        timeout,
+        environment or "",
+        backend or "",
+    )
     ctx.exit(run(words, shell or "", wish))

@@ -13,10 +13,11 @@ from cmdai_shell.backends import load as load_backend
 from cmdai_shell.config import load as load_config
 from cmdai_shell.config import paths
 from cmdai_shell.core import Shell
+from cmdai_shell.daemon.active import Active, meant
 from cmdai_shell.daemon.host import HostLook
 from cmdai_shell.daemon.noted import Noted, NotedServer
 from cmdai_shell.daemon.recipes import Shelf
-from cmdai_shell.daemon.remote import alike, health_pace, race_rules, servers
+from cmdai_shell.daemon.remote import alike, health_pace, race_rules, servers, servers_of, watched
 from cmdai_shell.errors import CmdaiError
 from cmdai_shell.history.memory import Memory
 from cmdai_shell.history.store import Store as HistoryStore
@@ -93,14 +94,17 @@ class Chain:
         if remote is None and backends:
             remote = ()
         self.pool = _pool(config, clock, former, remote)
-        self._backends: tuple[Backend, ...] = (
-            *(member.server for member in self.pool),
-            *filter(None, [own]),
-        )
+        self._clock = clock
+        self._own = own
+        self._to_close: list[Backend] | None = None
+        """What is not left to a successor, once there is one."""
+        self.active = Active(config, self.pool, clock)
         balancing = config.load_balancing
         self.keeper: Keeper | None = None
         if len(self.pool) and balancing.health_check_enabled:
-            self.keeper = Keeper(self.pool, clock=clock, pace=health_pace(balancing))
+            self.keeper = Keeper(
+                self.pool, clock=clock, pace=health_pace(balancing), on_news=self.active.look
+            )
         knows_person = own is self.engine or config.suggest.share_history
         router = Router(
             self.pool,
@@ -132,6 +136,21 @@ class Chain:
         self._retired = asyncio.Event()
         self._unused = asyncio.Event()
 
+    @property
+    def _backends(self) -> list[Backend]:
+        return [*(member.server for member in self.pool), *filter(None, [self._own])]
+
+    def addressed(self, request: SuggestRequest) -> SuggestRequest:
+        """The request with the names that it means; their servers are in the pool then. Raises
+        ConfigError for a name that is not there."""
+        self.active.look()
+        request = meant(request, self.config, self.active, self.pool)
+        wanted = self.config.environments.get(request.environment)
+        if wanted and not any(member.environment == wanted.id for member in self.pool):
+            for server in servers_of(wanted, self._clock):
+                self.pool.add(_noted(server, self.config))
+        return request
+
     @contextmanager
     def in_use(self) -> Iterator[Suggester]:
         """Its suggester, for one request: while any is answered the backends stay open."""
@@ -149,7 +168,7 @@ class Chain:
         """``successor`` answers from now on; this one ends with its last request, and closes what
         it does not leave to the other."""
         left = set(map(id, successor._backends))
-        self._backends = tuple(b for b in self._backends if id(b) not in left)
+        self._to_close = [b for b in self._backends if id(b) not in left]
         self._retired.set()
         if not self._users:
             self._unused.set()
@@ -247,7 +266,7 @@ class Chain:
             async with asyncio.timeout(CLOSE_TIMEOUT):
                 if self.history:
                     await self.history.flush()
-                for backend in self._backends:
+                for backend in self._backends if self._to_close is None else self._to_close:
                     await _closed(backend)
         except TimeoutError:
             log.warning("a backend did not close")
@@ -296,13 +315,18 @@ def _pool(
 ) -> Pool:
     if remote is None and former and alike(former.config, config):
         return former.pool
-    balancing, share = config.load_balancing, config.suggest.share_history
+    balancing = config.load_balancing
     found = servers(config, clock) if remote is None else remote
     return Pool(
-        [NotedServer(server, knows_person=share) for server in found],
+        [_noted(server, config) for server in found],
         failures=balancing.failure_threshold,
         successes=balancing.success_threshold,
+        watched=watched(config),
     )
+
+
+def _noted(server: Server, config: Config) -> NotedServer:
+    return NotedServer(server, knows_person=config.suggest.share_history)
 
 
 def _history(config: Config) -> Memory | None:

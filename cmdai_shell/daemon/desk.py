@@ -77,6 +77,7 @@ class Desk:
                 return
             self._see(request)
             chain = self.chain()
+            request = chain.addressed(request)
             self._hurried.set()
             chain.hear(request)
             await chain.stocked()
@@ -238,11 +239,12 @@ def _outcome(final: Update | CmdaiError | None) -> str:
 def _servers(chain: Chain | None, now: float) -> dict[str, Any]:
     """How the servers do, and what was decided of late, the newest last."""
     if chain is None:
-        return {"servers": [], "decisions": []}
+        return {"environment": None, "servers": [], "decisions": []}
     decisions = [asdict(decision) for decision in chain.pool.decisions][-DECISIONS_SHOWN:]
     for decision in decisions:
         decision["ago_s"] = round(now - decision.pop("at"), 3)
     return {
+        "environment": chain.active.status(),
         "servers": [asdict(standing) for standing in chain.pool.snapshot(now)],
         "decisions": decisions,
     }

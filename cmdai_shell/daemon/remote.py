@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cmdai_shell.config import Config
+    from cmdai_shell.config.environment import Environment
     from cmdai_shell.config.schema import LoadBalancing
     from cmdai_shell.core import Clock, Server
 
@@ -19,17 +20,27 @@ HANDSHAKES_PER_LOOK = 0.2
 
 
 def servers(config: Config, clock: Clock) -> Sequence[Server]:
-    """Those of the active environment; of all where it is ``auto``: who answers is found out."""
+    """Those of the environment that is set; of all where it is ``auto``: who answers shows."""
     if config.active_environment == environments.AUTO:
         active = list(config.environments.values())
     else:
         chosen = environments.chosen(config)
         active = [chosen] if chosen else []
-    if not active:
-        return ()
+    return [server for environment in active for server in servers_of(environment, clock)]
+
+
+def servers_of(environment: Environment, clock: Clock) -> Sequence[Server]:
     from cmdai_shell.backends import places
 
-    return [server for environment in active for server in places.servers(environment, clock=clock)]
+    return places.servers(environment, clock=clock)
+
+
+def watched(config: Config) -> frozenset[str] | None:
+    """The environments whose servers are looked after; None: all."""
+    mode = config.active_environment
+    if mode == environments.AUTO or not config.environments:
+        return None
+    return frozenset() if mode == environments.NONE else frozenset({mode})
 
 
 def alike(one: Config, other: Config) -> bool:
@@ -37,6 +48,7 @@ def alike(one: Config, other: Config) -> bool:
     return (
         one.environments == other.environments
         and one.active_environment == other.active_environment
+        and one.environment_detection == other.environment_detection
         and one.load_balancing == other.load_balancing
         and one.suggest.share_history == other.suggest.share_history
     )

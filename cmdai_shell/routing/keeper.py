@@ -13,6 +13,8 @@ from cmdai_shell.errors import BackendError
 from cmdai_shell.routing.ttft import Ttft
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cmdai_shell.core import Clock
     from cmdai_shell.routing.member import Member
     from cmdai_shell.routing.pool import Pool
@@ -90,7 +92,7 @@ class Chart:
         if self.member.breaker.state != "closed":
             return handshake  # that comes first
         plan = [handshake, (self._load_at(now, pressed), LOAD)]
-        if now - pressed < self._pace.active_for and not self.member.server.is_warm:
+        if self._is_in_use(now, pressed) and not self.member.server.is_warm:
             plan.append((self._since(WARM, self._pace.warm), WARM))
         return min(plan)
 
@@ -115,22 +117,35 @@ class Chart:
     def _load_at(self, now: float, pressed: float) -> float:
         if self.is_stale:
             return -math.inf
-        if now - pressed < self._pace.active_for and self.member.has_metrics:
+        if self._is_in_use(now, pressed) and self.member.has_metrics:
             return self._since(LOAD, self._pace.load_active)
         return self._since(LOAD, self._pace.load_idle * self._rarely(now, pressed))
+
+    def _is_in_use(self, now: float, pressed: float) -> bool:
+        return self.member.is_active and now - pressed < self._pace.active_for
 
     def _since(self, job: Job, seconds: float) -> float:
         return self._last.get(job, -math.inf) + seconds * self._stretch
 
     def _rarely(self, now: float, pressed: float) -> float:
-        return self._pace.away_factor if now - pressed > self._pace.away_after else 1.0
+        is_rare = now - pressed > self._pace.away_after or not self.member.is_active
+        return self._pace.away_factor if is_rare else 1.0
 
 
 class Keeper:
     """``run`` it in a task group; ``pressed`` at each press, ``freshen`` before members are put in
     order."""
 
-    def __init__(self, pool: Pool, *, clock: Clock, pace: Pace | None = None) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        clock: Clock,
+        pace: Pace | None = None,
+        on_news: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``on_news`` is called whenever more is known of a member."""
+        self._on_news = on_news
         self._pool = pool
         self._clock = clock
         self._pace = pace or Pace()
@@ -149,10 +164,12 @@ class Keeper:
             async with asyncio.TaskGroup() as group:
                 while True:
                     self._changed.clear()
-                    members = set(self._pool)
+                    members = set(filter(self._pool.is_watched, self._pool))
                     for gone in tasks.keys() - members:
                         tasks.pop(gone).cancel()
                         del self._charts[gone]
+                    for chart in self._charts.values():
+                        chart.wake.set()  # it may be in use now
                     for member in members - tasks.keys():
                         chart = self._charts[member] = Chart(member, self._pace)
                         tasks[member] = group.create_task(self._keep(chart))
@@ -188,9 +205,14 @@ class Keeper:
             await self._news.wait()
 
     def _candidates(self) -> list[Chart]:
-        return [chart for chart in self._charts.values() if chart.member.is_candidate]
+        return [
+            chart
+            for chart in self._charts.values()
+            if chart.member.is_active and chart.member.is_candidate
+        ]
 
     def _tell(self) -> None:
+        self._on_news()
         self._news.set()
         self._news = asyncio.Event()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from cmdai_shell.core import Load
@@ -35,6 +36,8 @@ LATE_S = 1.5
 LATE_FACTOR = 4.0
 CONNECT_S = 0.05
 """Seconds to a new connection, until a probe has measured them."""
+LATENCIES = 3
+"""Of so many the best counts: one that was measured while we were busy moves nobody."""
 _UNKNOWN = Load()
 
 
@@ -67,6 +70,10 @@ class Member:
         self.has_metrics = True
         """It tells of its queue, as far as is known."""
         self.asked_at = float("-inf")
+        self.is_active = True
+        """It is asked unless a request names others: its environment is in use."""
+        self.latencies: deque[float] = deque(maxlen=LATENCIES)
+        """Seconds until it answered a small request, the last times since it came."""
         self._busy_until = float("-inf")
         self._recovered_at = float("-inf")
         self._flat_since: float | None = None
@@ -74,6 +81,14 @@ class Member:
     @property
     def kind(self) -> str:
         return self.probe.kind if self.probe else self.server.endpoint.kind
+
+    @property
+    def environment(self) -> str:
+        return self.server.endpoint.environment
+
+    @property
+    def latency(self) -> float | None:
+        return min(self.latencies, default=None)
 
     @property
     def is_barred(self) -> bool:
@@ -179,6 +194,8 @@ class Member:
             case "ok" | "slow":
                 if found.ttft > 0:
                     self.ttft.observe(found.ttft, now, is_handshake=True)
+                if found.probe:
+                    self.latencies.append(found.probe.latency)
                 self._live(now, found.state)
             case "unreachable":
                 self._ail(now, "refused", error)
@@ -201,6 +218,7 @@ class Member:
         self.breaker.fail(now, cause)
         self._explain(error)
         if self.breaker.state != "closed":
+            self.latencies.clear()
             self.state = "tls" if cause == "tls" else "unreachable"
 
     def _bar(self, state: ServerState, error: BackendError) -> None:

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from cmdai_shell.core import ANYBODY
 from cmdai_shell.routing.member import Member
 from cmdai_shell.routing.policies import score
 from cmdai_shell.routing.ttft import KEPT, hedge_after
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
-    from cmdai_shell.core import Load, Server
+    from cmdai_shell.core import Load, Server, Target
     from cmdai_shell.routing.breaker import BreakerState
     from cmdai_shell.routing.decision import Decision
     from cmdai_shell.routing.member import MemberState
@@ -45,10 +46,14 @@ class Standing:
     load: Load | None
     load_age: float | None
     is_warm: bool
+    is_active: bool
 
 
 class Pool:
-    """Its order is the one they were added in."""
+    """Its order is the one they were added in.
+
+    Members are asked if their environment is in use (``use``), or the request names them. Those of
+    environments that are not in ``watched`` (None: of all) are left in peace otherwise."""
 
     def __init__(
         self,
@@ -57,7 +62,11 @@ class Pool:
         failures: int = 3,
         successes: int = 1,
         random: Callable[[], float] = chance.random,
+        watched: Collection[str] | None = None,
     ) -> None:
+        self.watched = watched
+        self.active: str | None = None
+        """The environment in use; None: every one."""
         self._failures = failures
         self._successes = successes
         self.random = random
@@ -81,9 +90,20 @@ class Pool:
         member = Member(
             server, random=self.random, failures=self._failures, successes=self._successes
         )
+        member.is_active = self.active in (None, member.environment)
         self._members[member.id] = member
         self.on_change()
         return member
+
+    def use(self, environment: str | None) -> None:
+        """From now on members of this environment are asked; None: of every one."""
+        self.active = environment
+        for member in self:
+            member.is_active = environment in (None, member.environment)
+        self.on_change()
+
+    def is_watched(self, member: Member) -> bool:
+        return self.watched is None or member.environment in self.watched
 
     def remove(self, member_id: str) -> Member | None:
         """Requests that it is answering go on."""
@@ -95,19 +115,36 @@ class Pool:
         self.decisions.append(decision)
         self.on_record()
 
-    def candidates(self, now: float, *, trials: bool = False) -> list[Member]:
+    def is_named(self, target: Target) -> bool:
+        """It means others, or fewer, than what is in use."""
+        return bool(target.backend) or target.environment not in ("", self.active)
+
+    def within(self, target: Target) -> list[Member]:
+        """All that it means."""
+        if target.backend:
+            return [member for member in self if member.id == target.backend]
+        if self.is_named(target):
+            return [member for member in self if member.environment == target.environment]
+        return [member for member in self if member.is_active]
+
+    def candidates(
+        self, now: float, target: Target = ANYBODY, *, trials: bool = False
+    ) -> list[Member]:
         """Those that may be asked; with ``trials`` also those whose breaker is due, for want of
         a keeper that would see to them."""
+        trials = trials or self.is_named(target)
         return [
             member
-            for member in self
+            for member in self.within(target)
             if member.is_candidate
             or (trials and member.breaker.is_due(now) and not member.is_barred)
         ]
 
-    def ailing(self) -> list[Member]:
-        """Those that may be asked when there is no candidate."""
-        return [member for member in self if not member.is_barred]
+    def ailing(self, target: Target = ANYBODY) -> list[Member]:
+        """Those that may be asked when there is no candidate. Who names a server may have mended
+        it just now."""
+        is_named = self.is_named(target)
+        return [member for member in self.within(target) if is_named or not member.is_barred]
 
     def hedge_after(self, member: Member) -> float:
         """By the last figures of those that could be in its place."""
@@ -126,7 +163,7 @@ def _standing(member: Member, now: float) -> Standing:
     breaker = member.breaker
     return Standing(
         id=member.id,
-        environment=member.server.endpoint.environment,
+        environment=member.environment,
         priority=view.priority,
         kind=member.kind,
         model=member.server.model,
@@ -141,4 +178,5 @@ def _standing(member: Member, now: float) -> Standing:
         load=member.load,
         load_age=now - member.load_at if member.load else None,
         is_warm=member.server.is_warm,
+        is_active=member.is_active,
     )

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-from cmdai_shell.core import Completion, Notice
+from cmdai_shell.core import ANYBODY, Completion, Notice
 from cmdai_shell.errors import BackendUnavailable, BadCompletion, CmdaiError
 from cmdai_shell.routing import budget
 from cmdai_shell.routing.decision import Decision
@@ -18,7 +18,7 @@ from cmdai_shell.routing.race import Race, Rules
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
-    from cmdai_shell.core import Abilities, Backend, Clock, Prompt
+    from cmdai_shell.core import Abilities, Backend, Clock, Prompt, Target
     from cmdai_shell.routing.attempt import Attempt
     from cmdai_shell.routing.policies import Policy
     from cmdai_shell.routing.pool import Pool
@@ -70,14 +70,15 @@ class Router:
         self._number = 0
 
     async def complete(
-        self, prompt: Prompt, timeout: float
+        self, prompt: Prompt, timeout: float, target: Target = ANYBODY
     ) -> AsyncIterator[str | Notice | Completion]:
         """See ``core.Completer``. If a member dies after its first words, those of the next are
         held back: deltas are only ever one member's, and the Completion at the end is whole."""
         start = self._clock()
-        if self._freshen and len(self._pool):
+        if self._freshen and len(self._pool) and not self._pool.is_named(target):
             await self._freshen()
-        race, decision = self._started(prompt, start, timeout)
+        within = self._pool.within(target)
+        race, decision = self._started(prompt, start, timeout, target)
         events: asyncio.Queue[_Event] = asyncio.Queue(_MOST_UNREAD)
         tasks: dict[Attempt, asyncio.Task[None]] = {}
         is_closed = True
@@ -97,20 +98,27 @@ class Router:
                 pass  # a task group would wrap it; its end is told by is_closed
             finally:
                 race.close(self._clock(), cancelled=is_closed)
-                self._note(race, decision)
+                if within:  # else there was nothing to decide
+                    self._note(race, decision)
                 for task in tasks.values():
                     task.cancel()
         if is_closed:
             return
         if race.winner is None:
             raise race.failure()
-        yield self._completion(race, race.winner)
+        yield self._completion(race, race.winner, is_fallback=bool(within))
 
-    def _started(self, prompt: Prompt, start: float, timeout: float) -> tuple[Race, Decision]:
+    def could_ask(self, target: Target = ANYBODY) -> bool:
+        return bool(self._pool.candidates(self._clock(), target, trials=self._trials))
+
+    def _started(
+        self, prompt: Prompt, start: float, timeout: float, target: Target
+    ) -> tuple[Race, Decision]:
         now = self._clock()
-        candidates = self._pool.candidates(now, trials=self._trials)
+        within = self._pool.within(target)
+        candidates = self._pool.candidates(now, target, trials=self._trials)
         is_panic = not candidates
-        members = {member.id: member for member in candidates or self._pool.ailing()}
+        members = {member.id: member for member in candidates or self._pool.ailing(target)}
         views = [member.view(now) for member in members.values()]
         turn = Turn(random=self._pool.random, number=self._number, session=prompt.system)
         order = [members[name] for name in self._policy(views, turn)]
@@ -118,7 +126,7 @@ class Router:
         self._hedges.earn()
         self._retries.earn()
         late = self._pool.hedge_after(order[0]) if order else 0.0
-        barred = [member for member in self._pool if is_panic and member.is_barred]
+        barred = [m for m in within if is_panic and m.id not in members]
         race = Race(
             order,
             self._embedded,
@@ -136,14 +144,12 @@ class Router:
             at=start,
             strategy=self._strategy,
             order=tuple((member.id, scores[member.id]) for member in order),
-            passed_over=tuple((m.id, m.why) for m in self._pool if m.id not in members),
+            passed_over=tuple((m.id, m.why) for m in within if m.id not in members),
             is_panic=is_panic and bool(order),
             hedge_after=late,
         )
 
     def _note(self, race: Race, decision: Decision) -> None:
-        if not len(self._pool):
-            return  # there was nothing to decide
         now = self._clock()
         tried = tuple(attempt.account(race.start, now) for attempt in race.attempts)
         answered = tried[race.attempts.index(race.winner)].id if race.winner else ""
@@ -157,7 +163,8 @@ class Router:
             )
         )
 
-    def _completion(self, race: Race, winner: Attempt) -> Completion:
+    def _completion(self, race: Race, winner: Attempt, *, is_fallback: bool) -> Completion:
+        """``is_fallback``: if no server gave it."""
         return Completion(
             text=winner.text,
             backend=winner.backend.name,
@@ -165,7 +172,7 @@ class Router:
             ttft=winner.first_at - race.start,
             elapsed=self._clock() - race.start,
             tokens=winner.deltas,
-            is_fallback=winner.member is None and len(self._pool) > 0,
+            is_fallback=winner.member is None and is_fallback,
             attempts=tuple(race.sentences),
             abilities=winner.abilities,
         )

@@ -16,7 +16,7 @@ from cmdai_shell.suggest.offers import Offer, same, staying
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Hashable, Mapping
 
-    from cmdai_shell.core import Clock, Completer, Prompt, SuggestRequest
+    from cmdai_shell.core import Clock, Completer, Prompt, SuggestRequest, Target
     from cmdai_shell.suggest.offers import Judge
 
 OTHER_WORDS = "say it in other words"
@@ -55,7 +55,7 @@ class Sampler:
         BadCompletion when there is no command in the answer, NoBackendAvailable."""
         text = shown = ""
         last = self._clock()
-        async with aclosing(self.complete(prompt, ask.deadline)) as pieces:
+        async with aclosing(self.complete(prompt, ask.deadline, ask.request.target)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Completion):
                     yield self._ending(ask, piece)
@@ -74,7 +74,7 @@ class Sampler:
                             yield Partial(text=partial)
 
     async def complete(
-        self, prompt: Prompt, deadline: float
+        self, prompt: Prompt, deadline: float, target: Target
     ) -> AsyncGenerator[str | Notice | Completion, None]:
         left = deadline - self._clock()
         if left <= 0:
@@ -83,7 +83,7 @@ class Sampler:
             )
         pieces = cast(
             "AsyncGenerator[str | Notice | Completion, None]",
-            self._completer.complete(prompt, left),
+            self._completer.complete(prompt, left, target),
         )
         async with aclosing(pieces):
             async for piece in pieces:

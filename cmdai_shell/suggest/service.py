@@ -84,6 +84,7 @@ class Suggester:
         manual: Manual | None = None,
         history: History | None = None,
     ) -> None:
+        self._completer = completer
         self._recipes = recipes
         self._history = Recollection(history, look)
         self._manual = manual
@@ -137,7 +138,7 @@ class Suggester:
         series = Series(await self._mended(ask) or self._recalled(ask))
         if series.offers:
             pass  # and nobody need be asked
-        elif cached := self._answers.get(ask.key):
+        elif (cached := self._answers.get(ask.key)) and not self._is_outdone(cached, request):
             series = self._series.get(ask.key) or Series([cached])
         else:
             async with aclosing(self._best(ask)) as steps:
@@ -153,6 +154,10 @@ class Suggester:
         self._series.put(ask.key, series)
         yield self._judge.suggestion(request, series, 0, self._clock() - start)
 
+    def _is_outdone(self, offer: Offer, request: SuggestRequest) -> bool:
+        """It stood in for servers, of which one is well again."""
+        return offer.answer.is_fallback and self._completer.could_ask(request.target)
+
     async def _mended(self, ask: Ask) -> list[Offer]:
         """The failed command, put right by our own rules; nothing where they are not sure."""
         request = ask.request
@@ -166,7 +171,10 @@ class Suggester:
 
     def _recalled(self, ask: Ask) -> list[Offer]:
         """What the person made of these words before. It ran and did not fail: the checks, which
-        do not know their aliases and functions, have nothing to say of it; safety has."""
+        do not know their aliases and functions, have nothing to say of it; safety has. Who names a
+        server wants to hear that."""
+        if ask.request.backend:
+            return []
         command = restore(self._history.own(ask.request), ask.secrets)
         if not command:
             return []
@@ -218,7 +226,7 @@ class Suggester:
         context = self._config.embedded.context_tokens
         prompt, secrets = prompts.explaining(request.line, context)
         async with aclosing(
-            self._sampler.complete(prompt, self._deadline(request, start))
+            self._sampler.complete(prompt, self._deadline(request, start), request.target)
         ) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Notice):
@@ -301,7 +309,7 @@ class Suggester:
         failed = ("", 0) if request.line else (request.last_command, request.last_status)
         cwd = request.cwd if settings.share_cwd or not request.line else ""
         names = await self._names(request)
-        key = (request.shell, request.environment, request.line, failed, cwd, request.path, names)
+        key = (request.shell, request.target, request.line, failed, cwd, request.path, names)
         return Ask(
             request=request,
             prompt=prompt,

@@ -61,3 +61,16 @@ async def test_a_server_that_is_gone():
 def test_without_servers_nothing_is_said():
     assert not list(pool.servers({"servers": []}))
     assert not list(pool.decisions({}))
+
+
+async def test_the_environment_in_use_and_why():
+    _, found = await told(presses=0)
+    assert list(pool.servers(found)) == []
+    why = "Lab answered in 12 ms (local), before cloud"
+    found["environment"] = {"active": "lab", "configured": "auto", "reason": why}
+    assert list(pool.servers(found)) == [("environment", f"lab: {why}")]
+    chain, _ = await told(ScriptedServer("cloud/a"), presses=0)
+    chain.pool.use("lab")
+    (standing,) = chain.pool.snapshot(0)
+    ((_, text),) = pool.servers({"servers": [asdict(standing)]})
+    assert text == "cloud/a: new; not of the environment in use; scripted-model"

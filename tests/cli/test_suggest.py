@@ -306,3 +306,31 @@ class TestEndings:
         client = self.Answering({"suggestion": document(command="ls\x1b]0;x\x07 \u202e-la")})
         suggest.run(["x"], "", suggest.Wish(), client)
         assert capsys.readouterr().out == "ls -la\n"
+
+
+class TestWhomToAsk:
+    @pytest.fixture(autouse=True)
+    def _two(self, scripted: object) -> None:
+        from cmdai_shell.config import paths
+
+        folder = paths.config_dir()
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.toml").write_text(
+            '[environments.lab]\nendpoints = ["http://127.0.0.1:9"]'
+        )
+
+    def test_the_model_here(self, call: Call) -> None:
+        assert call("--backend", "embedded", "list", "files")[:2] == (0, "ls -la\n")
+
+    @pytest.mark.parametrize("option", ["--environment", "--backend"])
+    def test_an_unknown_name_says_what_there_is(self, call: Call, option: str) -> None:
+        code, out, err = call(option, "x", "list files")
+        assert (code, out) == (78, "")
+        assert f"no {'server' if 'b' in option else 'environment'} 'x'" in err
+        assert "lab" in err
+
+    def test_the_shells_variable_too(self, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CMDAI_ENVIRONMENT", "x")
+        assert call("list files")[0] == 78
+        monkeypatch.setenv("CMDAI_ENVIRONMENT", "lab")
+        assert call("list files")[:2] == (0, "ls -la\n")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncGenerator, Sequence
+from typing import Any
 
 from cmdai_shell.core import Abilities, Endpoint, Handshake, Load, Notice, Probe, Prompt
 from cmdai_shell.errors import (
@@ -60,9 +61,17 @@ class ScriptedServer:
         priority: int = 0,
         weight: int = 1,
         abilities: Abilities = frozenset(),
+        environment: str = "",
+        **more: Any,
     ) -> None:
         self.endpoint = Endpoint(
-            id=name, url=url or f"http://{name}:8000", priority=priority, weight=weight, kind=kind
+            id=name,
+            url=url or f"http://{name.rpartition('/')[2]}:8000",
+            priority=priority,
+            weight=weight,
+            kind=kind,
+            environment=environment or name.rpartition("/")[0],
+            **more,
         )
         self.name = self.title = name
         self.model = "scripted-model"

@@ -16,7 +16,7 @@ from cmdai_shell.errors import (
     ModelUnavailable,
     NoBackendAvailable,
 )
-from cmdai_shell.routing import Router
+from cmdai_shell.routing import Pool, Router
 from cmdai_shell.suggest import Suggester
 from tests.fakes.dict_look import EVERYDAY, DictLook
 from tests.fakes.dict_manual import EVERYDAY as MANUAL
@@ -40,7 +40,7 @@ class Desk:
     ):
         self.backend = ScriptedBackend(script)
         self.suggester = Suggester(
-            completer=Router([self.backend], clock=clock),
+            completer=Router(Pool(), self.backend, clock=clock),
             look=look or DictLook(),
             config=msgspec.convert(settings, Config),
             clock=clock,

@@ -1,0 +1,133 @@
+"""Which environment is in use, and whom a request means: names of the configuration, members."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from cmdai_shell.config import environments
+from cmdai_shell.config.detection import Detected, detect
+from cmdai_shell.config.environments import AUTO, NONE
+from cmdai_shell.core import EMBEDDED
+from cmdai_shell.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cmdai_shell.config import Config
+    from cmdai_shell.core import Clock, SuggestRequest
+    from cmdai_shell.routing import Pool
+    from cmdai_shell.routing.member import Member
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 5.0
+"""Between two decisions, unless a member comes, goes, fails or recovers."""
+GRACE_S = 3.0
+"""So long a member that nobody has heard of yet counts as one that answers: the near one that is
+just being asked is not passed over for a far one that was faster to say who it is."""
+ASSUMED_S = 0.05
+
+
+class Active:
+    """Keeps ``pool.active`` right. ``look`` as often as there may be news: it is cheap."""
+
+    def __init__(self, config: Config, pool: Pool, clock: Clock) -> None:
+        self._config = config
+        self._pool = pool
+        self._clock = clock
+        self._begun = clock()
+        self._states: tuple[object, ...] = ()
+        self._next = float("-inf")
+        self.mode = config.active_environment if config.environments else ""
+        self.reason = ""
+        if self.mode == AUTO:
+            self.look()
+        elif self.mode:
+            is_none = self.mode == NONE
+            self.reason = "no server is asked" if is_none else "the settings name it"
+            pool.use(self.mode)
+        else:
+            pool.use(None)  # there are no names
+
+    @property
+    def name(self) -> str:
+        """Empty while there is none."""
+        return self._pool.active or ""
+
+    def look(self) -> None:
+        """Decide anew, if it is time to, or what is known has changed."""
+        if self.mode != AUTO:
+            return
+        now = self._clock()
+        is_new = now < self._begun + GRACE_S
+        states = (is_new, *((m.id, m.state, m.breaker.state) for m in self._pool))
+        if states == self._states and now < self._next:
+            return
+        self._states, self._next = states, now + EVERY_S
+        found = self._decided(is_new=is_new)
+        self.reason = found.reason
+        name = found.name or self._pool.active or NONE  # if nobody answers: as before
+        if name != self._pool.active:
+            log.info("environment", extra={"fields": {"active": name, "before": self.name}})
+            self._pool.use(name)
+
+    def status(self) -> dict[str, str]:
+        self.look()
+        active = "" if self.name == NONE else self.name
+        return {"active": active, "configured": self.mode, "reason": self.reason}
+
+    def _decided(self, *, is_new: bool) -> Detected:
+        answered = [m for m in self._pool if m.is_candidate and (is_new or m.state != "new")]
+        found = self._detected(answered)
+        if found.name:
+            return found
+        now = self._clock()  # where nobody looks after members, requests have to
+        others = [m for m in self._pool if m.state == "new" or m.breaker.is_due(now)]
+        tried = self._detected(others)
+        return tried if tried.name else found
+
+    def _detected(self, answered: Sequence[Member]) -> Detected:
+        times: dict[str, dict[str, float]] = {}
+        for member in answered:
+            seconds = ASSUMED_S if member.latency is None else member.latency
+            times.setdefault(member.environment, {})[member.id] = seconds
+        known, settings = self._config.environments, self._config.environment_detection
+        found = detect(known, settings, times, self.name)
+        if any(m.environment == found.name and m.latency is not None for m in answered):
+            return found
+        if not found.name:
+            return found
+        return replace(found, reason=f"{known[found.name].title} goes first; it is being asked")
+
+
+def meant(request: SuggestRequest, config: Config, active: Active, pool: Pool) -> SuggestRequest:
+    """The request with the names that it means: of the environment, in use or asked for, and of
+    the server. Raises ConfigError for a name that is not there."""
+    if request.backend == EMBEDDED:
+        return replace(request, environment=NONE)
+    environment = request.environment
+    if environment in ("", AUTO):
+        environment = ""
+    elif environment != NONE and environment not in config.environments:
+        raise environments.unknown_environment(environment, config.environments)
+    if not request.backend:
+        return replace(request, environment=environment or active.name)
+    known = {m.id: m.environment for m in pool}
+    for there in config.environments.values():
+        known |= {endpoint.id: there.id for endpoint in environments.endpoints(there)}
+    backend = _named(request.backend, known, environment)
+    return replace(request, environment=known[backend], backend=backend)
+
+
+def _named(name: str, known: Mapping[str, str], environment: str) -> str:
+    """The id of the one server that is called so, with or without its environment before it."""
+    within = [id_ for id_, there in known.items() if environment in ("", there)]
+    found = [id_ for id_ in within if name in (id_, id_.partition("/")[2])]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ConfigError(f"{name} can be {' or '.join(found)}", "name it whole")
+    where = f" in {environment}" if environment else ""
+    raise ConfigError(f"no server {name!r}{where}", f"choose of: {', '.join([*within, EMBEDDED])}")
