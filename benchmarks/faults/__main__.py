@@ -7,8 +7,8 @@ is in the embedded model's place; each is asked by its real adapter over real so
 being processes of their own. Each try is a press to a pool that has only the well server (the
 control), and one to both: "added" is the difference. First the faulty one was well a moment ago,
 each time, so that every try meets the fault, with what the hedges' budget has left. Then, "in
-life", the breaker remembers and the keeper looks after both; ``--alone`` leaves that out. Tries
-that wait run ten at a time.
+life", the breaker remembers and the keeper looks after both; ``--alone`` leaves that out. Three
+tries run at a time, or ten where they wait.
 
 Where the kernel lets us, all of it runs in a network of its own, with a name server of our own.
 """
@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from cmdai_shell.routing import Router
 
 ANSWER_S = 5.0
-WAITING = 10
+BUSY, WAITING = 3, 10
+"""Tries at a time: of faults that show at once, and of those that are waited for."""
 THINK_S = 0.1
 """Between presses. In life there is more time to find out."""
 
@@ -47,7 +48,7 @@ class Fault:
     name: str
     budget: float | None = None
     """Seconds that it may add, DESIGN section 15."""
-    at_a_time: int = 1
+    at_a_time: int = BUSY
     by: str = "well"
     """Who should answer."""
     connect_timeout: float | None = None
@@ -56,7 +57,7 @@ class Fault:
 
 FAULTS = (
     Fault(name="refused", budget=0.05),
-    Fault(name="black hole", budget=0.3, at_a_time=4),
+    Fault(name="black hole", budget=0.3),
     Fault(name="black hole, cloud", budget=1.1, at_a_time=WAITING, connect_timeout=CONNECT_FAR_S),
     Fault(name="reset at once"),
     Fault(name="reset mid-stream"),
@@ -80,7 +81,7 @@ FAULTS = (
     Fault(name="expired certificate"),
     Fault(name="no such name", needs_names=True),
     Fault(name="no name server", at_a_time=WAITING, needs_names=True),
-    Fault(name="restarted between presses", by="faulty"),
+    Fault(name="restarted between presses", at_a_time=1, by="faulty"),
 )
 
 

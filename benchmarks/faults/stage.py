@@ -67,9 +67,9 @@ class Stage:
         """It knows no name, and says nothing of those that begin with "silent"."""
         self._do("names")
 
-    def serve(self, name: str, host: str = WELL, port: int = 0) -> str:
+    def serve(self, name: str, host: str = WELL, port: int = 0, *, token_s: float = TOKEN_S) -> str:
         """The URL of a server that is well. Returns when it listens; blocks until then."""
-        return cast("str", self._do("serve", name, host, port))
+        return cast("str", self._do("serve", name, host, port, token_s))
 
     def kill(self, name: str) -> None:
         """SIGKILL; returns when it is gone."""
@@ -184,9 +184,9 @@ async def _serving(app: web.Application, host: str, port: int) -> str:
     return f"http://{host}:{runner.addresses[0][1]}"
 
 
-def moody() -> web.Application:
+def moody(token_s: float) -> web.Application:
     """One that is well until ``POST /mood`` says "503" or "wedged"; not part of its API."""
-    fake = FakeOpenAI(token_s=TOKEN_S, queue=0)
+    fake = FakeOpenAI(token_s=token_s, queue=0)
     app = fake.app()
     mood = "ok"
 
@@ -198,7 +198,7 @@ def moody() -> web.Application:
     @web.middleware
     async def moods(request: web.Request, handler: Any) -> web.StreamResponse:
         if request.path != "/mood" and request.method == "POST":
-            fake.requests.clear()
+            fake.requests.clear()  # it notes them for tests
             if mood == "503":
                 return fake.error(503, "no engine")
             if mood == "wedged":
@@ -268,7 +268,7 @@ def main() -> None:
 
 def _command(word: str, rest: list[Any]) -> tuple[str, Callable[[], Awaitable[object]]]:
     if word == "serve":
-        return rest[0], lambda: _serving(moody(), rest[1], rest[2])
+        return rest[0], lambda: _serving(moody(rest[3]), rest[1], rest[2])
     if word == "names":
         return word, _names
     return word, lambda: _faulty(rest[0])
