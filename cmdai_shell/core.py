@@ -267,6 +267,12 @@ class Endpoint:
     model: str = ""
     """The model wanted; empty: the server's first."""
     labels: Mapping[str, str] = field(default_factory=dict)
+    timeout: float = 0.0
+    """Seconds after which an answer has failed; 0: only the request's own deadline counts."""
+    retries: int = 0
+    """How often one request may ask it again, where nobody else is left, each time after"""
+    backoff: float = 0.1
+    """seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -340,7 +346,8 @@ class Server(Backend, Protocol):
         """Have it compute something that cannot be canned. Never raises for the server's state."""
 
     async def load(self, timeout: float) -> Load:
-        """Its queue now; all unknown where it has no metrics. Never raises for want of them."""
+        """Its queue now; all unknown where it has no metrics. Never raises for want of them, but
+        BackendError where it says that it is ill."""
 
     async def warm(self, timeout: float) -> None:
         """Open a connection ahead of a request; no matter if that fails."""

@@ -55,7 +55,8 @@ class BackendError(CmdaiError):
 
 
 class BackendUnavailable(BackendError):
-    """``cause`` is refused, dns, tls, timeout, reset, stall, status or garbage."""
+    """``cause`` is refused, dns, tls, connect (no connection in time), timeout (there was one, and
+    no answer in time), reset, stall, status or garbage."""
 
     code = "backend-unavailable"
 

@@ -37,7 +37,7 @@ def _cause(error: Exception, heard: bool) -> tuple[str, str]:
         return "tls", f"cannot be trusted: {tls}" if tls else "refused our TLS certificate"
     match error:
         case aiohttp.ConnectionTimeoutError():
-            return "timeout", "does not accept a connection in time"
+            return "connect", "does not accept a connection in time"
         case TimeoutError():
             return ("stall", "stopped in mid-answer") if heard else ("timeout", "gave no answer")
         case aiohttp.ClientConnectorDNSError():

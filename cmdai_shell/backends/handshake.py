@@ -33,6 +33,8 @@ SLOW_S = 2.0
 """A sum that takes longer: a command would come too late for a press."""
 FIRST = (2, 2)
 """The DGX plan's own question; asked of a server that has not been proven yet."""
+_UNHEARD = frozenset({"refused", "dns", "connect", "timeout", "reset"})
+"""Causes: not a byte came."""
 _FEW_TOKENS, _MANY_TOKENS = 16, 256
 """Enough for a number; and for a model that thinks first, whatever it was told."""
 _NUMBER = re.compile(r"(?<![\w.])[-\u2212]?\d+(?:\.\d+)?(?![\w])")
@@ -206,7 +208,7 @@ def _state(error: BackendError, is_known: bool) -> tuple[ServerState, str]:
             return "loading", step
         case BackendUnavailable(cause="tls"):
             return "tls", "connect"
-        case BackendUnavailable(cause="refused" | "dns" | "timeout" | "reset") if not is_known:
+        case BackendUnavailable(cause=cause) if not is_known and cause in _UNHEARD:
             return "unreachable", "connect"
         case BackendUnavailable():
             return "unreachable", step

@@ -63,6 +63,9 @@ class Settings:
     max_connections: int = 32
     """To this server at once. Servers queue better than we do: a request that waits here for its
     turn would look like a server that does not answer."""
+    health_path: str = ""
+    """What a look has to find, beyond a server that computes; empty: nothing. Its status is"""
+    health_status: int = 200
     connect_timeout: float | None = None
     """Seconds; None: by where the address is."""
 

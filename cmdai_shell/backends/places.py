@@ -52,6 +52,8 @@ def servers(
     clock: Clock = time.monotonic,
     random: Random | None = None,
     environ: Mapping[str, str] = os.environ,
+    health_path: str = "",
+    health_status: int = 200,
 ) -> tuple[Server, ...]:
     """One for each address that is written down, best first; no byte is sent. Raises ConfigError.
 
@@ -63,6 +65,8 @@ def servers(
                 auth=login(environment, endpoint.kind, environ),
                 clock=clock,
                 random=random or Random(),  # noqa: S311  operands of sums, no secret
+                health_path=health_path,
+                health_status=health_status,
             ),
         )
         for endpoint in endpoints(environment)

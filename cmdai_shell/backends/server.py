@@ -11,7 +11,7 @@ from cmdai_shell.backends.http import HttpClient, Settings
 from cmdai_shell.backends.models import Model, choose, names
 from cmdai_shell.backends.prometheus import read_load
 from cmdai_shell.core import Abilities, Load, Notice
-from cmdai_shell.errors import BackendError, BadCompletion, ModelMissing
+from cmdai_shell.errors import BackendError, BackendUnavailable, BadCompletion, ModelMissing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -117,7 +117,25 @@ class RemoteServer:
         if not size:
             raise BadCompletion(f"{self.title} answered with nothing", self.client.hint)
 
+    async def look(self, timeout: float) -> None:
+        """Whether it says that it is well, where the settings know whom to ask. Raises
+        BackendError."""
+        path, wanted = self.settings.health_path, self.settings.health_status
+        if not path:
+            return
+        reply = await self.client.get(path, timeout, any_status=True)
+        if reply.status != wanted:
+            raise BackendUnavailable(
+                f"{self.title} says {reply.status} at {path}, not {wanted}", self.client.hint
+            )
+
     async def handshake(self, timeout: float) -> Handshake:
+        begun = self.settings.clock()
+        try:
+            await self.look(timeout)
+        except BackendError as error:
+            return shaking.not_reached(self, error, self.settings.clock() - begun)
+        timeout -= self.settings.clock() - begun
         found = await shaking.shake(
             self,
             timeout,
@@ -129,6 +147,7 @@ class RemoteServer:
         return found
 
     async def load(self, timeout: float) -> Load:
+        await self.look(timeout)
         if not self.metrics_path or (self.probe and self.probe.via_gateway):
             return Load()
         try:

@@ -140,6 +140,7 @@ class TritonServer(TextServer):
             raise BackendUnavailable(words, self.client.hint, "status")
 
     async def load(self, timeout: float) -> Load:
+        await self.look(timeout)
         """Where the metrics cannot be reached they are not asked for before the next
         ``identify``."""
         if not self._has_metrics:

@@ -102,11 +102,9 @@ class Environment(Table, frozen=True):
         int, Meta(ge=-1_000, le=1_000, description="a higher one is asked first")
     ] = 0
     retry_count: Annotated[
-        int, Meta(ge=0, le=10, description="further tries after a failure that may pass")
+        int, Meta(ge=0, le=10, description="tries of the same server again, if no other is left")
     ] = 2
-    retry_backoff_ms: Annotated[
-        int, Meta(ge=0, le=60_000, description="wait before the same server is tried again")
-    ] = 100
+    retry_backoff_ms: Annotated[int, Meta(ge=0, le=60_000, description="wait before that")] = 100
     health_check_interval_s: Annotated[
         int, Meta(ge=0, le=86_400, description="as in load_balancing; 0: what is set there")
     ] = 0
@@ -125,6 +123,9 @@ class Environment(Table, frozen=True):
     region: Annotated[str, _text("for kind sagemaker: the AWS region")] = ""
     deployment: Annotated[str, _text("for kind azure: the deployment's name")] = ""
     api_version: Annotated[str, _text("for kind azure: its api-version, in the older form")] = ""
+    metrics_port: Annotated[
+        int, Meta(ge=0, le=65_535, description="for kind triton: its --metrics-port; 0: 8002")
+    ] = 0
     discovery_method: Annotated[
         Discovery,
         Meta(description="static; mdns, dns_srv and k8s_service are checked now, used later"),

@@ -27,7 +27,7 @@ _NETLOC = re.compile(r"(\[[^\[\]]+\]|[^\[\]:]+)(:[^:]*)?")
 """Of which ``urlsplit`` takes more than there is: ``[::1]x:80``."""
 _NEAR = (".local", ".lan", ".home", ".home.arpa", ".localhost", ".internal")
 """Ends of names that only the own network knows (RFC 6762, RFC 8375, RFC 6761, and usage)."""
-_LABELS = ("chat_template", "region", "deployment", "api_version")
+_LABELS = ("chat_template", "region", "deployment", "api_version", "metrics_port")
 """Keys of an environment that its adapter needs, beyond those of ``Endpoint``."""
 
 
@@ -51,7 +51,10 @@ def endpoints(environment: Environment) -> tuple[Endpoint, ...]:
             priority=priority if address.priority is None else address.priority,
             weight=address.weight,
             model=address.model or environment.model,
-            labels={key: value for key in _LABELS if (value := getattr(environment, key))},
+            labels={key: str(value) for key in _LABELS if (value := getattr(environment, key))},
+            timeout=environment.timeout_ms / 1000,
+            retries=environment.retry_count,
+            backoff=environment.retry_backoff_ms / 1000,
         )
     return tuple(sorted(found.values(), key=lambda endpoint: -endpoint.priority))
 

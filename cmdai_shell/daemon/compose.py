@@ -17,7 +17,15 @@ from cmdai_shell.daemon.active import Active, meant
 from cmdai_shell.daemon.host import HostLook
 from cmdai_shell.daemon.noted import Noted, NotedServer
 from cmdai_shell.daemon.recipes import Shelf
-from cmdai_shell.daemon.remote import alike, health_pace, race_rules, servers, servers_of, watched
+from cmdai_shell.daemon.remote import (
+    alike,
+    health_pace,
+    own_paces,
+    race_rules,
+    servers,
+    servers_of,
+    watched,
+)
 from cmdai_shell.errors import CmdaiError
 from cmdai_shell.history.memory import Memory
 from cmdai_shell.history.store import Store as HistoryStore
@@ -103,7 +111,11 @@ class Chain:
         self.keeper: Keeper | None = None
         if len(self.pool) and balancing.health_check_enabled:
             self.keeper = Keeper(
-                self.pool, clock=clock, pace=health_pace(balancing), on_news=self.active.look
+                self.pool,
+                clock=clock,
+                pace=health_pace(balancing),
+                paces=own_paces(config),
+                on_news=self.active.look,
             )
         knows_person = own is self.engine or config.suggest.share_history
         router = Router(
@@ -147,7 +159,7 @@ class Chain:
         request = meant(request, self.config, self.active, self.pool)
         wanted = self.config.environments.get(request.environment)
         if wanted and not any(member.environment == wanted.id for member in self.pool):
-            for server in servers_of(wanted, self._clock):
+            for server in servers_of(wanted, self.config, self._clock):
                 self.pool.add(_noted(server, self.config))
         return request
 

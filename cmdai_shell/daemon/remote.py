@@ -26,13 +26,20 @@ def servers(config: Config, clock: Clock) -> Sequence[Server]:
     else:
         chosen = environments.chosen(config)
         active = [chosen] if chosen else []
-    return [server for environment in active for server in servers_of(environment, clock)]
+    return [server for environment in active for server in servers_of(environment, config, clock)]
 
 
-def servers_of(environment: Environment, clock: Clock) -> Sequence[Server]:
+def servers_of(environment: Environment, config: Config, clock: Clock) -> Sequence[Server]:
     from cmdai_shell.backends import places
 
-    return places.servers(environment, clock=clock)
+    balancing = config.load_balancing
+    path = balancing.health_check_endpoint
+    return places.servers(
+        environment,
+        clock=clock,
+        health_path="" if path == environments.AUTO else path,
+        health_status=balancing.health_check_expected_status,
+    )
 
 
 def watched(config: Config) -> frozenset[str] | None:
@@ -63,8 +70,17 @@ def race_rules(balancing: LoadBalancing) -> Rules:
     )
 
 
-def health_pace(balancing: LoadBalancing) -> Pace:
-    look = float(balancing.health_check_interval_s)
+def own_paces(config: Config) -> dict[str, Pace]:
+    """Of environments that want another than the common one."""
+    return {
+        name: health_pace(config.load_balancing, environment.health_check_interval_s)
+        for name, environment in config.environments.items()
+        if environment.health_check_interval_s
+    }
+
+
+def health_pace(balancing: LoadBalancing, interval_s: int = 0) -> Pace:
+    look = float(interval_s or balancing.health_check_interval_s)
     timeout = balancing.health_check_timeout_ms / 1000
     return Pace(
         load_idle=look,

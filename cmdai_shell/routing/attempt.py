@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from cmdai_shell.core import Notice
 from cmdai_shell.routing.decision import Outcome, Tried, Why
+from cmdai_shell.routing.member import nameless
 
 if TYPE_CHECKING:
     from cmdai_shell.core import Abilities, Backend
+    from cmdai_shell.errors import CmdaiError
     from cmdai_shell.routing.member import Member
 
 
@@ -33,6 +35,8 @@ class Attempt:
     outcome: Outcome | None = None
     ended: float = 0.0
     detail: str = ""
+    cause: str = ""
+    """Why it failed, in a word."""
 
     def __post_init__(self) -> None:
         self.abilities = self.backend.abilities
@@ -57,8 +61,24 @@ class Attempt:
             self.deltas += 1
             self.text += piece
 
-    def end(self, outcome: Outcome, now: float, detail: str = "") -> None:
-        self.outcome, self.ended, self.detail = outcome, now, detail
+    def end(self, outcome: Outcome, now: float, error: CmdaiError | None = None) -> None:
+        self.outcome, self.ended = outcome, now
+        if error:
+            self.detail = nameless(error.message, self.backend.title)
+            self.cause = getattr(error, "cause", "") or error.code
+
+    def fields(self, now: float) -> dict[str, object]:
+        """For the log: names and numbers; what servers say may quote words."""
+        return {
+            "backend": self.backend.name,
+            "model": self.backend.model,
+            "why": self.why,
+            "outcome": self.outcome or "cancelled",
+            "cause": self.cause,
+            "seconds": round((now if self.is_running else self.ended) - self.started, 3),
+            "ttft": round(self.first_at - self.started, 3) if self.deltas else 0.0,
+            "tokens": self.deltas,
+        }
 
     def account(self, start: float, now: float) -> Tried:
         return Tried(

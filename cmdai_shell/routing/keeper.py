@@ -13,7 +13,7 @@ from cmdai_shell.errors import BackendError
 from cmdai_shell.routing.ttft import Ttft
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from cmdai_shell.core import Clock
     from cmdai_shell.routing.member import Member
@@ -142,9 +142,12 @@ class Keeper:
         *,
         clock: Clock,
         pace: Pace | None = None,
+        paces: Mapping[str, Pace] | None = None,
         on_news: Callable[[], None] = lambda: None,
     ) -> None:
-        """``on_news`` is called whenever more is known of a member."""
+        """``paces`` are for members of environments that have their own. ``on_news`` is called
+        whenever more is known of a member."""
+        self._paces = paces or {}
         self._on_news = on_news
         self._pool = pool
         self._clock = clock
@@ -171,7 +174,8 @@ class Keeper:
                     for chart in self._charts.values():
                         chart.wake.set()  # it may be in use now
                     for member in members - tasks.keys():
-                        chart = self._charts[member] = Chart(member, self._pace)
+                        pace = self._paces.get(member.environment, self._pace)
+                        chart = self._charts[member] = Chart(member, pace)
                         tasks[member] = group.create_task(self._keep(chart))
                     await self._changed.wait()
         finally:
@@ -250,8 +254,10 @@ class Keeper:
         try:
             async with asyncio.timeout(timeout):
                 load = await chart.member.server.load(timeout)
-        except (BackendError, TimeoutError):
+        except TimeoutError:
             pass
+        except BackendError:
+            chart.suspect()
         had_metrics = chart.member.load and chart.member.has_metrics
         chart.member.note_load(load, self._clock())
         if had_metrics and not chart.member.has_metrics:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from cmdai_shell.routing.decision import Hedge, Why
     from cmdai_shell.routing.member import Member
 
+_ABSENT = frozenset({"refused", "dns", "tls", "connect"})
+"""Causes: nothing was asked of it."""
 STALL_S = 1.0
 """Between two tokens."""
 BESIDE_S, BESIDE_ALONE_S = 2.0, 1.5
@@ -98,6 +100,8 @@ class Race:
         self._leader: Attempt | None = None
         self._speaker: Attempt | None = None
         self._dropped: list[Attempt] = []
+        self._not_before = start
+        """A server that is asked again gets a moment."""
         self._error: CmdaiError | None = None
 
     # --- what the router asks
@@ -115,7 +119,7 @@ class Race:
 
     def wake_at(self, now: float) -> float:
         """When to look again, if nothing is heard until then."""
-        times = [self.deadline]
+        times = [self.deadline, *map(_ends_at, self._running)]
         if now < self._remote_until:
             times.append(self._remote_until)
         if extra := self._extra():
@@ -128,6 +132,7 @@ class Race:
 
     def hear(self, attempt: Attempt, piece: str | Notice, now: float) -> list[str | Notice]:
         """What of it is shown."""
+        self._expire(now)
         if not attempt.is_running:
             return []
         was_silent = attempt.is_silent
@@ -153,13 +158,14 @@ class Race:
         elif attempt.member:
             self._lose(attempt, _backend_error(error), now)
         else:
-            attempt.end("failed", now, error.message)
+            attempt.end("failed", now, error)
             self._own_failed = True
             self._note(attempt, error)
         return self.look(now)
 
     def look(self, now: float) -> list[str | Notice]:
         """What the time changes; what is shown of that."""
+        self._expire(now)
         leader = self._leader
         if leader and now >= leader.heard_at + STALL_S and self._has_others():
             stall = f"it stopped in the middle of its answer for {STALL_S:.0f} s"
@@ -232,7 +238,8 @@ class Race:
         if self._leader or not self._left or self._tries <= 0:
             return None
         if self._asks_next:
-            at, why = self._last_end(), "failed" if self.attempts else "first"
+            at = max(self._last_end(), self._not_before)
+            why = "failed" if self.attempts else "first"
         elif not (running := self._running):
             return None
         elif len(running) == 1 and self._may_hedge(running[0]):
@@ -298,7 +305,7 @@ class Race:
                 self._dropped.append(other)
 
     def _lose(self, attempt: Attempt, error: BackendError, now: float) -> None:
-        attempt.end("failed", now, nameless(error.message, attempt.backend.title))
+        attempt.end("failed", now, error)
         if attempt.member:
             attempt.member.failed(error, now)
             if isinstance(error, BackendRejected):  # another of its kind would say the same
@@ -309,12 +316,33 @@ class Race:
             self._leader = None
         if self._running:
             return
+        self._ask_again(attempt, error, now)
         if _was_there(error):
             if self._left and not _was_free(error) and not self._retries.spend(now):
                 self._left.clear()
         else:
             self._tries += 1  # a server that is not there has not been asked
         self._asks_next = True
+
+    def _ask_again(self, attempt: Attempt, error: BackendError, now: float) -> None:
+        """The same one, if it is the last and has not been asked too often."""
+        member = attempt.member
+        if not member or self._left or not _may_pass(error):
+            return
+        endpoint = member.server.endpoint
+        if sum(other.member is member for other in self.attempts) <= endpoint.retries:
+            self._left.append(member)
+            self._tries += 1
+            self._not_before = now + endpoint.backoff
+
+    def _expire(self, now: float) -> None:
+        """Servers have a time of their own for an answer."""
+        for attempt in self._running:
+            if now >= _ends_at(attempt):
+                late = f"no whole answer within {now - attempt.started:.2g} s"
+                hint = "raise timeout_ms in its environment's file"
+                self._lose(attempt, BackendUnavailable(late, hint, "timeout"), now)
+                self._dropped.append(attempt)
 
     def _drop(self, attempt: Attempt, now: float, *, cancelled: bool = False) -> None:
         attempt.end("cancelled" if cancelled else "lost", now)
@@ -362,7 +390,17 @@ def _backend_error(error: CmdaiError) -> BackendError:
 
 
 def _was_there(error: BackendError) -> bool:
-    return not (isinstance(error, BackendUnavailable) and error.cause in ("refused", "dns", "tls"))
+    return not (isinstance(error, BackendUnavailable) and error.cause in _ABSENT)
+
+
+def _may_pass(error: BackendError) -> bool:
+    causes = ("status", "reset", "connect")
+    return isinstance(error, BackendUnavailable) and error.cause in causes
+
+
+def _ends_at(attempt: Attempt) -> float:
+    seconds = attempt.member.server.endpoint.timeout if attempt.member else 0.0
+    return attempt.started + (seconds or float("inf"))
 
 
 def _was_free(error: BackendError) -> bool:

@@ -98,6 +98,7 @@ class Router:
                 pass  # a task group would wrap it; its end is told by is_closed
             finally:
                 race.close(self._clock(), cancelled=is_closed)
+                _log(race, self._clock())
                 if within:  # else there was nothing to decide
                     self._note(race, decision)
                 for task in tasks.values():
@@ -212,6 +213,11 @@ async def _next(events: asyncio.Queue[_Event], seconds: float) -> _Event | None:
             return await events.get()
     except TimeoutError:
         return None
+
+
+def _log(race: Race, now: float) -> None:
+    for attempt in race.attempts:
+        log.debug("attempt", extra={"fields": attempt.fields(now)})
 
 
 def _tell(race: Race, event: _Event | None, now: float) -> list[str | Notice]:

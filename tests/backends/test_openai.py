@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp.test_utils import TestServer
 
+from cmdai_shell.backends import connect
 from cmdai_shell.backends.azure import AzureServer
 from cmdai_shell.backends.dialects import DIALECTS, version_of
 from cmdai_shell.backends.http import Settings
@@ -528,3 +529,28 @@ async def test_azure_with_a_version(path: str) -> None:
     async with azure(fake, path, **labels) as backend:
         assert await collect(backend, PROMPT) == "ls -la"
     assert fake.queries == ["api-version=2024-06-01"]
+
+
+class TestHealthCheckOfTheSettings:
+    async def test_a_status_that_is_not_the_expected_one(self):
+        fake = FakeOpenAI("vllm")
+        for path, status, state in (
+            ("/v1/models", 200, "ok"),
+            ("/nowhere", 200, "unreachable"),
+            ("/nowhere", 404, "ok"),
+        ):
+            async with TestServer(fake.app()) as server:
+                endpoint = Endpoint(id="lab/gpu", url=str(server.make_url("")).rstrip("/"))
+                settings = Settings(health_path=path, health_status=status)
+                backend = connect(endpoint, settings)
+                found = await backend.handshake(5)
+                assert found.state == state, found
+                if state != "ok":
+                    assert found.detail == "lab/gpu says 404 at /nowhere, not 200"
+                await backend.aclose()
+
+    async def test_it_is_part_of_each_look(self):
+        async with serving(FakeOpenAI("vllm")) as backend:
+            backend.settings = Settings(health_path="/nowhere")
+            with pytest.raises(BackendUnavailable, match="404"):
+                await backend.load(5)

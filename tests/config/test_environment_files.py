@@ -34,6 +34,7 @@ OTHER: dict[str, tuple[str, object]] = {
     "region": ('"eu-west-1"', "eu-west-1"),
     "deployment": ('"d"', "d"),
     "api_version": ('"2024-10-21"', "2024-10-21"),
+    "metrics_port": ("9102", 9102),
     "discovery_method": ('"mdns"', "mdns"),
     "service_type": ('"_inference._tcp.local"', "_inference._tcp.local"),
     "dns_srv_record": ('"_cmdai._tcp.x"', "_cmdai._tcp.x"),

@@ -160,3 +160,15 @@ def test_pins_are_a_list_however_they_are_written() -> None:
     assert Environment(cert_pinning_sha256="a").pins == ("a",)
     assert Environment(cert_pinning_sha256=("a", "b")).pins == ("a", "b")
     assert Environment(cert_pinning_sha256="a", cert_pinning_enabled=False).pins == ()
+
+
+def test_how_a_server_is_asked_travels_with_its_address() -> None:
+    lab = Environment(
+        id="lab", endpoints=("http://a",), timeout_ms=900, retry_count=4, retry_backoff_ms=50,
+        metrics_port=9102,
+    )  # fmt: skip
+    (found,) = endpoints(lab)
+    assert (found.timeout, found.retries, found.backoff) == (0.9, 4, 0.05)
+    assert found.labels == {"metrics_port": "9102"}
+    (usual,) = endpoints(Environment(id="lab", endpoints=("http://a",)))
+    assert (usual.timeout, usual.retries, usual.labels) == (5, 2, {})

@@ -56,7 +56,7 @@ class House:
             there = {s.endpoint.environment: [] for s in self.servers}
             for server in self.servers:
                 there[server.endpoint.environment].append(server)
-            find = lambda environment, _: there[environment.id]  # noqa: E731
+            find = lambda environment, *_: there[environment.id]  # noqa: E731
             monkeypatch.setattr(compose, "servers_of", find)
             monkeypatch.setattr("cmdai_shell.daemon.remote.servers_of", find)
             monkeypatch.setattr(compose, "_engine", lambda *_: self.own)

@@ -24,7 +24,7 @@ Step = str | float | Notice | Exception
 Turn = Sequence[Step]
 
 REFUSED: Turn = (0.001, BackendUnavailable("connection refused", cause="refused"))
-BLACK_HOLE: Turn = (0.25, BackendUnavailable("no connection within 0.25 s", cause="timeout"))
+BLACK_HOLE: Turn = (0.25, BackendUnavailable("no connection within 0.25 s", cause="connect"))
 NO_NAME: Turn = (0.005, BackendUnavailable("no such host", cause="dns"))
 EXPIRED: Turn = (0.01, BackendUnavailable("its certificate has expired", cause="tls"))
 WEDGED: Turn = (math.inf,)

@@ -11,7 +11,7 @@ import pytest
 
 from cmdai_shell.core import Handshake, Load
 from cmdai_shell.errors import BackendUnavailable, ModelMissing
-from cmdai_shell.routing.keeper import Keeper
+from cmdai_shell.routing.keeper import Keeper, Pace
 from cmdai_shell.routing.pool import Pool
 from tests.fakes.scripted_server import ScriptedServer
 from tests.fakes.virtual_loop import now
@@ -259,3 +259,36 @@ class TestFreshen:
         start = now()
         await Keeper(pool, clock=now).freshen()
         assert now() == start
+
+
+async def test_an_environment_can_have_an_interval_of_its_own():
+    often, rarely = ScriptedServer("lab/a"), ScriptedServer("cloud/b")
+    pool = Pool([often, rarely], random=lambda: 0.5)
+    keeper = Keeper(pool, clock=now, paces={"lab": Pace(load_idle=10)})
+    async with asyncio.TaskGroup() as group:
+        keeping = group.create_task(keeper.run())
+        await asyncio.sleep(1_000)
+        keeping.cancel()
+    assert often.loaded == pytest.approx(6 * rarely.loaded, rel=0.2)
+
+
+async def test_what_is_not_in_use_is_looked_at_more_rarely():
+    used, other = ScriptedServer("lab/a"), ScriptedServer("cloud/b")
+    async with kept(used, other) as (pool, keeper):
+        pool.use("lab")
+        await asyncio.sleep(1)
+        used.is_warm = other.is_warm = False
+        keeper.pressed()
+        await asyncio.sleep(1_000)
+        assert (used.warmed > 0, other.warmed) == (True, 0)
+        assert used.loaded > 3 * other.loaded > 0
+        assert other.handshaken == 1
+
+
+async def test_a_server_that_says_it_is_ill_has_to_compute_at_once():
+    server = ScriptedServer("a")
+    server.loads = [QUEUE, BackendUnavailable("it says 503 at /ready, not 200")]
+    server.handshakes = [OK, GONE]
+    async with kept(server) as (pool, _):
+        await asyncio.sleep(75)
+        assert pool.snapshot(now())[0].state == "unreachable"

@@ -470,3 +470,61 @@ class TestWhatIsLearned:
         ]
         assert (decision.answered_by, decision.is_panic, decision.hedge) == ("good", False, "")
         assert decision.elapsed == pytest.approx(0.13)
+
+
+class TestAnEnvironmentsOwn:
+    """What its file says of how its servers are asked."""
+
+    async def test_time_for_an_answer(self):
+        slow = ScriptedServer("slow", [0.1, *["a", 0.3] * 20], timeout=1.0)
+        _, whole = await answer(router(slow, ScriptedServer("good")))
+        assert whole.backend == "good"
+        assert whole.elapsed == pytest.approx(1.12)
+        assert whole.attempts == ("slow: no whole answer within 1 s",)
+        assert slow.cancelled == 1
+
+    async def test_also_for_one_that_never_pauses(self):
+        flood = ScriptedServer("flood", [0.1, *["a", 0.001] * 5_000], timeout=1.0)
+        _, whole = await answer(router(flood, ScriptedServer("good")))
+        assert (whole.backend, whole.elapsed) == ("good", pytest.approx(1.12, abs=0.01))
+
+    async def test_with_nobody_else_the_person_is_told_what_to_change(self):
+        with pytest.raises(NoBackendAvailable) as caught:
+            await answer(router(ScriptedServer("slow", does.STALLED, timeout=1.0)), 5)
+        assert caught.value.hint == "raise timeout_ms in its environment's file"
+
+    async def test_further_tries_each_after_a_wait(self):
+        server = ScriptedServer("a", does.ERROR_500, does.CUT, well(), retries=2, backoff=0.2)
+        _, whole = await answer(router(server))
+        assert (whole.text, server.asked) == ("ls -la", 3)
+        assert whole.elapsed == pytest.approx(0.01 + 0.2 + 0.11 + 0.2 + 0.12)
+
+    async def test_and_no_more(self):
+        server = ScriptedServer("a", does.ERROR_500, retries=1)
+        _, whole = await answer(router(server, own=own_model()))
+        assert (whole.backend, server.asked) == ("embedded", 2)
+
+    @pytest.mark.parametrize("turn", [does.REFUSED, does.DENIED, does.REJECTED, does.BUSY])
+    async def test_not_of_one_that_would_say_the_same(self, turn: does.Turn):
+        server = ScriptedServer("a", turn, retries=5)
+        await answer(router(server, own=own_model()))
+        assert server.asked == 1
+
+    async def test_others_go_first(self):
+        bad = ScriptedServer("bad", does.ERROR_500, retries=5)
+        _, whole = await answer(router(bad, ScriptedServer("good")))
+        assert (whole.backend, bad.asked) == ("good", 1)
+
+
+async def test_each_attempt_is_in_the_log_at_debug_without_a_word(caplog: pytest.LogCaptureFixture):
+    caplog.set_level("DEBUG", logger="cmdai_shell.routing.router")
+    words = BackendUnavailable("it says: rm my-secret", cause="reset")
+    await answer(router(ScriptedServer("bad", [0.1, "ls", words]), ScriptedServer("good")))
+    found = [record.fields for record in caplog.records if record.msg == "attempt"]  # type: ignore[attr-defined]
+    assert [(f["backend"], f["outcome"], f["cause"], f["tokens"]) for f in found] == [
+        ("bad", "failed", "reset", 1),
+        ("good", "answered", "", 2),
+    ]
+    assert found[1]["model"] == "scripted-model"
+    assert (found[0]["seconds"], found[1]["ttft"]) == (0.1, 0.1)
+    assert not any(word in str(found) for word in ("ls", "secret", "go'"))
