@@ -17,6 +17,10 @@ _RESOLVE_S = 1.0
 """A name server that does not answer costs the system's resolver 5 s and more."""
 
 
+class NotNear(OSError):
+    """The name is that of a host on the open Internet."""
+
+
 class Resolver(AbstractResolver):
     """The system's, in a thread. While it does not answer, what it last said holds.
 
@@ -36,7 +40,7 @@ class Resolver(AbstractResolver):
         if self._only_near:
             near = [result for result in results if not _is_global(result["host"])]
             if results and not near:
-                raise OSError(f"{host} is not of the own network: use https://")
+                raise NotNear(f"{host} is not of the own network: use https://")
             return near
         return results
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 from click.shell_completion import CompletionItem
 
-from cmdai_shell.cli import output
+from cmdai_shell.cli import output, trying
 from cmdai_shell.cli.reload import reload_daemon
 from cmdai_shell.config import edit, environments, loading
 from cmdai_shell.config.environment import ENVIRONMENT_KEYS, Environment, Kind
@@ -97,9 +97,10 @@ def _in_use(active: str) -> str:
 @click.option("--timeout-ms", type=int, help="An answer that takes longer has failed.")
 @click.option("--set", "others", multiple=True, metavar="KEY=VALUE", help="Any other key.")
 @click.option("--use", is_flag=True, help="Make it the one in use.")
+@click.option("--no-test", is_flag=True, help="Do not ask the servers what they are.")
 @as_json
-def add_environment(name: str, *, use: bool, json_: bool, **given: Any) -> None:
-    """Write down a place with servers, as environments/NAME.toml.
+def add_environment(name: str, *, use: bool, no_test: bool, json_: bool, **given: Any) -> None:
+    """Write down a place with servers, as environments/NAME.toml, and say what answers there.
 
     The key itself is never written: name the environment variable that holds it.
 
@@ -116,14 +117,24 @@ def add_environment(name: str, *, use: bool, json_: bool, **given: Any) -> None:
         edit.set_value(path, "active_environment", name)
     reload_daemon()
     if json_:
-        output.emit({"name": name, "file": str(file), "is_active": use}, "json")
+        rows = [] if no_test else trying.as_rows(_tried(name))
+        output.emit({"name": name, "file": str(file), "is_active": use, "found": rows}, "json")
     else:
         click.echo(file)
         output.say(f"added {name}")
+        if not no_test:
+            trying.tell(_tried(name))
     if use:
         warn_if_outranked("active_environment")
     elif not json_ and loading.load().active_environment not in (environments.AUTO, name):
         output.say(f"to use it: cmdai-shell config use {name}")
+
+
+def _tried(name: str) -> list[trying.Found]:
+    try:
+        return trying.found(loading.load().environments[name])
+    except ConfigError:
+        return []  # another file is broken, which is said next
 
 
 def values(given: dict[str, Any]) -> dict[str, object]:

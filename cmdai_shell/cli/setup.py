@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import click
 
-from cmdai_shell.cli import output
+from cmdai_shell.cli import output, trying
 from cmdai_shell.cli.reload import reload_daemon
 from cmdai_shell.config import edit, environment_files, environments, loading
+from cmdai_shell.config.environment import Environment
 from cmdai_shell.errors import CmdaiError, ConfigError
 
 if TYPE_CHECKING:
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from prompt_toolkit.document import Document
     from prompt_toolkit.validation import Validator
 
-Identify: TypeAlias = "Callable[[str], str]"
-"""An address -> a sentence about what answers there. Raises CmdaiError where nothing does."""
+Identify: TypeAlias = "Callable[..., str]"
+"""An address, and perhaps the variable with the key -> a sentence about what answers there. Raises
+CmdaiError where nothing does."""
 
 Check: TypeAlias = "Callable[[str], object]"
 """Raises CmdaiError for an answer that will not do."""
@@ -99,10 +101,22 @@ def setup() -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise click.UsageError(f"setup asks questions, and needs a terminal; without: {INSTEAD}")
     try:
-        run(Terminal(), identify=None)
+        run(Terminal(), identify=_identified)
     except (EOFError, KeyboardInterrupt):
         output.say("nothing was changed")
         raise click.Abort from None
+
+
+def _identified(url: str, variable: str = "") -> str:
+    made = Environment(
+        endpoints=(url,), auth_type="api_key" if variable else "none", api_key_env=variable
+    )
+    (result,) = trying.found(made)
+    if result.is_usable:
+        return result.text
+    if result.state == "login" and not variable:
+        return "it answers, and wants an API key"
+    raise CmdaiError(result.text, result.hint)
 
 
 def run(ask: Questions, identify: Identify | None, environ: Mapping[str, str] = os.environ) -> None:
@@ -127,6 +141,8 @@ def run(ask: Questions, identify: Identify | None, environ: Mapping[str, str] = 
     variable = ask.text(
         "Which environment variable holds the API key? (empty: no key)", kind.key, _check_variable
     )
+    if identify and variable and environ.get(variable):
+        _say_what_answers(identify, url, variable)
     values: dict[str, object] = {"place": kind.place, "endpoints": [url]}
     if variable:
         values |= {"auth_type": "api_key", "api_key_env": variable}
@@ -151,15 +167,20 @@ def _url(ask: Questions, kind: _Kind, identify: Identify | None) -> str:
         if identify is None:
             output.say("not tested whether something answers there", "dim")
             return url
-        try:
-            output.say(identify(url), "green")
-        except CmdaiError as error:
-            output.say(error.message, "yellow")
-            if error.hint:
-                output.say(f"  {error.hint}")
-            if not ask.confirm("Keep this address?", default=False):
-                continue
-        return url
+        if _say_what_answers(identify, url) or ask.confirm("Keep this address?", default=False):
+            return url
+
+
+def _say_what_answers(identify: Identify, *asked: str) -> bool:
+    """Whether somebody does."""
+    try:
+        output.say(identify(*asked), "green")
+    except CmdaiError as error:
+        output.say(error.message, "yellow")
+        if error.hint:
+            output.say(f"  {error.hint}")
+        return False
+    return True
 
 
 def _check_name(text: str, known: Collection[str]) -> None:

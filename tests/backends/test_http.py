@@ -164,6 +164,10 @@ async def test_plain_http_stays_in_the_own_network(monkeypatch: pytest.MonkeyPat
         with pytest.raises(BackendUnavailable) as caught:
             await http_client.get("/", 20)
     assert caught.value.cause == "dns"
+    assert caught.value.message == (
+        "lab/gpu is not in your own network: "
+        "http:// would send your words and any key unencrypted; use https://"
+    )
 
 
 async def test_a_name_server_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
+from cmdai_shell.cli import trying
 from cmdai_shell.cli.config import config
 from cmdai_shell.config import loading
 from cmdai_shell.config.environments import endpoints
@@ -23,6 +24,14 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def no_daemon(runtime_dir: Path) -> Path:
     return runtime_dir
+
+
+@pytest.fixture(autouse=True)
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The environments whose servers were asked; here nobody answers."""
+    names: list[str] = []
+    monkeypatch.setattr(trying, "found", lambda environment: names.append(environment.id) or [])
+    return names
 
 
 @pytest.fixture
@@ -301,3 +310,9 @@ def test_the_schema_is_json_for_an_editor(call: Call) -> None:
     assert code == 0
     assert "environments" in json.loads(out)["properties"]
     assert "endpoints" in json.loads(call("config", "schema", "--environment")[1])["properties"]
+
+
+def test_servers_are_not_asked_if_that_is_not_wanted(call: Call, asked: list[str]) -> None:
+    add(call, "a", *URL)
+    add(call, "b", *URL, "--no-test")
+    assert asked == ["a"]

@@ -109,8 +109,8 @@ def test_wrong_answers_are_refused_with_the_reason() -> None:
 def test_the_address_is_tried(capsys: pytest.CaptureFixture[str]) -> None:
     tried: list[str] = []
 
-    def identify(url: str) -> str:
-        tried.append(url)
+    def identify(url: str, variable: str = "") -> str:
+        tried.append(url + variable)
         if "10.0.0.9" not in url:
             raise BackendUnavailable("nothing answers there", hint="is it switched on?")
         return "vLLM 0.11, model coder"
@@ -122,6 +122,9 @@ def test_the_address_is_tried(capsys: pytest.CaptureFixture[str]) -> None:
     assert "vLLM 0.11" in said
     setup.run(Answers("home", "http://10.0.0.7", True, "kept", ""), identify, {})
     assert file("kept")["endpoints"] == ["http://10.0.0.7"]
+    answers = Answers("home", "http://10.0.0.9", "locked", "LAB_KEY")
+    setup.run(answers, identify, {"LAB_KEY": "x" * 20})
+    assert tried[-2:] == ["http://10.0.0.9", "http://10.0.0.9LAB_KEY"]
 
 
 def test_what_is_in_use_is_changed_only_when_wanted() -> None:
@@ -177,8 +180,9 @@ def test_in_a_terminal() -> None:
     )
     os.close(theirs)
     shown = b""
-    script = [(b"Number:", b"\r"), (b"address?", b"\x15http://10.0.0.7\r"),
-              (b"called?", b"\r"), (b"API key?", b"\r"), (b"next:", b"")]  # fmt: skip
+    script = [(b"Number:", b"\r"), (b"address?", b"\x15http://127.0.0.1:1\r"),
+              (b"(y/n)", b"\x15y\r"), (b"called?", b"\r"), (b"API key?", b"\r"),
+              (b"next:", b"")]  # fmt: skip
     for wait_for, keys in script:
         while wait_for not in shown:
             shown += os.read(ours, 4096)
@@ -186,4 +190,4 @@ def test_in_a_terminal() -> None:
         shown = b""
     assert process.wait(30) == 0
     os.close(ours)
-    assert file("home-lab")["endpoints"] == ["http://10.0.0.7"]
+    assert file("home-lab")["endpoints"] == ["http://127.0.0.1:1"]
