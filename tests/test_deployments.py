@@ -138,6 +138,7 @@ def test_every_reference_of_the_gateway_leads_somewhere():
     assert found["BackendTrafficPolicy", "coder"]["spec"]["targetRefs"][0]["name"] == "coder"
 
 
+@pytest.mark.real
 @pytest.mark.slow
 @pytest.mark.skipif(
     not (KUBERNETES and CRDS), reason="no schemas: CMDAI_TEST_KUBERNETES and CMDAI_TEST_CRDS"

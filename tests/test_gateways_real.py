@@ -48,6 +48,7 @@ PROMPT = Prompt(
 )
 
 pytestmark = [
+    pytest.mark.real,
     pytest.mark.slow,
     pytest.mark.model,
     pytest.mark.timeout(900),

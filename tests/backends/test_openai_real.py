@@ -36,11 +36,13 @@ SCHEMA = json.dumps(
 )
 
 llama = [
+    pytest.mark.real,
     pytest.mark.model,
     pytest.mark.timeout(600),
     pytest.mark.skipif(not chat_server.PROGRAM, reason="llama-server is not installed"),
 ]
 vllm = [
+    pytest.mark.real,
     pytest.mark.slow,
     pytest.mark.timeout(900),
     pytest.mark.skipif(

@@ -49,6 +49,7 @@ print(json.dumps({
 """
 
 pytestmark = [
+    pytest.mark.real,
     pytest.mark.slow,
     pytest.mark.timeout(120),
     pytest.mark.skipif(

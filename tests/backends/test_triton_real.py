@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tests.fakes.triton_server import Triton
 
 pytestmark = [
+    pytest.mark.real,
     pytest.mark.slow,
     pytest.mark.timeout(180),
     pytest.mark.skipif(
