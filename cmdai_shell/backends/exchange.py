@@ -46,6 +46,13 @@ class Call:
     """It went out on a connection that was kept from an earlier one."""
     dialled: float = 0.0
     """When it began to make a connection of its own, its server's name being known."""
+    was_looked_at: bool = False
+    """While that took long, our own event loop was alive, and saw that it did not stand."""
+
+    def look(self, dialled: float, within: float) -> None:
+        """Half of the time for it is over. Whoever comes too late for ``within`` was not alive."""
+        is_this_one = dialled == self.dialled
+        self.was_looked_at |= is_this_one and self.clock() - dialled < within
 
     @property
     def hint(self) -> str:

@@ -9,6 +9,7 @@ Closing a stream closes its connection, by which every server here stops computi
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import random
@@ -43,8 +44,8 @@ CONNECT_TLS_S = 0.5
 _HAPPY_EYEBALLS_S = 0.25
 """RFC 8305's delay before a name's next address is tried beside the first."""
 _STALE_TRIES = 8
-_LATE_S = 0.03
-"""A timer of an idle event loop is at most some milliseconds late."""
+_LATE_TRIES = 3
+"""A machine that is so busy that we sleep through three connections has other troubles."""
 
 log = logging.getLogger(__name__)
 
@@ -225,10 +226,10 @@ class HttpClient:
     async def _send(self, call: Call, credentials: Mapping[str, str]) -> aiohttp.ClientResponse:
         """A kept connection may have been closed by the server just now: then nothing was heard on
         it, that is no failure, and the next one is tried until one is fresh."""
-        tries, was_late = 0, False
+        tries = 0
         while True:
             tries += 1
-            call.is_reused = False
+            call.is_reused = call.was_looked_at = False
             try:
                 async with call.left():
                     return await self._session_here().request(
@@ -245,16 +246,12 @@ class HttpClient:
                     continue
                 raise call.failure(error) from error
             except aiohttp.ConnectionTimeoutError as error:
-                if was_late or not self._is_late(call):
+                # If it was we who were too busy to see the connection stand, so that the timer came
+                # first, that says nothing of the server.
+                if call.was_looked_at or tries >= _LATE_TRIES:
                     raise call.failure(error) from error
-                was_late = True
             except (aiohttp.ClientError, TimeoutError, ValueError) as error:
                 raise call.failure(error) from error
-
-    def _is_late(self, call: Call) -> bool:
-        """It was we who were too busy to see the connection stand, so that the timer, late itself,
-        came first: that says nothing of the server."""
-        return self._clock() - call.dialled > self._connect_timeout + _LATE_S
 
     def _tls(self) -> ssl.SSLContext | bool:
         """aiohttp takes a pin alone as leave to check nothing else: with one, we always say what
@@ -298,7 +295,10 @@ class HttpClient:
                 self._idle.popleft()
 
         async def dialled(_: object, context: Any, __: object) -> None:
-            context.trace_request_ctx.dialled = self._clock()
+            call = context.trace_request_ctx
+            call.dialled = self._clock()
+            half = 0.5 * self._connect_timeout
+            asyncio.get_running_loop().call_later(half, call.look, call.dialled, 1.8 * half)
 
         async def connected(_: object, context: Any, __: object) -> None:
             self.last_connect = self._clock() - context.trace_request_ctx.dialled

@@ -303,6 +303,9 @@ class Race:
                     self._note(other, BackendError(silence))
                 self._drop(other, now)
                 self._dropped.append(other)
+                if other.member:  # it has not failed: it may be needed yet
+                    place = 0 if other.started > attempt.started else len(self._left)
+                    self._left.insert(place, other.member)
 
     def _lose(self, attempt: Attempt, error: BackendError, now: float) -> None:
         attempt.end("failed", now, error)

@@ -318,6 +318,26 @@ async def test_no_secret_in_a_log_or_an_error(caplog: pytest.LogCaptureFixture) 
     assert "person's words" not in everything
 
 
+async def test_a_connection_that_we_were_too_busy_to_see_is_no_fault_of_the_server() -> None:
+    async with raw([[http(b"{}")]]) as server:
+        settings = Settings(connect_timeout=0.05)
+        client = HttpClient(server.url, name="gpu", settings=settings)
+        loop, left = asyncio.get_running_loop(), 4
+
+        def block() -> None:
+            nonlocal left
+            time.sleep(0.06)
+            left -= 1
+            if left:
+                loop.call_soon(block)
+
+        loop.call_soon(block)
+        try:
+            assert (await client.get("/", 5)).status == 200
+        finally:
+            await client.aclose()
+
+
 # --- TLS
 
 

@@ -250,6 +250,13 @@ class TestHedge:
         assert whole.attempts == ("slow: no first word within 0.9 s",)
         assert slow.cancelled == 1
 
+    async def test_who_was_only_second_is_asked_again_if_the_first_dies(self):
+        late = ScriptedServer("late", [1.0, "rm", math.inf])
+        other = ScriptedServer("other", well("other", ttft=0.5))
+        _, whole = await answer(router(late, other, own=own_model()))
+        assert (whole.backend, other.asked, other.cancelled) == ("other", 2, 1)
+        assert whole.elapsed < 2.6
+
     async def test_the_first_may_still_be_first(self):
         slow = ScriptedServer("slow", well("slow", ttft=1.0))
         other = ScriptedServer("other", well("other", ttft=1.0))
