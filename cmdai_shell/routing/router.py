@@ -29,7 +29,7 @@ _CHARACTERS_PER_TOKEN = 64
 """A member that sends more text than this for each token it was allowed does not stop: that is no
 answer, but a failure."""
 
-_MOST_UNREAD = 64
+_MOST_UNREAD = 1
 """Pieces ahead of who reads them: a shell that does not read stops the member."""
 
 _End: TypeAlias = "CmdaiError | None"

@@ -16,7 +16,7 @@ import pytest
 from cmdai_shell.config import Config
 from cmdai_shell.core import Hint, Partial, Prompt, Suggestion, SuggestRequest
 from cmdai_shell.errors import BadCompletion
-from cmdai_shell.routing import Router
+from cmdai_shell.routing import Pool, Router
 from cmdai_shell.suggest import Suggester, large
 from cmdai_shell.suggest import prompt as prompts
 from cmdai_shell.suggest.candidates import read
@@ -25,6 +25,7 @@ from tests.contracts import collect
 from tests.fakes.chat_server import PROGRAM, ChatBackend, serving
 from tests.fakes.dict_look import DictLook
 from tests.fakes.scripted_backend import ScriptedBackend
+from tests.fakes.served import Served
 from tests.models import model_path
 
 if TYPE_CHECKING:
@@ -47,9 +48,9 @@ def url() -> Iterator[str]:
         yield url
 
 
-def suggester(*backends: Backend) -> Suggester:
+def suggester(large: Backend, small: Backend | None = None) -> Suggester:
     return Suggester(
-        completer=Router(backends, clock=time.monotonic),
+        completer=Router(Pool([Served(large)]), small, clock=time.monotonic),
         look=DictLook(),
         config=Config(),
         clock=time.monotonic,

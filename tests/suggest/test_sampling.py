@@ -12,12 +12,13 @@ import pytest
 from cmdai_shell.config import Config
 from cmdai_shell.core import Hint, Notice, Partial, SuggestRequest
 from cmdai_shell.errors import BackendUnavailable, BadCompletion, NoBackendAvailable
-from cmdai_shell.routing import Router
+from cmdai_shell.routing import Pool, Router
 from cmdai_shell.suggest import Suggester
 from cmdai_shell.suggest import prompt as prompts
 from cmdai_shell.suggest.context import facts
 from tests.fakes.dict_look import EVERYDAY, DictLook
 from tests.fakes.scripted_backend import ScriptedBackend
+from tests.fakes.served import Served
 
 LARGE = frozenset({"large", "schema"})
 
@@ -34,7 +35,9 @@ class Desk:
         self.large = ScriptedBackend(script, name="large", abilities=LARGE)
         self.small = ScriptedBackend(small or {}, name="small")
         self.suggester = Suggester(
-            completer=Router([self.large, *([self.small] if small else [])], clock=clock),
+            completer=Router(
+                Pool([Served(self.large)]), self.small if small else None, clock=clock
+            ),
             look=look or DictLook(),
             config=msgspec.convert(config, Config),
             clock=clock,
@@ -161,13 +164,13 @@ async def test_partials_are_of_the_first_command_and_harmless():
     clock = iter(range(10_000))
     text = said("find . -name '*.py' -mtime -1", "rm -rf /")
     pieces = [text[at : at + 7] for at in range(0, len(text), 7)]
-    updates = await Desk({"py": pieces}, clock=lambda: float(next(clock))).press("py")
+    updates = await Desk({"py": pieces}, clock=lambda: next(clock) / 4).press("py")
     shown = [update.text for update in updates if isinstance(update, Partial)]
     assert len(shown) == 3
     assert all(updates[-1].command.startswith(text) for text in shown)
     text = said("rm -rf / ", "ls")
     pieces = [text[at : at + 3] for at in range(0, len(text), 3)]
-    updates = await Desk({"all": pieces}, clock=lambda: float(next(clock))).press("remove all")
+    updates = await Desk({"all": pieces}, clock=lambda: next(clock) / 4).press("remove all")
     assert not [update for update in updates if isinstance(update, Partial)]
 
 
@@ -210,7 +213,7 @@ async def test_after_a_failover_the_small_model_is_asked_as_ever():
     request = {"line": "files", "shell": "zsh", "shell_version": "5.9", "cwd": "/home/ada"}
     alone = Desk({}, small={"files": ["ls"]}, recipes=Shelf())
     alone.suggester = Suggester(
-        completer=Router([alone.small], clock=time.monotonic),
+        completer=Router(Pool(), alone.small, clock=time.monotonic),
         look=DictLook(),
         config=Config(),
         clock=time.monotonic,
