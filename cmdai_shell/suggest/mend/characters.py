@@ -26,13 +26,15 @@ _PLAIN = {
 }
 _NO_PART = Part(())
 _DASH = re.compile("(?<!\\S)[\u2013\u2014\u2212](?=[A-Za-z])")
-_PROMPT = re.compile(r"(?:\$|%|>|\w+@[\w.-]+:[^\s$#]*[$#]) +(?=[A-Za-z./~])")
-_SCRIPT = re.compile(r"(sed\b.*?\s)(['\"]?)(s([/|#,])(?:(?!\4).)+\4(?:(?!\4).)*?)\2(?=\s|$)")
+_PROMPT = re.compile(r"(?:\$|%|\w+@[\w.-]+:[^\s$#]*[$#]) +(?=[A-Za-z./~])")
+_QUOTED = re.compile(r"\\.|'[^']*'|\"(?:\\.|[^\"\\])*\"")
+_SCRIPT = re.compile(r"(['\"]?)s([/|#,])(?!\2)[^\\'\"]*\1")
 
 
 def pasted(scene: Scene) -> Iterator[Mend]:
-    """Curly quotes, long dashes, blanks that are none, and the prompt of an example."""
-    line = scene.line
+    """Curly quotes, long dashes, blanks that are none, and the prompt of an example; between
+    straight quotes they are meant."""
+    line = _QUOTED.sub(lambda found: "x" * len(found[0]), scene.line)
     edits = [
         Edit(place, place + 1, _PLAIN[char]) for place, char in enumerate(line) if char in _PLAIN
     ]
@@ -81,8 +83,9 @@ def _before_files(scene: Scene, opening: int) -> int:
 
 def sed_script(scene: Scene) -> Iterator[Mend]:
     """``sed 's/a/b' file``: the last slash is missing."""
-    found = _SCRIPT.search(scene.line)
-    if not found or not scene.failed(1) or "\\" in found[3]:
-        return
-    if found[3].count(found[4]) == 2 and (found[2] or " " not in found[3]):
-        yield (Edit(found.end(3), found.end(3), found[4]),)
+    for part in scene.parts if scene.failed(1) else ():
+        for word in part.args if part.program == "sed" else ():
+            found = _SCRIPT.fullmatch(word.raw)
+            if found and word.raw.count(found[2]) == 2:
+                end = word.end - len(found[1])
+                yield (Edit(end, end, found[2]),)

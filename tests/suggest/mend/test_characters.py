@@ -25,6 +25,18 @@ def test_characters(fix, typed, meant):
     assert fix(typed, 1, files={"a.txt": ""})[0] == meant
 
 
-@pytest.mark.parametrize("typed", ["sed 's/a/b/' x", "sed 's/a/b/g' x", "echo $5", "echo '$ ls'"])
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "sed 's/a/b/' x",
+        "sed 's/a/b/g' x",
+        "echo $5",
+        "echo '$ ls'",
+        "> run.sh",
+        "> /etc/motd",
+        "git commit -m 'don\u2019t panic'",
+        'git commit -m "a \u2013b \u201cc\u201d"',
+    ],
+)
 def test_nothing_is_sure(fix, typed):
-    assert fix(typed, 1) == ()
+    assert fix(typed, 1, files={"run.sh": "", "/etc/motd": ""}) == ()
