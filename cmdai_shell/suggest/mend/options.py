@@ -97,9 +97,9 @@ def _tests(part: Part) -> Iterator[Mend]:
 
 
 def _no_dash(scene: Scene, part: Part) -> Iterator[Mend]:
-    """``ls la``, ``rm rf build``."""
+    """``ls la``, ``rm rf build``. A grep that ends with 1 has found nothing, and is right."""
     letters = LETTERS.get(part.program)
-    if not letters or not part.args:
+    if not letters or not part.args or (part.program == "grep" and scene.status != 2):
         return
     word = part.args[0]
     alone = len(part.args) == 1

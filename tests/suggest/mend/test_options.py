@@ -30,6 +30,8 @@ import pytest
         ("ls la", 2, "ls -la"),
         ("rm rf build", 1, "rm -rf build"),
         ("grep x a", 2, None),
+        ("grep rn build .", 2, "grep -rn build ."),
+        ("grep lin a.txt b.txt", 1, None),
         ("cp a", 1, None),
         ("git commit -m --ammend", 0, None),
     ],
