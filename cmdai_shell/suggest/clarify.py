@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 
 _LETTER = re.compile(r"[^\W\d_]")
-_TERSE = re.compile(r"[^?]*[\d~/.!][^?]*")
-"""Commands without a letter: a path, a number, ``!!``."""
+_LONGEST = 500
+"""Characters of a line that may be chat; some patterns below take their square."""
 _POLITE = re.compile(r"\b(?:please|pls|can you|could you|now|just|again|then)\b", re.IGNORECASE)
 _CHAT = re.compile(
     r"(?:hi|hey|hello|hallo|moin|good (?:morning|evening|day)|thanks|thank you|thx|ty|ok|okay|yes|"
@@ -37,8 +37,11 @@ _NAME = re.compile(r"[\w~*][./:@~*]\w|^[./~]|\d|['\"=|$<>`]|(?:^| )-\w")
 
 def question(words: str) -> str:
     """What has to be known before ``words`` can become a command; empty if nothing."""
+    if len(words) > _LONGEST:
+        return ""
     if not _LETTER.search(words):
-        return "" if _TERSE.fullmatch(words) else "say in words what the command should do"
+        is_terse = "?" not in words and any(char.isdecimal() or char in "~/.!" for char in words)
+        return "" if is_terse else "say in words what the command should do"
     if _NAME.search(words):
         return ""
     plain = " ".join(_POLITE.sub(" ", words).split()).rstrip("!?. ")

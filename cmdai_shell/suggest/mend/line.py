@@ -14,7 +14,7 @@ _OPERATOR = re.compile(
 _DOUBLED = re.compile(r"\d*[<>]&(?:\d+|-)\Z")
 _SPACE = " \t"
 _ENDS_WORD = _SPACE + "|;&()<>\n"
-_BRACES = re.compile(r"\{[^{}\s]*(?:,|\.\.)[^{}\s]*\}")
+_BRACES = re.compile(r"\{[^{}\s]*\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +102,13 @@ def _word(line: str, start: int) -> Token | None:
     raw = line[start : min(at, len(line))]
     if not raw:
         return None
-    known = known and not (_BRACES.search(raw) and raw[0] not in "'\"")
+    known = known and (raw[0] in "'\"" or not _is_expanded(raw))
     return Token(start, raw, "".join(text) if known else raw, known, glob)
+
+
+def _is_expanded(raw: str) -> bool:
+    """``{a,b}``, ``{1..9}``."""
+    return any("," in braces or ".." in braces for braces in _BRACES.findall(raw))
 
 
 def _quoted(line: str, start: int) -> tuple[str, bool, int] | None:
