@@ -46,6 +46,7 @@ _SUFFIXES = ("ings", "ing", "edly", "ed", "es", "s", "ly")
 _MOST_CHARACTERS = 1_000
 _MOST_WORDS = 12
 _SHORTEST_TYPO = 4
+_LONGEST_TYPO = 20
 _KNOWN = "select word, count from known where word in "
 _INSERT = (
     "insert into recipe(rowid, words, pairs, phrases, shapes, norms, command) "
@@ -116,9 +117,10 @@ class Recall:
     def _spelled(self, words: str) -> str:
         """``words``, a word that no recipe knows replaced by its neighbour that most do."""
         asked = words.split()
-        able = [word.lower() for word in asked if word.isascii() and word.isalpha()]
-        unsure = {word for word in able if len(word) >= _SHORTEST_TYPO and word not in _STOP}
-        unsure -= self._counts(_KNOWN, [*unsure]).keys()
+        able = [w.lower() for w in asked if w.isascii() and w.isalpha() and w.lower() not in _STOP]
+        sized = [word for word in able if _SHORTEST_TYPO <= len(word) <= _LONGEST_TYPO]
+        known = self._counts(_KNOWN, sized)
+        unsure = {*[word for word in sized if word not in known][:_MOST_WORDS]}
         return " ".join(self._neighbour(word, unsure) for word in asked)
 
     def _neighbour(self, word: str, unsure: set[str]) -> str:

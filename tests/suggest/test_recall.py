@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmdai_shell.daemon.recipes import opened
+from cmdai_shell.daemon.recipes import Shelf
 from cmdai_shell.suggest.recall import Recall, fill, terms
 
 TEXT = r"""
@@ -58,6 +59,17 @@ def test_words_are_found_in_another_form(recall: Recall) -> None:
 def test_a_slip_of_the_finger_is_forgiven(recall: Recall) -> None:
     for words in ("fodler of src", "foldr of src", "folder of src", "follder of src"):
         assert commands(recall, words)[-1] == "du -sh src"
+
+
+def test_no_word_is_too_long_to_be_asked() -> None:
+    recall = recall_of(TEXT)
+    most = 32_766  # variables of a statement, where SQLite is built as it comes
+    recall._base.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, most)
+    start = time.process_time()
+    assert commands(recall, "size of folder " + "qwertyuiop" * 70)[-1] == "du -sh src"
+    many = " ".join(f"{a}{b}qzvx" for a in "abcdefghijkl" for b in "abcdefghijkl")
+    assert commands(recall, f"size of folder {many}")[-1] == "du -sh src"
+    assert time.process_time() - start < 0.1
 
 
 def test_what_most_recipes_are_about_wins_over_one_that_shares_a_name() -> None:
@@ -118,9 +130,10 @@ def test_any_words_can_be_asked(words: str) -> None:
         ("pods in namespace staging", "kubectl"),
     ],
 )
-def test_the_recipes_of_this_project_find_the_right_tool(
+async def test_the_recipes_of_this_project_find_the_right_tool(
     words: str, part: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    cache = tmp_path_factory.getbasetemp() / "recipes"
-    found = [command for _, command in opened(cache).near(words, "bash", "GNU", 3, bool)]
+    shelf = Shelf(tmp_path_factory.getbasetemp() / "recipes")
+    await shelf.make()
+    found = [command for _, command in shelf.near(words, "bash", "GNU", 3, bool)]
     assert any(p in command for command in found for p in part.split("|"))
