@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from cmdai_shell.suggest.recall import programs
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -27,7 +29,7 @@ def returned(command: str, near: Sequence[Example], asked: str, lost: Sequence[s
         return command
     (own,) = lost
     foreign = {word for example in near for word in _borrowed(command, example, asked)}
-    theirs = {word.rstrip("/.?!") for word in _WORD.findall(asked)}
+    theirs = {word.rstrip("/.?!") for word in _WORD.findall(asked)} | {*programs(command)}
     words = dict.fromkeys(w for w in _WORD.findall(command) if w.rstrip("/") not in theirs)
     alike = [word for word in words if _base(word) in (_base(own), _stem(own))]
     instead = alike or [word for word in words if word in foreign and not word.isdigit()]

@@ -5,12 +5,13 @@ look was asked for, or it sorts what has no order."""
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cmdai_shell.core import Risk
 from cmdai_shell.safety import parse
 from cmdai_shell.suggest import flags
+from cmdai_shell.suggest.context import redact, restore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -72,7 +73,7 @@ _FUNCTION = re.compile(r"(?:^|[;&|\s])(?:function\s+([\w.-]+)|([\w.-]+)\s*\(\s*\
 _NAME = re.compile(  # the look behind keeps it linear: one try for each run of these characters
     r"(?<![\w@%+:~/.-])[\w@%+:~/.-]*[\w~](?:[./][\w-]+)+/?|/(?:[\w.-]+/?)+"
 )
-_NOT_NAMES = re.compile(r"[\d.,/:]+|e\.g|i\.e|and/or|n/a|w/o|[A-Za-z]\.[A-Za-z]")
+_NOT_NAMES = re.compile(r"[\d.,/:]+|e\.g|i\.e|and/or|n/a|w/o|[A-Za-z]\.[A-Za-z]|\.?tar\.\w+|\.\w+")
 _PLACEHOLDER = re.compile(
     r"/?path/to\b|<[a-z][a-z _-]*>|\byour[_-]\w+|\[[a-z ]+name\]"
     r"|\b(?:file|directory|folder)_?name\b|\bdir_name\b"
@@ -104,10 +105,17 @@ def findings(
     look: Look,
     manual: Manual | None = None,
 ) -> tuple[Finding, ...]:
-    """What is wrong with ``command`` as an answer to ``request``, worst first; empty if nothing."""
+    """What is wrong with ``command`` as an answer to ``request``, worst first; empty if nothing.
+    No advice has a credential of the request: a placeholder stands for it."""
     parsed = parse(command, request.shell)
     if parsed.broken:
         return (Finding(f"not a complete {request.shell} command", "on one line"),)
+    line, secrets = redact(request.line)
+    last, secrets = redact(request.last_command, secrets)
+    if secrets:
+        request = replace(request, line=line, last_command=last)
+        command, _ = redact(command, secrets)
+        parsed = parse(command, request.shell)
     programs = [
         call.words[0].text
         for call in parsed.commands
@@ -123,7 +131,9 @@ def findings(
     for name in lost_names(command, request.line):
         found.append(Finding(f"{name} is not in it", f"use {name}"))
     found += _sorted_listing(parsed.commands, look)
-    return tuple(dict.fromkeys(found))[:_MOST]
+    return tuple(
+        replace(finding, text=restore(finding.text, secrets)) for finding in dict.fromkeys(found)
+    )[:_MOST]
 
 
 def _is_begun(command: str, line: str) -> bool:

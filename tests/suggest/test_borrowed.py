@@ -36,6 +36,10 @@ def test_the_persons_own_name_takes_the_place(command: str, asked: str, right: s
         ("diff a/x.conf b/x.conf", "compare c/x.conf and d/x.conf"),
         ("cp x/app.conf y/app.conf", "copy my/app.conf"),
         ("ls", "show notes.txt"),
+        ("tar czf src.tgz src", "pack src as tar.gz"),
+        ("sort file.txt", "the lines of sort.txt in order"),
+        ("git log --oneline | wc -l", "count lines in git.log"),
+        ("sudo du -sh .", "how big is du.log"),
     ],
 )
 def test_it_stays_when_that_is_not_plain(command: str, asked: str) -> None:

@@ -95,7 +95,17 @@ def test_names_must_survive():
 
 @pytest.mark.parametrize(
     "line",
-    ["move and/or copy", "e.g. show files", "version 1.5", "list files.", "at 10:30", "all .py"],
+    [
+        *(
+            "move and/or copy",
+            "e.g. show files",
+            "version 1.5",
+            "list files.",
+            "at 10:30",
+            "all .py",
+        ),
+        *("list what is tar.gz", "list all .tar.xz"),
+    ],
 )
 def test_not_every_dot_is_a_name(line):
     assert found("ls *.py", line=line) == ()
