@@ -13,6 +13,7 @@ _KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 _BESIDE = frozenset(
     one + other for row in _KEYS for pair in pairwise(row) for one, other in (pair, pair[::-1])
 )
+_DOUBLED = re.compile(r"(.)\1+")
 _NUMBERS = re.compile(r"\d+")
 
 
@@ -36,6 +37,17 @@ def slips(typed: str, meant: str, most: int) -> int:
         if min(row) > most and min(before) > most:
             return most + 1
     return min(row[-1], most + 1)
+
+
+def is_plain(typed: str, meant: str, *, missing: bool = False) -> bool:
+    """Two letters swapped, or one doubled; with ``missing`` also one left out. For what must not be
+    guessed."""
+    if slips(typed, meant, 1) != 1:
+        return False
+    if len(typed) < len(meant):
+        return missing
+    same = (_DOUBLED.sub(r"\1", name) for name in (typed, meant))
+    return sorted(typed) == sorted(meant) or len({*same}) == 1
 
 
 def allowed(name: str) -> int:

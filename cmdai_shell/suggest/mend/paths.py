@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cmdai_shell.safety.script import names
 from cmdai_shell.suggest.mend.line import written_like
-from cmdai_shell.suggest.mend.near import allowed, nearest
+from cmdai_shell.suggest.mend.near import allowed, is_plain, nearest
 from cmdai_shell.suggest.mend.roles import Use, uses
 from cmdai_shell.suggest.mend.scene import Mend, Part, Scene, swap
 
@@ -18,6 +18,8 @@ _BRANCHES = 2
 """Names that are followed where several are near."""
 _DEEPEST = 12
 _REMOVERS = names("rm rmdir shred unlink truncate")
+_SHORTEST_REMOVED = 5
+"""Letters of a name that is put right for them."""
 _DIFFERENT = names("c h cc hh o a so js ts jsx tsx py pl rb rs go java md mp3 mp4 cs css gz xz")
 """Endings that are near each other and mean different files."""
 
@@ -92,8 +94,11 @@ def _names(scene: Scene, part: Part, base: str, name: str, folder: bool) -> list
     whole = f"{base}{name}"
     if scene.is_folder(part, whole) or (not folder and scene.exists(part, whole)):
         return [name]
-    limit = 1 if part.program in _REMOVERS else allowed(name.rpartition(".")[0] or name)
-    near = nearest(name, scene.entries(part, base or "."), limit=limit, most=6)
+    stem = name.rpartition(".")[0] or name
+    near = nearest(name, scene.entries(part, base or "."), limit=allowed(stem), most=6)
+    if part.program in _REMOVERS:
+        is_long = len(stem) >= _SHORTEST_REMOVED
+        near = tuple(other for other in near if is_long and is_plain(name, other, missing=True))
     return [
         other
         for other in near

@@ -77,10 +77,36 @@ _PROGRAMS = frozenset(("cat", "head", "cp", "mv", "touch", "sort", "grep", "pyth
         "touch REDME.md",
         "cp README.md REDME.md",
         "cat -",
+        "rm note.txt",
+        "rm nots.txt",
+        "rm mian.c",
+        "truncate -s0 xnotes.txt",
     ],
 )
 def test_nothing_is_sure(fix, typed):
     assert fix(typed, 1, files=FILES) == ()
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("rm dosc/index.md", None),
+        ("rm docs/idnex.md", "rm docs/index.md"),
+        ("rm docs/indx.md", None),
+        ("rm chaptr.md", "rm chapter.md"),
+        ("rm chapterr.md", "rm chapter.md"),
+        ("rm chapters.md", None),
+        ("rm chaqter.md", None),
+        ("cat chaqter.md", "cat chapter.md"),
+        ("rm a", None),
+        ("rm a.txt", None),
+        ("rm -r tst", None),
+    ],
+)
+def test_what_removes_is_not_let_guess(fix, typed, meant):
+    files = {"chapter.md": "", "docs/index.md": "", "b": "", "b.txt": "", "test/x": ""}
+    found = fix(typed, 1, files=files)
+    assert (found[0] if found else None) == meant
 
 
 def test_several_are_alternatives(fix):
