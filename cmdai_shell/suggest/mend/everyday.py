@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from cmdai_shell.safety.script import names
+
 _EVERYDAY = """
 ls cd git cat grep vim docker rm cp mv mkdir echo sudo python python3 pip pip3 npm node make ssh
 curl less man find tail head touch chmod nano kubectl clear exit history ps top kill apt apt-get
@@ -27,6 +29,13 @@ EVERYDAY: dict[str, int] = {
 }
 """Name -> place: the lower, the more often it is typed."""
 
+DESTROYERS = names(
+    "rm rmdir unlink shred truncate dd wipefs blkdiscard mkswap fdisk sfdisk cfdisk sgdisk parted "
+    "kill killall killall5 pkill xkill skill halt reboot shutdown poweroff init telinit kexec "
+    "userdel deluser groupdel delgroup swapoff rmmod"
+)
+"""What nobody may end up with who meant another; and ``mkfs`` with all its endings."""
+
 STANDS_IN: dict[str, tuple[str, ...]] = {
     "python": ("python3",),
     "python3": ("python",),
@@ -39,6 +48,7 @@ STANDS_IN: dict[str, tuple[str, ...]] = {
     "node": ("nodejs",),
     "nodejs": ("node",),
     "fd": ("fdfind",),
+    "rg": ("grep -rn",),
     "bat": ("batcat",),
     "open": ("xdg-open",),
     "xdg-open": ("open",),

@@ -6,8 +6,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from cmdai_shell.suggest.mend.everyday import EVERYDAY, STANDS_IN
-from cmdai_shell.suggest.mend.near import allowed, nearest
+from cmdai_shell.suggest.mend.everyday import DESTROYERS, EVERYDAY, STANDS_IN
+from cmdai_shell.suggest.mend.near import allowed, is_plain, nearest
 from cmdai_shell.suggest.mend.scene import Edit, Mend, swap
 from cmdai_shell.suggest.mend.subcommands import SUBCOMMANDS
 from cmdai_shell.suggest.verify import WORDS
@@ -22,8 +22,8 @@ NOT_FOUND = 127
 _MOST = 3
 _NAME = re.compile(r"[\w.+~/-]+")
 _SHORT = 4
-"""Letters of a name below which only everyday programs are near: every folder of programs is full
-of names of two letters."""
+"""Letters of a name below which only everyday programs that are there are near: every folder of
+programs is full of names of two letters."""
 
 
 def misspelled(scene: Scene) -> Iterator[Mend]:
@@ -62,11 +62,16 @@ def is_there(scene: Scene, name: str) -> bool:
 
 
 def _names(scene: Scene, typed: str) -> Iterator[str]:
-    if stand_in := _stand_in(scene, typed):
-        yield stand_in
+    if typed in EVERYDAY or typed in STANDS_IN:  # meant, and only not there
+        yield from filter(None, [_stand_in(scene, typed)])
         return
     limit = min(allowed(typed), 1 if len(typed) < 6 else 2)
-    everyday = [name for name in EVERYDAY if is_there(scene, name) or _stand_in(scene, name)]
+    is_long = len(typed) >= _SHORT
+    everyday = [
+        name
+        for name in EVERYDAY
+        if _may_be(typed, name) and (is_there(scene, name) or (is_long and _stand_in(scene, name)))
+    ]
     if lower := [name for name in everyday if name == typed.lower()]:
         yield from lower
         return
@@ -74,14 +79,19 @@ def _names(scene: Scene, typed: str) -> Iterator[str]:
     swapped = [name for name in found if sorted(name) == sorted(typed)]
     for name in swapped or found:
         yield name if is_there(scene, name) else _stand_in(scene, name)
-    if swapped or len(typed) < _SHORT:
+    if swapped or not is_long:
         return
     others = (*scene.look.programs(scene.path), *WORDS[scene.shell])
     yield from (
         name
         for name in dict.fromkeys(nearest(typed, others, limit=min(limit, 1), most=8))
-        if name not in EVERYDAY and is_there(scene, name)
+        if name not in EVERYDAY and _may_be(typed, name) and is_there(scene, name)
     )
+
+
+def _may_be(typed: str, name: str) -> bool:
+    destroys = name in DESTROYERS or name.startswith("mkfs")
+    return not destroys or typed.lower() == name or is_plain(typed, name)
 
 
 def _by_use(names: Sequence[str], typed: str) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -24,10 +26,11 @@ from cmdai_shell.suggest.mend import (
     tools,
     unquoted,
 )
+from cmdai_shell.suggest.mend.glance import Glance, TimeUp
 from cmdai_shell.suggest.mend.scene import Mend, Scene, edited
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Sequence
 
     from cmdai_shell.core import Look, SuggestRequest
 
@@ -35,10 +38,11 @@ LONGEST = 2000
 """Characters of a line that is looked at."""
 MOST = 3
 """Candidates."""
+_Rule = Callable[[Scene], Iterator[Mend]]
 _ROUNDS = 4
 """Slips that are put right in one line, one after the other."""
 
-_RULES: tuple[Callable[[Scene], Iterator[Mend]], ...] = (
+_RULES: tuple[_Rule, ...] = (
     characters.pasted,
     scripts.script,
     syntax.syntax,
@@ -62,28 +66,42 @@ _RULES: tuple[Callable[[Scene], Iterator[Mend]], ...] = (
 """In this order: how it is written, what is called, how, with what. The first that knows
 anything decides; the others have their turn with what it made."""
 
+_HARDER = (roots.root, folders.unexpected)
+"""What makes a command do more: not of a program that is our guess."""
 
-def mend(request: SuggestRequest, look: Look) -> tuple[str, ...]:
-    """The last command put right, the likeliest first; empty where nothing is sure. Never the same
-    command; outside of what is mended every character stays. It reads folders: not on the event
-    loop."""
+
+def mend(
+    request: SuggestRequest, look: Look, is_over: Callable[[], bool] = lambda: False
+) -> tuple[str, ...]:
+    """The last command put right, the likeliest first; empty where nothing is sure, or when it
+    ``is_over``. Never the same command; outside of what is mended every character stays. It reads
+    folders: not on the event loop."""
+    with suppress(TimeUp):
+        return _mend(request, Glance(look, is_over))
+    return ()
+
+
+def _mend(request: SuggestRequest, look: Look) -> tuple[str, ...]:
     line = request.last_command
     if not line or len(line) > LONGEST or "\n" in line:
         return ()
     found: dict[str, None] = {}
-    for first in _once(line, request, look, mended=False):
-        whole = _settled(first, request, look)
+    rule, lines = _once(line, request, look, _RULES)
+    for first in lines:
+        whole = _settled(first, request, look, guessed=rule is programs.misspelled)
         if _words(whole) != _words(line) and not parse(whole, request.shell).broken:
             found[whole] = None
     return tuple(found)[:MOST]
 
 
-def _settled(line: str, request: SuggestRequest, look: Look) -> str:
+def _settled(line: str, request: SuggestRequest, look: Look, *, guessed: bool) -> str:
     for _ in range(_ROUNDS):
-        again = next(iter(_once(line, request, look, mended=True)), line)
-        if again == line:
+        rules = [rule for rule in _RULES if not (guessed and rule in _HARDER)]
+        rule, lines = _once(line, request, look, rules)
+        if not lines:
             break
-        line = again
+        line = lines[0]
+        guessed = guessed or rule is programs.misspelled
     return line
 
 
@@ -91,19 +109,21 @@ def _words(line: str) -> list[str]:
     return [word for word in line.split(" ") if word]
 
 
-def _once(line: str, request: SuggestRequest, look: Look, *, mended: bool) -> list[str]:
-    """What the first rule that knows anything makes of the line."""
+def _once(
+    line: str, request: SuggestRequest, look: Look, rules: Sequence[_Rule]
+) -> tuple[_Rule | None, list[str]]:
+    """The first rule that knows anything, and what it makes of the line."""
     scene = Scene(
         line=line,
         status=request.last_status,
-        mended=mended,
+        mended=line != request.last_command,
         shell=request.shell,
         cwd=request.cwd,
         path=request.path,
         look=look,
     )
-    for rule in _RULES:
+    for rule in rules:
         mends = islice(rule(scene), MOST)
         if lines := [new for found in mends if (new := edited(line, found)) != line]:
-            return lines
-    return []
+            return rule, lines
+    return None, []

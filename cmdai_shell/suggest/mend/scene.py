@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from cmdai_shell.core import Place
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from cmdai_shell.core import Look, Shell
 
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*\+?=")
+_MOST_PARTS = 12
+"""Commands of a line that are looked at."""
 _LEADERS = names("if then elif else while until do ! { time begin and or not")
 _WRAPPERS: dict[str, frozenset[str]] = {
     "sudo": names("-u -g -h -p -C -r -t --user --group"),
@@ -129,7 +132,6 @@ class Scene:
     cwd: str
     path: str
     look: Look
-    _seen: dict[str, Place] = field(default_factory=dict, repr=False)
 
     @cached_property
     def tokens(self) -> tuple[Token, ...] | None:
@@ -137,7 +139,7 @@ class Scene:
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:
-        return tuple(_parts(self.tokens or ()))
+        return tuple(islice(_parts(self.tokens or ()), _MOST_PARTS))
 
     def failed(self, *statuses: int) -> bool:
         return self.mended or self.status in statuses
@@ -154,9 +156,7 @@ class Scene:
         full = self.where(part, name)
         if not full or "\0" in full:
             return Place()
-        if full not in self._seen:
-            self._seen[full] = self.look.place(full)
-        return self._seen[full]
+        return self.look.place(full)
 
     def is_folder(self, part: Part, name: str) -> bool:
         return self.place(part, name).kind == "folder"

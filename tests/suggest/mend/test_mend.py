@@ -102,6 +102,33 @@ def test_long_lines_take_no_longer_than_long(piece):
     assert mend(request(piece * 4000), LOOK) == ()
 
 
+class Counting(DictLook):
+    """It counts what it is asked; ``now`` goes on by that."""
+
+    asked = 0
+
+    def which(self, program, path):
+        self.asked += 1
+        return super().which(program, path)
+
+    def now(self):
+        return self.asked
+
+
+@pytest.mark.parametrize("line", ["x|" * 990 + "x", "lss|" * 490 + "x"])
+def test_a_line_of_many_programs_is_not_looked_up_for_each(line):
+    look = Counting(PROGRAMS)
+    mend(request(line, 127), look)
+    assert look.asked < 1000
+
+
+def test_when_its_time_is_up_it_ends():
+    look = Counting(PROGRAMS)
+    assert mend(request("gti status", 127), look, lambda: look.now() > 5) == ()
+    assert look.asked < 10
+    assert mend(request("gti status", 127), look, lambda: False) == ("git status",)
+
+
 @given(st.text(max_size=40))
 def test_tokens_are_the_line(line):
     for token in tokens(line) or ():

@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from cmdai_shell.core import SuggestRequest
+from cmdai_shell.suggest.mend import mend
+from tests.fakes.dict_look import DictLook
+
 
 @pytest.mark.parametrize(
     ("typed", "meant"),
@@ -53,6 +57,42 @@ def test_misspelled(fix, typed, meant):
 )
 def test_nothing_is_sure(fix, typed, status):
     assert fix(typed, status) == ()
+
+
+RISKY = (
+    *("rm", "dd", "shred", "truncate", "kill", "halt", "reboot", "poweroff", "mkfs.ext4", "wipefs"),
+    *("df", "ln", "help", "sudo", "ls", "grep", "cp", "sl2ps"),
+)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("rg TODO src", ("grep -rn TODO src",)),  # known, only not there
+        ("fd foo", ()),
+        ("jq . x.json", ()),
+        ("rn a b", ("ln a b",)),
+        ("rb a.txt", ()),
+        ("halp a.txt", ("help a.txt",)),
+        ("shre a.txt", ()),
+        ("rebot", ()),
+        ("mkfs.ext3 /dev/sdb", ()),
+        ("mr a.txt", ("rm a.txt",)),
+        ("rrm a.txt", ("rm a.txt",)),
+    ],
+)
+def test_what_destroys_is_no_guess(fix, typed, meant):
+    assert fix(typed, 127, programs=RISKY, files={"src/main.py": "", "a.txt": ""}) == meant
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("mr src", "rm src"), ("grpe TODO src", "grep TODO src"), ("reboto", "reboot")],
+)
+def test_a_guess_does_no_more_than_was_typed(typed, meant):
+    look = DictLook(RISKY, files={"/w/src/main.py": ""})
+    failed = SuggestRequest(path="/bin", cwd="/w", last_command=typed, last_status=127)
+    assert mend(failed, look) == (meant,)
 
 
 def test_several_are_alternatives(fix):
