@@ -20,6 +20,7 @@ from cmdai_shell.suggest.aside import Aside
 from cmdai_shell.suggest.cache import Cache
 from cmdai_shell.suggest.clarify import question
 from cmdai_shell.suggest.context import facts, restore
+from cmdai_shell.suggest.cookbook import Cookbook
 from cmdai_shell.suggest.extract import (
     clean,
     spoken_lines,
@@ -28,7 +29,6 @@ from cmdai_shell.suggest.history import YOUR_HISTORY, Recollection
 from cmdai_shell.suggest.mend import OWN_RULES, mend
 from cmdai_shell.suggest.offers import Judge, Offer, Series, own_text
 from cmdai_shell.suggest.sampling import OTHER_WORDS, Ask, Sampler, Step
-from cmdai_shell.suggest.verify import runs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -85,13 +85,13 @@ class Suggester:
         history: History | None = None,
     ) -> None:
         self._completer = completer
-        self._recipes = recipes
         self._history = Recollection(history, look)
         self._manual = manual
         self._look = look
         self._config = config
         self._clock = clock
         self._facts = facts(look)
+        self._cookbook = Cookbook(recipes, look, self._facts.userland)
         self._judge = Judge(look=look, config=config, manual=manual)
         self._sampler = Sampler(completer=completer, judge=self._judge, clock=clock)
         self._aside = Aside(_MEND_S)
@@ -163,7 +163,8 @@ class Suggester:
         request = ask.request
         if request.line:
             return []
-        found = await self._aside.do(lambda: mend(request, self._look))
+        end = self._clock() + _MEND_S
+        found = await self._aside.do(lambda: mend(request, self._look, lambda: self._clock() > end))
         return [
             self._judge.offer(command, request, (), Completion(text=command, backend=OWN_RULES))
             for command in found or ()
@@ -342,25 +343,14 @@ class Suggester:
                 self._facts,
                 abilities,
                 most=settings.max_alternatives + 1,
-                recipes=self._near(request, large.MOST_RECIPES if settings.recipes else 0),
+                recipes=self._cookbook.near(request, large.MOST_RECIPES if settings.recipes else 0),
                 own=shared,
                 names=ask.names,
             )
 
-        near = (*self._near(request, settings.recipes - len(own)), *own)
+        near = (*self._cookbook.near(request, settings.recipes - len(own)), *own)
         prompt = prompts.with_near(plain, near, own=len(own))
         return replace(ask, prompt=replace(prompt, rich=rich))
-
-    def _near(self, request: SuggestRequest, most: int) -> tuple[tuple[str, str], ...]:
-        if self._recipes is None or not request.line or most < 1:
-            return ()
-        return self._recipes.near(
-            request.line,
-            request.shell,
-            self._facts.userland,
-            most,
-            lambda program: runs(program, request, self._look),
-        )
 
     def _deadline(self, request: SuggestRequest, start: float) -> float:
         return start + (request.timeout or self._config.suggest.deadline_ms / 1000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sqlite3
 import time
 
 import msgspec
@@ -83,7 +84,7 @@ async def test_raw_text_is_made_a_command(line):
 async def test_partials_grow_and_end_as_the_command():
     clock = iter(range(10_000))
     script = {"py": ["find", " .", " -name", " '*.p", "y'", " -mtime", " -1"]}
-    updates = await Desk(script, clock=lambda: float(next(clock))).press("py")
+    updates = await Desk(script, clock=lambda: next(clock) / 4).press("py")
     partials = [update.text for update in updates if isinstance(update, Partial)]
     assert len(partials) > 2
     for shorter, longer in itertools.pairwise(partials):
@@ -94,7 +95,7 @@ async def test_partials_grow_and_end_as_the_command():
 async def test_nothing_harmful_is_ever_half_way_on_the_line():
     clock = iter(range(10_000))
     script = {"clean": ["find .", " -type f", " -exec rm", " -rf", " {} +", " ; rm -rf", " /"]}
-    updates = await Desk(script, clock=lambda: float(next(clock))).press("clean")
+    updates = await Desk(script, clock=lambda: next(clock) / 4).press("clean")
     partials = [update.text for update in updates if isinstance(update, Partial)]
     assert partials
     assert not any("rm -rf {}" in text for text in partials)
@@ -435,6 +436,17 @@ async def test_the_persons_own_name_takes_the_place_of_a_recipes():
     desk = Desk({"how big": ["du -sh lib"]}, recipes=Shelf())
     assert (await desk.last("how big is src/app")).command == "du -sh src/app"
     assert desk.asked == 1
+
+
+async def test_recipes_that_fail_fail_no_press(caplog):
+    class Torn:
+        def near(self, *_):
+            raise sqlite3.DatabaseError("database disk image is malformed")
+
+    desk = Desk({"two": ["ls -a"]}, recipes=Torn())
+    assert (await desk.last("list files")).command == "ls -la"
+    assert (await desk.last("list two files")).command == "ls -a"
+    assert [record.message for record in caplog.records] == ["recipes failed"]
 
 
 async def test_no_recipes_for_a_command_to_fix_or_to_explain():
