@@ -18,6 +18,7 @@ from cmdai_shell.errors import (
     BackendDenied,
     BackendError,
     BackendUnavailable,
+    BadCompletion,
     ModelMissing,
 )
 from cmdai_shell.text import visible
@@ -37,6 +38,8 @@ _UNHEARD = frozenset({"refused", "dns", "connect", "timeout", "reset"})
 """Causes: not a byte came."""
 _FEW_TOKENS, _MANY_TOKENS = 16, 256
 """Enough for a number; and for a model that thinks first, whatever it was told."""
+_CHARACTERS_PER_TOKEN = 64
+"""Who sends more does not stop, and would keep us busy reading until the time is over."""
 _NUMBER = re.compile(r"(?<![\w.])[-\u2212]?\d+(?:\.\d+)?(?![\w])")
 
 
@@ -153,12 +156,16 @@ async def _ask(
     begun, first = clock(), 0.0
     thinking = Thinking()
     text, pieces, thought, counted = "", 0, False, 0
+    left = tokens * _CHARACTERS_PER_TOKEN
     async with aclosing(server.answer(prompt, timeout)) as answer:
         async for piece in answer:
             if isinstance(piece, Notice):
                 thought = True
             elif isinstance(piece, str):
                 pieces += bool(piece)
+                left -= len(piece)
+                if left < 0:
+                    raise BadCompletion(f"{server.title} does not stop", server.client.hint)
                 text += thinking.feed(piece)
                 first = first or clock() - begun
             else:

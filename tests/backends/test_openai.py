@@ -396,6 +396,16 @@ async def test_an_answer_without_an_end_is_cut_off() -> None:
             await collect(backend, PROMPT)
 
 
+async def test_a_handshake_is_not_kept_busy_by_one_that_does_not_stop() -> None:
+    models = http(b'{"data": [{"id": "m", "owned_by": "vllm"}]}')
+    version = http(b'{"version": "0.32.0"}')
+    flood = [stream_head(), *[chunk(said("4 " * 50) * 10)] * 20, float("inf")]
+    async with scripted([[models], [version], flood]) as backend:
+        found = await backend.handshake(20)
+    assert found.state == "wrong-answer"
+    assert "does not stop" in found.detail
+
+
 async def test_an_answer_without_a_word_is_none() -> None:
     async with scripted([[stream_head(), chunk(said("") + END), LAST]]) as backend:
         with pytest.raises(BadCompletion, match="nothing"):
