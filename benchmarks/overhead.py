@@ -173,7 +173,7 @@ async def compare(url: str, proxy: str, pid: int, rounds: int) -> None:
             for ask in ways.values():
                 await timed(ask, EACH)
             await in_turns(ways, rounds, pid)
-            await at_once(ways, rounds)
+            await at_once(ways)
             keeping.cancel()
 
 
@@ -213,14 +213,14 @@ async def in_turns(ways: dict[str, Ask], rounds: int, pid: int) -> None:
     print(f"budget: p50 {P50_MS} ms, p99 {P99_MS} ms")
 
 
-async def at_once(ways: dict[str, Ask], rounds: int) -> None:
+async def at_once(ways: dict[str, Ask]) -> None:
     for width in AT_ONCE:
         shown: dict[str, list[float]] = {name: [] for name in ways}
         seconds = dict.fromkeys(ways, 0.0)
-        for _ in range(max(rounds // 4, 2)):
+        for _ in range(2):
             for name, ask in ways.items():
                 begun = time.perf_counter()
-                shown[name] += await timed(ask, max(4 * width, EACH), width)
+                shown[name] += await timed(ask, max(width, EACH), width)
                 seconds[name] += time.perf_counter() - begun
         for name, times in shown.items():
             print(

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import logging
 import os
 import signal
 import socket
@@ -252,6 +253,7 @@ def _fork(begin: Callable[[], Awaitable[object]], life: tuple[int, int]) -> tupl
 
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # clients go away: they hedge
     life = os.pipe()
     pids: dict[str, int] = {}
     for line in sys.stdin:
