@@ -42,8 +42,8 @@ def history() -> None:
     """Show, delete and export what is kept of your words and what became of suggestions.
 
     It is kept on this machine, in a file that only you can read, so that the next suggestion for
-    such words is the command you made of the last one. Credentials are taken out before.
-    The setting history.enabled turns it off.
+    such words is the command you made of the last one. What looks like a credential is taken out
+    before. The setting history.enabled turns it off.
     """
 
 

@@ -1,23 +1,34 @@
 """Finding what looks like a credential: nothing of the kind is logged, or sent to a model.
 
-Each pattern starts at a fixed word or is held to one start in a run of characters: a line of any
-length is searched in linear time, whatever was pasted into it.
+By the words before it, by the forms its issuers document, and by the options that take one in
+``programs``. Each pattern starts at a fixed word or is held to one start in a run of characters:
+a line of any length is searched in linear time, whatever was pasted into it.
 """
 
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+from cmdai_shell.observe.programs import in_commands
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 MARK = "[redacted]"
 
 _VALUE = r"""(?:"[^"]+"|'[^']+'|[^\s"'&|;,]+)"""
-CREDENTIAL = re.compile(
+_CREDENTIAL = re.compile(
     rf"""
-    (?P<named>(?:password|passwd|passphrase|pwd|secret|token|credential|auth
-            |(?:api|access)[\ _-]?key)[\w-]{{0,40}}["']?(?:\s{{0,8}}[=:]\s{{0,8}}|\s{{1,8}}is\s{{1,8}})
-            (?:(?:bearer|basic)\s{{1,8}})?)
-        {_VALUE}
-    | (?P<flag>--?(?:password|passwd|token|secret|api-key)[=\s]{{1,8}}){_VALUE}
+    (?P<header>authorization["']?\s{{0,8}}[=:]\s{{0,8}}
+        (?:(?:bearer|basic|token|digest|apikey|key|negotiate)\s{{1,8}})?){_VALUE}
+    | (?P<named>(?:(?:password|passwd|passphrase|(?<!\$)pwd|secret|token|credential|auth(?!ors?\b|entication=)
+                |(?:api|access)[\ _-]?key)[\w-]{{0,40}}|(?:(?<![a-z])|(?<=ssh))(?:pass|pw)(?==))
+            ["']?(?:\s{{0,8}}[=:]\s{{0,8}}|\s{{1,8}}is\s{{1,8}})
+            (?:(?:bearer|basic)\s{{1,8}})?){_VALUE}
+    | (?P<flag>(?<!ask)(?<!disabled)--?(?:password|passwd|passphrase|token|secret|api-key)(?:=|\s{{1,8}}(?!-))){_VALUE}
+    | (?P<said>(?<![\w/.-])(?:password|passphrase)\s{{1,8}})
+        (?!(?:sha|md|base|utf)-?\d)(?=[^\s\d]{{0,64}}\d)[^\s"'&|;,./]{{4,64}}(?![^\s"'&|;,])
     | (?P<scheme>(?<![\w-])(?:bearer|basic)\s{{1,8}})[\w.~+/=-]{{12,}}
     | (?P<login>://[^\s:/@]{{0,128}}:)[^\s@/]{{1,512}}(?=@)
     | (?<![\w-])(?:(?:sk|pk|rk|nvapi|npm|pypi|hf|glpat|github_pat|gh[pousr]|xox[abprs])[-_][\w-]{{12,}}
@@ -29,14 +40,36 @@ CREDENTIAL = re.compile(
 )
 """Formats as their issuers document them, and the words people put before a credential."""
 
-_LEADS = ("named", "flag", "scheme", "login")
+
+def _plain(text: str) -> Iterator[tuple[int, int]]:
+    for found in _CREDENTIAL.finditer(text):
+        name = found.lastgroup
+        yield (found.end(name) if name else found.start()), found.end()
 
 
-def lead(found: re.Match[str]) -> str:
-    """The part of a match that comes before the credential itself."""
-    return next((found[name] for name in _LEADS if found[name]), "")
+def spans(text: str) -> list[tuple[int, int]]:
+    """Where the credentials stand, from left to right."""
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted((*_plain(text), *in_commands(text))):
+        if text.startswith(("$", '"$'), start):
+            continue  # a variable's name gives nothing away
+        if joined and start < joined[-1][1]:
+            joined[-1] = joined[-1][0], max(end, joined[-1][1])
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def replaced(text: str, by: Callable[[str], str]) -> str:
+    """The text with ``by`` of each credential in its place."""
+    parts: list[str] = []
+    done = 0
+    for start, end in spans(text):
+        parts += text[done:start], by(text[start:end])
+        done = end
+    return "".join((*parts, text[done:]))
 
 
 def redact(text: str) -> str:
     """The text with tokens, keys, passwords and URL passwords replaced by ``[redacted]``."""
-    return CREDENTIAL.sub(lambda found: lead(found) + MARK, text)
+    return replaced(text, lambda _: MARK)

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cmdai_shell.observe.redact import CREDENTIAL, lead
+from cmdai_shell.observe.redact import replaced
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +25,10 @@ TOOLS = (
     *("ss", "netstat", "lsof", "ip", "curl", "wget", "zip", "unzip", "7z", "nvidia-smi"),
 )
 """Tools whose presence changes what the best command is."""
+
+
+_SHORT = 4
+"""Characters of a credential that may as well be part of some word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,21 +56,31 @@ def redact(text: str, known: Mapping[str, str] | None = None) -> tuple[str, Mapp
     ``known`` are those of another text, which keep theirs."""
     secrets = dict(known or {})
 
-    def swap(found: re.Match[str]) -> str:
-        kept = lead(found)
-        secret = found[0][len(kept) :]
-        if secret.startswith("$"):
-            return found[0]  # a variable's name gives nothing away
-        placeholder = next((known for known, value in secrets.items() if value == secret), "")
-        if not placeholder:
-            number = len(secrets) + 1
-            while f"SECRET_{number}" in text or f"SECRET_{number}" in secrets:
-                number += 1
-            placeholder = f"SECRET_{number}"
-            secrets[placeholder] = secret
-        return kept + placeholder
+    def placeholder(secret: str) -> str:
+        for name, value in secrets.items():
+            if value == secret:
+                return name
+        number = len(secrets) + 1
+        while f"SECRET_{number}" in text or f"SECRET_{number}" in secrets:
+            number += 1
+        secrets[f"SECRET_{number}"] = secret
+        return f"SECRET_{number}"
 
-    return CREDENTIAL.sub(swap, text), secrets
+    return _without(replaced(text, placeholder), secrets), secrets
+
+
+def _without(text: str, secrets: Mapping[str, str]) -> str:
+    """What was named once may stand elsewhere without its name; a short one may be part of some
+    word there."""
+    bare = {secret.strip("\"'"): name for name, secret in reversed([*secrets.items()])}
+    patterns = [
+        re.escape(text) if len(text) >= _SHORT else rf"(?<!\w){re.escape(text)}(?!\w)"
+        for text in sorted(filter(None, bare), key=len, reverse=True)
+    ]
+    if not patterns:
+        return text
+    pattern = "|".join((r"SECRET_\d+", *patterns))
+    return re.sub(pattern, lambda found: bare.get(found[0], found[0]), text)
 
 
 def restore(text: str, secrets: Mapping[str, str]) -> str:

@@ -12,7 +12,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from cmdai_shell.observe.redact import CREDENTIAL
+from cmdai_shell.observe.redact import spans
 from cmdai_shell.suggest.context import TOOLS
 from cmdai_shell.suggest.prompt import MOST_TOKENS, NOTE
 
@@ -148,7 +148,7 @@ def _listing(names: Collection[str]) -> str:
     plain = (
         name
         for name in names
-        if len(name) <= _LONGEST_NAME and name.isprintable() and not CREDENTIAL.search(name)
+        if len(name) <= _LONGEST_NAME and name.isprintable() and not spans(name)
     )
     shown = sorted(plain, key=lambda name: (name.startswith("."), name))
     more = len(names) - len(shown[:_MOST_NAMES])

@@ -65,7 +65,8 @@ def build(
         words = f"correct this command, it failed: {words}"
     if share_cwd and request.cwd:
         fields.append("cwd")
-        notes.append(f"in {shortened(request.cwd, 120)}")
+        cwd, secrets = redact(request.cwd, secrets)
+        notes.append(f"in {shortened(cwd, 120)}")
     user = NOTE.join((words, *notes))
     return replace(prefix(request.shell, facts), user=user, fields=tuple(fields)), secrets
 

@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 
 PIECES = ["a", "a-", ".a", "a/", "` ", "``` `", "<think>", "token ", "password  ", "://a:", "eyJ-"]
 PIECES += ["-----BEGIN ", "bearer ", "sk-", "ls -la\n", "\x1b[", "\x1b]", '"', "'", "(", "$(", "| "]
+PIECES += [
+    "curl -u ",
+    "docker login -p | ",
+    'echo "',
+    "htpasswd -b a b ",
+    "openssl -k;",
+    "mysql -p'",
+]
 
 
 def _extract(text: str) -> object:
