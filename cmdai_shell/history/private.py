@@ -11,8 +11,8 @@ from cmdai_shell.suggest.extract import clean
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_SHORT = 4
-"""Characters of a credential that may as well be part of some word."""
+_MARKED = re.compile(r"(?<!\S)([^\W\d_]+)[.!?]\Z")
+"""A plain word at the end of a sentence."""
 
 LONGEST = 4_000
 """Characters of words or a command that are worth keeping."""
@@ -24,19 +24,7 @@ def private(text: str, known: Mapping[str, str] | None = None) -> tuple[str, Map
     text = clean(text).strip()
     if len(text) > LONGEST:
         return "", {}
-    text, secrets = redact(text, known)
-    return _without(text, secrets), secrets
-
-
-def _without(text: str, secrets: Mapping[str, str]) -> str:
-    """What was named once may stand elsewhere without its name: ``mysql -phunter2``."""
-    for placeholder, secret in secrets.items():
-        bare = secret.strip("\"'")
-        if len(bare) >= _SHORT:
-            text = text.replace(bare, placeholder)
-        elif bare:
-            text = re.sub(rf"(?<!\w){re.escape(bare)}(?!\w)", placeholder, text)
-    return text
+    return redact(text, known)
 
 
 def spaceless(text: str) -> str:
@@ -45,5 +33,8 @@ def spaceless(text: str) -> str:
 
 
 def same_words(text: str) -> str:
-    """For comparing: what people mean to be the same words."""
-    return spaceless(text).casefold().rstrip(" .!?")
+    """For comparing: what people mean to be the same words. They begin a sentence with a capital
+    and end it with a mark, but ``Build`` is another name than ``build``, and ``..`` than ``.``."""
+    text = _MARKED.sub(r"\1", spaceless(text))
+    first = text.partition(" ")[0]
+    return first.lower() + text[len(first) :] if first.istitle() and first.isalpha() else text

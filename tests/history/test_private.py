@@ -58,6 +58,23 @@ def test_what_nobody_would_type_is_not_kept() -> None:
     assert private("x" * (LONGEST + 1)) == ("", {})
 
 
-@pytest.mark.parametrize("other", ["List  Files", "list files.", " list files ", "list files?"])
+@pytest.mark.parametrize("other", ["List  files", "list files.", " list files ", "list files?"])
 def test_the_same_words(other: str) -> None:
     assert same_words(other) == same_words("list files")
+
+
+@pytest.mark.parametrize(
+    ("words", "other"),
+    [
+        ("remove logs in .", "remove logs in .."),
+        ("remove logs in", "remove logs in ."),
+        ("delete everything below Build", "delete everything below build"),
+        ("delete all files in ./", "delete all files in ."),
+        ("show Notes.txt", "show notes.txt"),
+        ("Notes.txt please", "notes.txt please"),
+        ("list a.b", "list a.b."),
+        ("undo it", "undo it!!"),
+    ],
+)
+def test_other_words(words: str, other: str) -> None:
+    assert same_words(words) != same_words(other)
