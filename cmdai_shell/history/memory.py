@@ -157,8 +157,13 @@ class Memory:
         """In a thread, which goes on when who waits for it is cancelled, or is then never begun."""
         with self._writing:
             entries, self._unsaved = self._unsaved, []
-            if entries:
-                self._store.keep(entries, self._most)
+            try:
+                if entries:
+                    self._store.keep(entries, self._most)
+            except BaseException:
+                self._unsaved[:0] = entries  # for the next time
+                del self._unsaved[: -self._most]
+                raise
 
     def _failed(self, error: Exception) -> None:
         self._problem = type(error).__name__

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -244,3 +245,21 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110  the condition is anything
             await asyncio.sleep(0.005)
+
+
+async def test_what_could_not_be_written_is_written_the_next_time(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = made(store, most=2)
+    with monkeypatch.context() as full:
+        full.setattr(store, "keep", _disk_full)
+        for name in "abc":
+            press(memory, replace(WORDS, line=name), f"ls {name}")
+            await memory.flush()
+            assert memory.status()["problem"] == "OperationalError"
+    assert [entry.words for entry in await kept(memory, store)] == ["b", "c"]
+    assert not memory.status()["problem"]
+
+
+def _disk_full(*_: object) -> None:
+    raise sqlite3.OperationalError("database or disk is full")
