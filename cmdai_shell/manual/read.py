@@ -7,6 +7,7 @@ import gzip
 import lzma
 import os
 import re
+import stat
 import subprocess
 import zlib
 from contextlib import suppress
@@ -63,7 +64,7 @@ def folders(environ: Mapping[str, str]) -> tuple[Path, ...]:
             break
     named = told.strip().split(":") if told.strip() else [*_near(environ), *_USUAL]
     found = dict.fromkeys(Path(name).resolve() for name in named if name)
-    return tuple(folder for folder in found if folder.is_dir())
+    return tuple(path for path in found if str(path).isprintable() and path.is_dir())
 
 
 def _near(environ: Mapping[str, str]) -> Iterator[str]:
@@ -82,7 +83,7 @@ def entries(man_path: Sequence[Path]) -> list[Entry]:
                 names = sorted(os.listdir(folder / f"man{section}"))  # noqa: PTH208  names suffice
                 for name in names:
                     match = _FILE.fullmatch(name)
-                    if match and not _FOREIGN.match(match["section"]):
+                    if match and name.isprintable() and not _FOREIGN.match(match["section"]):
                         path = folder / f"man{section}" / name
                         found.append(Entry(match["stem"], match["section"], path, folder))
     return sorted(found, key=lambda entry: (len(entry.section) > 1, entry.section[0]))
@@ -117,8 +118,12 @@ def text(path: Path) -> str:
     """The text of a page's file, its beginning if it is longer than ``LONGEST`` bytes; empty where
     it cannot be read. Never raises."""
     try:
-        with _opened(path) as file:
-            raw = file.read(LONGEST)
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe has no end
+        with open(handle, "rb") as file:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                return ""
+            with _unpacked(path, file) as pages:
+                raw = pages.read(LONGEST)
     except (OSError, EOFError, zlib.error, lzma.LZMAError, ValueError, ImportError):
         return ""
     try:
@@ -127,23 +132,23 @@ def text(path: Path) -> str:
         return raw.decode("latin-1")
 
 
-def _opened(path: Path) -> IO[bytes] | gzip.GzipFile:
+def _unpacked(path: Path, file: IO[bytes]) -> IO[bytes] | gzip.GzipFile:
     match path.suffix:
         case ".gz":
-            return gzip.open(path)
+            return gzip.open(file)
         case ".bz2":
-            return bz2.open(path)
+            return bz2.open(file)
         case ".xz" | ".lzma":
-            return lzma.open(path)
+            return lzma.open(file)
         case ".zst":
             from compression import zstd  # type: ignore[import-not-found]  # Python 3.14
 
-            opened: IO[bytes] = zstd.open(path)
+            opened: IO[bytes] = zstd.open(file)
             return opened
         case ".Z":
             raise ValueError("no reader for compress(1)")
         case _:
-            return path.open("rb")
+            return file
 
 
 def _so(path: Path) -> str:

@@ -60,6 +60,18 @@ def test_an_index_of_all_pages(tmp_path: Path, man: Path) -> None:
         assert page.options[0].names == ("-a", "--all")
 
 
+def test_a_name_in_no_encoding_and_a_pipe_are_no_pages(tmp_path: Path, man: Path) -> None:
+    page = next((man / "man1").iterdir())
+    odd = os.fsencode(man / "man1") + b"/caf\xe9.1.gz"
+    with open(odd, "wb") as file:
+        file.write(page.read_bytes())
+    os.mkfifo(man / "man1" / "pipe.1")
+    os.mkfifo(man / "man1" / "pipe.1.gz")
+    path = tmp_path / "cache" / store.NAME
+    path.parent.mkdir()
+    assert build.build(path, (man,), {})["pages"] == "40"
+
+
 def test_nothing_is_done_where_nothing_changed(tmp_path: Path, man: Path) -> None:
     path = tmp_path / store.NAME
     assert ended(started(path, man)) == (0, b"")
