@@ -39,7 +39,7 @@ from cmdai_shell.config import load as load_config
 from cmdai_shell.config import paths
 from cmdai_shell.config.schema import KEYS
 from cmdai_shell.daemon.compose import Chain
-from cmdai_shell.errors import CmdaiError
+from cmdai_shell.errors import BadCompletion, CmdaiError
 from cmdai_shell.suggest.recall import Recall, fill
 
 if TYPE_CHECKING:
@@ -137,7 +137,8 @@ def judged(sandbox: Sandbox, tasks: dict[str, Task], record: Record, shell: Shel
     if task.kind == "explain":
         return changed(right=judge.explained(task, record.text))
     if task.kind == "vague":
-        spoken = record.outcome in ("hint", "error") or record.action == "refuse"
+        spoken = record.outcome == "hint" or record.action == "refuse"
+        spoken = spoken or record.text.startswith(f"{BadCompletion.code}:")  # an outage is no answer
         return changed(right=spoken or judge.acceptable(task, record.command))
     if not record.command:
         return changed(right=False, difference="no command")

@@ -18,7 +18,7 @@ RECIPES = Path(__file__).parents[2] / "cmdai_shell" / "suggest" / "recipes"
 @pytest.mark.parametrize(
     ("words", "asked"),
     [
-        ("zip it", '"it"'),
+        ("unpack it", '"it"'),
         ("Please compress them now", '"them"'),
         ("rename those properly", '"those"'),
         ("run that again", '"that"'),

@@ -121,7 +121,7 @@ async def test_the_repair_lies_within_the_deadline():
 
 
 async def test_every_candidate_is_judged():
-    found = await Desk({"clean": [said("rm -rf /", "ls")]}).last("clean up")
+    found = await Desk({"clean": [said("rm -rf /", "ls")]}).last("clean my disk")
     assert (found.command, found.action) == ("rm -rf /", "arm")
     desk = Desk({"show": [said("rm -rf /", "ls -la")]})
     assert (await desk.last("show files")).command == "ls -la"
