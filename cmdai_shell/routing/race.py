@@ -131,10 +131,13 @@ class Race:
         return min(times)
 
     def hear(self, attempt: Attempt, piece: str | Notice, now: float) -> list[str | Notice]:
-        """What of it is shown."""
+        """What of it is shown, and of what the time has changed: whoever talks without a pause must
+        not keep us from looking."""
         self._expire(now)
-        if not attempt.is_running:
-            return []
+        shown = self._heard(attempt, piece, now) if attempt.is_running else []
+        return shown + self.look(now)
+
+    def _heard(self, attempt: Attempt, piece: str | Notice, now: float) -> list[str | Notice]:
         was_silent = attempt.is_silent
         attempt.hear(piece, now)
         if attempt.member and was_silent and not attempt.is_silent:
