@@ -40,7 +40,7 @@ def url(fake: FakeOpenAI) -> Iterator[str]:
 @pytest.fixture
 def lab(call: Call, url: str) -> str:
     """An environment with a server that is well and one that is not there."""
-    call("config", "add-environment", "lab", "--url", url, "--fallback", DEAD)
+    call("config", "add-environment", "lab", "--url", url, "--fallback", DEAD, "--no-test")
     return f"lab/{url.removeprefix('http://')}"
 
 
