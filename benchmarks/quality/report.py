@@ -13,11 +13,15 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from benchmarks.quality import records
+from benchmarks.quality.repeats import known_examples, repeats, withheld
+from benchmarks.quality.tasks import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from benchmarks.quality.records import Record
+    from benchmarks.quality.repeats import Example
+    from benchmarks.quality.tasks import Task
 
 _Z = 1.959964
 
@@ -61,6 +65,10 @@ def told(path: Path) -> str:
         if some := [record for record in judged if record.kind == kind]:
             rows.append(share(f"{kind} tasks", some))
     commands = [record for record in judged if record.kind == "command"]
+    if not head.plain:
+        known, tasks = known_examples(), load()
+        hidden = frozenset() if head.repeated else withheld(tasks, known)
+        rows += _repeated(commands, tasks, [one for one in known if one.command not in hidden])
     rows += ["", *_families(commands), "", *_tags(commands)]
     rows += ["", *_cost(judged), "", *_validity(judged), "", *_risks(judged)]
     return "\n".join(rows)
@@ -70,6 +78,16 @@ def share(name: str, some: Sequence[Record]) -> str:
     right = sum(bool(record.right) for record in some)
     low, high = wilson(right, len(some))
     return f"{name:<18} {right:4} of {len(some):4}  {right / len(some):.3f}  [{low:.3f} {high:.3f}]"
+
+
+def _repeated(
+    commands: Sequence[Record], tasks: Sequence[Task], left: Sequence[Example]
+) -> Iterator[str]:
+    """Tasks that one of the examples ``left`` repeats, if only but for names, and the others."""
+    alike = {repeat.task for repeat in repeats(tasks, left)}
+    for name, wanted in (("  recipe alike", True), ("  no recipe alike", False)):
+        if some := [record for record in commands if (record.id in alike) is wanted]:
+            yield share(name, some)
 
 
 def _families(commands: Sequence[Record]) -> Iterator[str]:

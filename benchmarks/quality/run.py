@@ -138,8 +138,8 @@ def judged(sandbox: Sandbox, tasks: dict[str, Task], record: Record, shell: Shel
         return changed(right=judge.explained(task, record.text))
     if task.kind == "vague":
         spoken = record.outcome == "hint" or record.action == "refuse"
-        spoken = spoken or record.text.startswith(f"{BadCompletion.code}:")  # an outage is no answer
-        return changed(right=spoken or judge.acceptable(task, record.command))
+        none = record.text.startswith(f"{BadCompletion.code}:")  # an outage is no answer
+        return changed(right=spoken or none or judge.acceptable(task, record.command))
     if not record.command:
         return changed(right=False, difference="no command")
     ruling = rule(sandbox, task, record.command, shell)

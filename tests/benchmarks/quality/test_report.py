@@ -6,7 +6,9 @@ import pytest
 
 from benchmarks.quality import records
 from benchmarks.quality.records import Head, Record
-from benchmarks.quality.report import compared, mcnemar, quantile, told, wilson
+from benchmarks.quality.repeats import Example
+from benchmarks.quality.report import _repeated, compared, mcnemar, quantile, told, wilson
+from benchmarks.quality.tasks import Task
 
 
 @pytest.mark.parametrize(
@@ -53,6 +55,21 @@ def test_a_run_is_told(tmp_path):
     assert "command tasks         1 of    2  0.500" in text
     assert "#total" in text
     assert "2 called safe that changed what nobody asked" in text
+
+
+def test_tasks_that_a_recipe_is_like_are_told_apart(tmp_path):
+    tasks = [
+        Task(id=f"find-{n:03}", request=f"r {n}", fixture="f", expert=e)
+        for n, e in enumerate(("du -sh a.b", "df -h c.d", "ls -t"), 1)
+    ]
+    known = [
+        Example("du -sh e.f", "size", "x.toml"),
+        Example("df -h g.h", "room", "x.toml"),
+    ]
+    commands = records.read(written(tmp_path / "a", [True, False, True]))[1]
+    alike, others = _repeated(commands, tasks, known)
+    assert "recipe alike        1 of    2" in alike
+    assert "no recipe alike     1 of    1" in others
 
 
 def test_runs_are_compared_by_the_tasks_both_have(tmp_path):
