@@ -119,7 +119,7 @@ def text(path: Path) -> str:
     it cannot be read. Never raises."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe has no end
-        with open(handle, "rb") as file:
+        with os.fdopen(handle, "rb") as file:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
                 return ""
             with _unpacked(path, file) as pages:

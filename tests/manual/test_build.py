@@ -62,9 +62,7 @@ def test_an_index_of_all_pages(tmp_path: Path, man: Path) -> None:
 
 def test_a_name_in_no_encoding_and_a_pipe_are_no_pages(tmp_path: Path, man: Path) -> None:
     page = next((man / "man1").iterdir())
-    odd = os.fsencode(man / "man1") + b"/caf\xe9.1.gz"
-    with open(odd, "wb") as file:
-        file.write(page.read_bytes())
+    (man / "man1" / os.fsdecode(b"caf\xe9.1.gz")).write_bytes(page.read_bytes())
     os.mkfifo(man / "man1" / "pipe.1")
     os.mkfifo(man / "man1" / "pipe.1.gz")
     path = tmp_path / "cache" / store.NAME
