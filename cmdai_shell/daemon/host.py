@@ -17,16 +17,18 @@ if TYPE_CHECKING:
 
 MOST_ENTRIES = 4000
 """Names that are read of one folder."""
+_MOST_PROGRAMS = 50_000
+"""Names that are read of one folder on the PATH."""
 MOST_BYTES = 65_536
 """Of a text file."""
 
 
 class HostLook:
-    """Programs are looked up afresh (some ten stat calls): one installed a second ago counts."""
+    """Programs are looked up afresh (some ten stat calls): one installed a second ago counts. Who
+    calls ``programs`` asks a folder only whether it has changed."""
 
     def __init__(self) -> None:
-        self._listed: tuple[tuple[str, int], ...] = ()
-        self._programs: frozenset[str] = frozenset()
+        self._listed: tuple[tuple[tuple[str, int], ...], frozenset[str]] = ((), frozenset())
 
     def which(self, program: str, path: str) -> str:
         """Absolute path of ``program`` on ``path`` (the daemon's own PATH if empty), or empty."""
@@ -47,22 +49,19 @@ class HostLook:
         return os.geteuid() == 0
 
     def programs(self, path: str) -> frozenset[str]:
-        """The listing is kept as long as no folder of ``path`` changes."""
-        folders = tuple(
-            (folder, _changed(folder)) for folder in path.split(os.pathsep) if folder[:1] == "/"
-        )
-        if self._listed != folders:
-            names = (name for folder, _ in folders for name in self.entries(folder))
-            self._listed, self._programs = folders, frozenset(names)
-        return self._programs
+        """The listing is kept as long as no folder of ``path`` changes (the daemon's own PATH if
+        empty). For any thread."""
+        named = (path or os.environ.get("PATH", os.defpath)).split(os.pathsep)
+        folders = tuple((folder, _changed(folder)) for folder in named if folder[:1] == "/")
+        listed, programs = self._listed
+        if listed != folders:
+            names = (name for folder, _ in folders for name in _names(folder, _MOST_PROGRAMS))
+            programs = frozenset(names)
+            self._listed = folders, programs
+        return programs
 
     def entries(self, folder: str) -> tuple[str, ...]:
-        try:
-            with os.scandir(os.path.expanduser(folder)) as found:  # noqa: PTH111
-                names = [entry.name for entry in islice(found, MOST_ENTRIES)]
-        except (OSError, ValueError):
-            return ()
-        return tuple(sorted(name for name in names if name.isprintable()))
+        return tuple(sorted(_names(folder, MOST_ENTRIES)))
 
     def place(self, path: str) -> Place:
         full = os.path.expanduser(path)  # noqa: PTH111
@@ -88,6 +87,14 @@ class HostLook:
                 return file.read(MOST_BYTES).decode(errors="replace")
         except (OSError, ValueError):
             return ""
+
+
+def _names(folder: str, most: int) -> list[str]:
+    try:
+        with os.scandir(os.path.expanduser(folder)) as found:  # noqa: PTH111
+            return [entry.name for entry in islice(found, most) if entry.name.isprintable()]
+    except (OSError, ValueError):
+        return []
 
 
 def _changed(folder: str) -> int:

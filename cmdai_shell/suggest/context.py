@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from cmdai_shell.observe.redact import replaced
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from cmdai_shell.core import Look
 
@@ -39,6 +39,18 @@ class Facts:
     userland: str = "GNU"
     tools: frozenset[str] = frozenset()
     """Those of TOOLS that are installed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Here:
+    """What one press knows of its shell's PATH: to look is done before, beside the event loop."""
+
+    programs: Collection[str] | None = None
+    """None: a disk did not say in time, and then all are taken to be there."""
+    userland: str = "GNU"
+
+    def has(self, program: str) -> bool:
+        return self.programs is None or program in self.programs
 
 
 def facts(look: Look) -> Facts:

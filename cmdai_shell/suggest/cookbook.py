@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from cmdai_shell.suggest.verify import runs
 
 if TYPE_CHECKING:
-    from cmdai_shell.core import Look, Recipes, SuggestRequest
+    from cmdai_shell.core import Recipes, SuggestRequest
+    from cmdai_shell.suggest.context import Here
 
 log = logging.getLogger(__name__)
 
@@ -16,13 +17,11 @@ log = logging.getLogger(__name__)
 class Cookbook:
     """``recipes`` as one press sees them; None where nothing is shown. They fail no press."""
 
-    def __init__(self, recipes: Recipes | None, look: Look, userland: str) -> None:
+    def __init__(self, recipes: Recipes | None) -> None:
         self._recipes = recipes
-        self._look = look
-        self._userland = userland
         self._has_failed = False
 
-    def near(self, request: SuggestRequest, most: int) -> tuple[tuple[str, str], ...]:
+    def near(self, request: SuggestRequest, here: Here, most: int) -> tuple[tuple[str, str], ...]:
         """Pairs of a phrase and its command, the nearest last."""
         if self._recipes is None or not request.line or most < 1:
             return ()
@@ -30,9 +29,9 @@ class Cookbook:
             return self._recipes.near(
                 request.line,
                 request.shell,
-                self._userland,
+                here.userland,
                 most,
-                lambda program: runs(program, request, self._look),
+                lambda program: runs(program, request, here),
             )
         except Exception:
             if not self._has_failed:

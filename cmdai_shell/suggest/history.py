@@ -8,7 +8,8 @@ from cmdai_shell.suggest.recall import programs
 from cmdai_shell.suggest.verify import runs
 
 if TYPE_CHECKING:
-    from cmdai_shell.core import History, Look, SuggestRequest
+    from cmdai_shell.core import History, SuggestRequest
+    from cmdai_shell.suggest.context import Here
 
 YOUR_HISTORY = "your history"
 """Who made such a command, where a backend's name stands."""
@@ -20,9 +21,8 @@ _MOST = 2
 class Recollection:
     """``history`` as one press sees it; None where nothing is kept."""
 
-    def __init__(self, history: History | None, look: Look) -> None:
+    def __init__(self, history: History | None) -> None:
         self._history = history
-        self._look = look
 
     def own(self, request: SuggestRequest) -> str:
         """The command that the person last ran for just these words, or empty."""
@@ -30,7 +30,7 @@ class Recollection:
             return ""
         return self._history.own(request.line, request.shell)
 
-    def near(self, request: SuggestRequest) -> tuple[tuple[str, str], ...]:
+    def near(self, request: SuggestRequest, here: Here) -> tuple[tuple[str, str], ...]:
         """Pairs of words alike and their command, the nearest last."""
         if self._history is None or not request.line:
             return ()
@@ -38,5 +38,5 @@ class Recollection:
             request.line,
             request.shell,
             _MOST,
-            lambda command: all(runs(name, request, self._look) for name in programs(command)),
+            lambda command: all(runs(name, request, here) for name in programs(command)),
         )

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cmdai_shell.config import Config
-    from cmdai_shell.core import Completion, Look, Manual, Shell, SuggestRequest
+    from cmdai_shell.core import Completion, Manual, Shell, SuggestRequest
     from cmdai_shell.suggest.borrowed import Example
+    from cmdai_shell.suggest.context import Here
     from cmdai_shell.suggest.verify import Finding
 
 
@@ -47,8 +48,7 @@ class Series:
 class Judge:
     """Checks commands by one configuration and this machine."""
 
-    def __init__(self, *, look: Look, config: Config, manual: Manual | None) -> None:
-        self._look = look
+    def __init__(self, *, config: Config, manual: Manual | None) -> None:
         self._manual = manual
         self._allow = config.safety.allow
         self._level = config.safety_level
@@ -61,6 +61,7 @@ class Judge:
         self,
         command: str,
         request: SuggestRequest,
+        here: Here,
         near: Sequence[Example],
         answer: Completion,
         explanation: str = "",
@@ -74,7 +75,7 @@ class Judge:
         return Offer(
             command=command,
             verdict=verdict,
-            findings=findings(command, request, verdict, self._look, self._manual),
+            findings=findings(command, request, verdict, here, self._manual),
             answer=answer,
             explanation=explanation,
         )

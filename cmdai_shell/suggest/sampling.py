@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Hashable, Mapping
 
     from cmdai_shell.core import Clock, Completer, Prompt, SuggestRequest, Target
+    from cmdai_shell.suggest.context import Here
     from cmdai_shell.suggest.offers import Judge
 
 OTHER_WORDS = "say it in other words"
@@ -37,6 +38,7 @@ class Ask:
     names: tuple[str, ...]
     """What is in the folder, if a large model may be told."""
     key: Hashable
+    here: Here
 
 
 Step: TypeAlias = "Partial | Notice | Hint | list[Offer]"
@@ -102,7 +104,7 @@ class Sampler:
         for found in answer.candidates:
             command = restore(found.command, ask.secrets)
             offer = self._judge.offer(
-                command, request, ask.prompt.near, completion, found.explanation
+                command, request, ask.here, ask.prompt.near, completion, found.explanation
             )
             if not any(same(offer.command, known.command) for known in offers):
                 offers.append(offer)

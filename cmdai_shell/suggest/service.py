@@ -19,7 +19,7 @@ from cmdai_shell.suggest import prompt as prompts
 from cmdai_shell.suggest.aside import Aside
 from cmdai_shell.suggest.cache import Cache
 from cmdai_shell.suggest.clarify import question
-from cmdai_shell.suggest.context import facts, restore
+from cmdai_shell.suggest.context import Here, facts, restore
 from cmdai_shell.suggest.cookbook import Cookbook
 from cmdai_shell.suggest.extract import (
     clean,
@@ -85,14 +85,14 @@ class Suggester:
         history: History | None = None,
     ) -> None:
         self._completer = completer
-        self._history = Recollection(history, look)
+        self._history = Recollection(history)
         self._manual = manual
         self._look = look
         self._config = config
         self._clock = clock
         self._facts = facts(look)
-        self._cookbook = Cookbook(recipes, look, self._facts.userland)
-        self._judge = Judge(look=look, config=config, manual=manual)
+        self._cookbook = Cookbook(recipes)
+        self._judge = Judge(config=config, manual=manual)
         self._sampler = Sampler(completer=completer, judge=self._judge, clock=clock)
         self._aside = Aside(_MEND_S)
         caching = config.caching
@@ -165,8 +165,11 @@ class Suggester:
             return []
         end = self._clock() + _MEND_S
         found = await self._aside.do(lambda: mend(request, self._look, lambda: self._clock() > end))
+        here = await self._here(request) if found else ask.here
         return [
-            self._judge.offer(command, request, (), Completion(text=command, backend=OWN_RULES))
+            self._judge.offer(
+                command, request, here, (), Completion(text=command, backend=OWN_RULES)
+            )
             for command in found or ()
         ]
 
@@ -180,7 +183,8 @@ class Suggester:
         if not command:
             return []
         answer = Completion(text=command, backend=YOUR_HISTORY)
-        return [replace(self._judge.offer(command, ask.request, (), answer), findings=())]
+        offer = self._judge.offer(command, ask.request, ask.here, (), answer)
+        return [replace(offer, findings=())]
 
     async def _next(self, request: SuggestRequest, start: float) -> AsyncGenerator[Update, None]:
         """The alternative that was asked for; after the last, the person's own text."""
@@ -241,7 +245,7 @@ class Suggester:
         line is no answer to it. Of several commands that the model gave the first has to be right;
         it may also ask back, if it has not given any."""
         best: list[Offer] = []
-        ask = self._in_all_forms(ask)
+        ask = await self._in_all_forms(ask)
         prompt = ask.prompt
         repeated = False
         for _ in range(_SAMPLES):
@@ -276,7 +280,7 @@ class Suggester:
         self, ask: Ask, series: Series
     ) -> AsyncGenerator[Partial | Notice | Hint, None]:
         """Add at least one more offer to ``series``, or find that there are no others."""
-        ask = self._in_all_forms(ask)
+        ask = await self._in_all_forms(ask)
         if series.offers:
             yield Notice(text="looking for another")
         is_first = all(offer.answer.backend in _WITHOUT_MODEL for offer in series.offers)
@@ -318,6 +322,7 @@ class Suggester:
             deadline=self._deadline(request, start),
             names=names,
             key=key,
+            here=Here(),
         )
 
     async def _names(self, request: SuggestRequest) -> tuple[str, ...]:
@@ -326,14 +331,21 @@ class Suggester:
             return ()
         return tuple(await self._aside.do(lambda: self._look.entries(request.cwd)) or ())
 
-    def _in_all_forms(self, ask: Ask) -> Ask:
+    async def _here(self, request: SuggestRequest) -> Here:
+        programs = await self._aside.do(lambda: self._look.programs(request.path))
+        return Here(programs=programs, userland=self._facts.userland)
+
+    async def _in_all_forms(self, ask: Ask) -> Ask:
         """The same, with recipes near the words, and with the form for a large model: only for what
         a model is really asked, because to find recipes takes up to a millisecond."""
         request, plain, settings = ask.request, ask.prompt, self._config.suggest
         if plain.rich:
             return ask
-        own = self._history.near(request)
+        here = await self._here(request)
+        own = self._history.near(request, here)
         shared = own if settings.share_history else ()
+
+        most = large.MOST_RECIPES if settings.recipes else 0
 
         def rich(abilities: Abilities) -> Prompt:
             return large.build(
@@ -343,14 +355,14 @@ class Suggester:
                 self._facts,
                 abilities,
                 most=settings.max_alternatives + 1,
-                recipes=self._cookbook.near(request, large.MOST_RECIPES if settings.recipes else 0),
+                recipes=self._cookbook.near(request, here, most),
                 own=shared,
                 names=ask.names,
             )
 
-        near = (*self._cookbook.near(request, settings.recipes - len(own)), *own)
+        near = (*self._cookbook.near(request, here, settings.recipes - len(own)), *own)
         prompt = prompts.with_near(plain, near, own=len(own))
-        return replace(ask, prompt=replace(prompt, rich=rich))
+        return replace(ask, prompt=replace(prompt, rich=rich), here=here)
 
     def _deadline(self, request: SuggestRequest, start: float) -> float:
         return start + (request.timeout or self._config.suggest.deadline_ms / 1000)

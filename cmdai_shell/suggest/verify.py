@@ -16,8 +16,9 @@ from cmdai_shell.suggest.context import redact, restore
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cmdai_shell.core import Look, Manual, SuggestRequest, Verdict
+    from cmdai_shell.core import Manual, SuggestRequest, Verdict
     from cmdai_shell.safety import Call
+    from cmdai_shell.suggest.context import Here
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def findings(
     command: str,
     request: SuggestRequest,
     verdict: Verdict,
-    look: Look,
+    here: Here,
     manual: Manual | None = None,
 ) -> tuple[Finding, ...]:
     """What is wrong with ``command`` as an answer to ``request``, worst first; empty if nothing.
@@ -124,13 +125,13 @@ def findings(
     found: list[Finding] = []
     if not _is_begun(command, request.line):
         found += _unasked(request, verdict)
-        found += _missing(programs, command, request, look)
+        found += _missing(programs, command, request, here)
         found += _leaving(parsed.commands, request)
         found += _invented(parsed.commands, command, request, manual)
     found += _placeholders(command, request.line)
     for name in lost_names(command, request.line):
         found.append(Finding(f"{name} is not in it", f"use {name}"))
-    found += _sorted_listing(parsed.commands, look)
+    found += _sorted_listing(parsed.commands, here)
     return tuple(
         replace(finding, text=restore(finding.text, secrets)) for finding in dict.fromkeys(found)
     )[:_MOST]
@@ -144,7 +145,7 @@ def _is_begun(command: str, line: str) -> bool:
 
 
 def _missing(
-    programs: list[str], command: str, request: SuggestRequest, look: Look
+    programs: list[str], command: str, request: SuggestRequest, here: Here
 ) -> Iterator[Finding]:
     """Programs that are neither the shell's own, nor defined in the command, nor on its PATH."""
     defined = _defined(command)
@@ -152,7 +153,7 @@ def _missing(
         if (
             program not in defined
             and re.fullmatch(r"[\w.+-]+", program)
-            and not runs(program, request, look)
+            and not runs(program, request, here)
         ):
             yield Finding(f"{program} is not installed here", f"without {program}")
 
@@ -174,9 +175,9 @@ def _defined(command: str) -> set[str]:
     return {name for pair in _FUNCTION.findall(command) for name in pair if name}
 
 
-def runs(program: str, request: SuggestRequest, look: Look) -> bool:
+def runs(program: str, request: SuggestRequest, here: Here) -> bool:
     """Whether the person's shell knows ``program``: its own word, or on its PATH."""
-    return program in WORDS[request.shell] or bool(look.which(program, request.path))
+    return program in WORDS[request.shell] or here.has(program)
 
 
 def _unasked(request: SuggestRequest, verdict: Verdict) -> Iterator[Finding]:
@@ -229,7 +230,7 @@ def _mentions(command: str, name: str) -> bool:
     )
 
 
-def _sorted_listing(calls: Sequence[Call], look: Look) -> Iterator[Finding]:
+def _sorted_listing(calls: Sequence[Call], here: Here) -> Iterator[Finding]:
     """``ls -l | sort -n``, a habit of models: the first column holds the permissions, no number."""
     for call in calls:
         by_number = call.program == "sort" and any(_has(call, flag) for flag in "nhg")
@@ -237,7 +238,7 @@ def _sorted_listing(calls: Sequence[Call], look: Look) -> Iterator[Finding]:
             continue
         _, listing, flags = " ".join(word.text for word in call.fed_by[-1].words).rpartition("ls -")
         if listing and "l" in flags.partition(" ")[0] and "s" not in flags.partition(" ")[0]:
-            gnu = look.platform().get("userland") == "GNU"
+            gnu = here.userland == "GNU"
             better = "with find -type f -printf" if gnu else "with find -type f and stat"
             yield Finding("sorts ls by its first column, which is no number", better)
 

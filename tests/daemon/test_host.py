@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from cmdai_shell.daemon.host import HostLook
+from cmdai_shell.daemon.host import MOST_ENTRIES, HostLook
 
 
 def test_which_uses_the_path_it_is_given(tmp_path):
@@ -79,3 +79,17 @@ def test_entries_and_texts_are_bounded_and_never_raise(tmp_path):
 def _empty(folder):
     (folder / "empty").mkdir()
     return folder / "empty"
+
+
+def test_an_empty_path_is_the_daemons_own(tmp_path, monkeypatch):
+    tmp_path = _empty(tmp_path)
+    (tmp_path / "mytool").touch()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert HostLook().programs("") == {"mytool"}
+
+
+def test_a_folder_of_many_programs_is_read_to_its_end(tmp_path):
+    tmp_path = _empty(tmp_path)
+    for number in range(MOST_ENTRIES + 10):
+        (tmp_path / f"t{number}").touch()
+    assert len(HostLook().programs(str(tmp_path))) == MOST_ENTRIES + 10

@@ -11,7 +11,6 @@ from cmdai_shell.core import SuggestRequest, Verdict
 from cmdai_shell.errors import BadCompletion
 from cmdai_shell.observe import redact as logs
 from cmdai_shell.suggest import context, extract, verify
-from tests.fakes.dict_look import DictLook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +36,7 @@ def _extract(text: str) -> object:
 
 def _verify(text: str) -> object:
     request = SuggestRequest(line=text, path="/bin")
-    return verify.findings("ls", request, Verdict(risk=0), DictLook())  # type: ignore[arg-type]
+    return verify.findings("ls", request, Verdict(risk=0), context.Here())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from tests.fakes.dict_look import DictLook
 from tests.fakes.dict_manual import EVERYDAY
 from tests.fakes.host_manual import HOST, needs
 from tests.suggest.test_recipes import HERE, of
+from tests.suggest.test_verify import here
 
 LABELLED = Path(__file__).parents[1] / "safety" / "labelled.toml"
 
@@ -58,18 +59,18 @@ def test_no_alarm(command):
 def test_the_line_says_so_and_the_model_is_told():
     command = "ls --sort-by-size"
     request = SuggestRequest(line="list by size", path="/usr/bin")
-    found = findings(command, request, assess(command), DictLook(), EVERYDAY)
+    found = findings(command, request, assess(command), here(), EVERYDAY)
     assert [(f.text, f.advice) for f in found] == [
         ("ls has no --sort-by-size", "without --sort-by-size")
     ]
-    assert not findings(command, request, assess(command), DictLook())
+    assert not findings(command, request, assess(command), here())
 
 
 def test_elsewhere_is_another_manual():
     command = "docker exec web ls --frob"
     request = SuggestRequest(line="list", path="/usr/bin")
     look = DictLook(["docker", "ls"])
-    assert not findings(command, request, assess(command), look, EVERYDAY)
+    assert not findings(command, request, assess(command), here(look), EVERYDAY)
 
 
 @pytest.mark.parametrize("command", ["ls --frob", "print -l x"])
@@ -86,8 +87,8 @@ def test_no_recipe_alarms_on_this_machine():
         for command in of(tables):
             request = SuggestRequest(line=command, shell=shell)
             verdict = assess(command, shell=shell)
-            texts = [f.text for f in findings(command, request, verdict, DictLook(), None)]
-            with_manual = [f.text for f in findings(command, request, verdict, DictLook(), HOST)]
+            texts = [f.text for f in findings(command, request, verdict, here(), None)]
+            with_manual = [f.text for f in findings(command, request, verdict, here(), HOST)]
             wrong += [(text, command) for text in with_manual if text not in texts]
             wrong += [(flag, command) for flag in invented(command, HOST, shell) if _here(flag)]
     assert not wrong

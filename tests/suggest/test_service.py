@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import sqlite3
+import threading
 import time
 
 import msgspec
@@ -17,6 +19,8 @@ from cmdai_shell.errors import (
     ModelUnavailable,
     NoBackendAvailable,
 )
+from cmdai_shell.history.entry import Entry
+from cmdai_shell.history.nearest import Nearest
 from cmdai_shell.routing import Pool, Router
 from cmdai_shell.suggest import Suggester
 from tests.fakes.dict_look import EVERYDAY, DictLook
@@ -468,3 +472,51 @@ async def test_the_failed_command_unchanged_is_no_fix():
     desk = Desk({"gti": [["gti status"], ["git status"]]})
     last = await desk.last("", last_command="gti status", last_status=127)
     assert last.command == "git status"
+
+
+class HangingPath(DictLook):
+    """A folder on the PATH is on a server that is gone; the daemon's own is not."""
+
+    def __init__(self):
+        super().__init__(["ls"])
+        self.back = threading.Event()
+
+    def which(self, program, path):
+        return self._hang() if path else super().which(program, path)
+
+    def programs(self, path):
+        return self._hang()
+
+    def _hang(self):
+        self.back.wait(30)
+        return frozenset()
+
+
+class AnyRecipe:
+    def near(self, words, shell, userland, most, has):
+        return (("x", "xyz"),) if has("xyz") else ()
+
+
+async def test_a_path_that_hangs_holds_up_nobody_else():
+    look = HangingPath()
+    history = Nearest(
+        [
+            Entry(
+                time=1.0, shell="bash", words="sum all", suggested="q", outcome="accepted", status=0
+            )
+        ],
+        9,
+    )
+    desk = Desk({"sum": [["xyz a.txt | sort"]]}, look=look, recipes=AnyRecipe(), history=history)
+    longest = 0.0
+    async with asyncio.TaskGroup() as tasks:
+        pressed = tasks.create_task(desk.last("sum of all a.txt"))
+        while not pressed.done():
+            began = time.monotonic()
+            await asyncio.sleep(0.01)
+            longest = max(longest, time.monotonic() - began)
+    look.back.set()
+    found = pressed.result()
+    assert (found.command, found.explanation) == ("xyz a.txt | sort", "")
+    assert desk.backend.prompts[0].near[0] == ("x", "xyz")
+    assert longest < 5

@@ -8,6 +8,7 @@ import pytest
 
 from cmdai_shell.core import SuggestRequest
 from cmdai_shell.safety import assess
+from cmdai_shell.suggest.context import Here
 from cmdai_shell.suggest.verify import findings
 from tests.fakes.dict_look import DictLook
 
@@ -15,7 +16,12 @@ from tests.fakes.dict_look import DictLook
 def found(command, line="do it", *, shell="bash", look=None, path="/usr/bin"):
     request = SuggestRequest(line=line, shell=shell, path=path)
     verdict = assess(command, shell=shell)
-    return tuple(f.text for f in findings(command, request, verdict, look or DictLook()))
+    return tuple(f.text for f in findings(command, request, verdict, here(look, path)))
+
+
+def here(look=None, path="/usr/bin"):
+    look = look or DictLook()
+    return Here(programs=look.programs(path), userland=look.platform()["userland"])
 
 
 @pytest.mark.parametrize(
