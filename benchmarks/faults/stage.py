@@ -185,11 +185,19 @@ async def _serving(app: web.Application, host: str, port: int) -> str:
     return f"http://{host}:{runner.addresses[0][1]}"
 
 
+METRICS = """\
+vllm:num_requests_running {}
+vllm:num_requests_waiting 0
+vllm:generation_tokens_total {}
+"""
+"""True ones: what is flat while requests run is wedged."""
+
+
 def moody(token_s: float) -> web.Application:
     """One that is well until ``POST /mood`` says "503" or "wedged"; not part of its API."""
     fake = FakeOpenAI(token_s=token_s, queue=0)
     app = fake.app()
-    mood = "ok"
+    mood, running, generated = "ok", 0, 0
 
     async def change(request: web.Request) -> web.Response:
         nonlocal mood
@@ -198,14 +206,22 @@ def moody(token_s: float) -> web.Application:
 
     @web.middleware
     async def moods(request: web.Request, handler: Any) -> web.StreamResponse:
-        if request.path != "/mood" and request.method == "POST":
-            fake.requests.clear()  # it notes them for tests
-            if mood == "503":
-                return fake.error(503, "no engine")
+        nonlocal running, generated
+        if request.path == "/metrics":
+            return web.Response(text=METRICS.format(running, generated))
+        if request.path == "/mood" or request.method != "POST":
+            return cast("web.StreamResponse", await handler(request))
+        fake.requests.clear()  # it notes them for tests
+        if mood == "503":
+            return fake.error(503, "no engine")
+        running += 1
+        try:
             if mood == "wedged":
                 await asyncio.sleep(3600)
-        response: web.StreamResponse = await handler(request)
-        return response
+            generated += 1
+            return cast("web.StreamResponse", await handler(request))
+        finally:
+            running -= 1
 
     app.middlewares.append(moods)
     app.router.add_post("/mood", change)
