@@ -148,9 +148,10 @@ def report(
     )
     hedged = ", ".join(f"{word} {count}" for word, count in hedges.items() if word != "none")
     print(f"          by {dict(by)}; outages {dict(outages)}; hedges {hedged or 'none'}")
-    for press in presses:
-        if not press.by:
-            print(f"          LOST: {press.why}")
+    for press in sorted(presses, key=lambda press: -press.seconds)[:3]:
+        print(f"          slow: {press.seconds:.2f} s by {press.by or 'NOBODY'}: {press.why}")
+    for why, count in Counter(p.why for p in presses if p.by in ("", "embedded")).most_common(5):
+        print(f"          not by a server: {count} x {why}")
     is_well = answered == len(presses) and max(times) <= ANSWER_S
     return is_well and remote >= REMOTE * len(presses)
 

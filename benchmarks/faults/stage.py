@@ -178,7 +178,7 @@ def _expired(folder: Path) -> ssl.SSLContext:
 
 
 async def _serving(app: web.Application, host: str, port: int) -> str:
-    runner = web.AppRunner(app)
+    runner = web.AppRunner(app, handler_cancellation=True)  # as vLLM: who goes away ends it
     await runner.setup()
     await web.TCPSite(runner, host, port, reuse_address=True, backlog=512).start()
     _kept.append(runner)
