@@ -3,6 +3,7 @@
 Takes the same words as ``python -I -m cmdai_shell.daemon``, so that a hook under test starts it.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -19,4 +20,6 @@ def scripted() -> list:
 
 
 if __name__ == "__main__":
+    # The script does not read them, and an index for each test's own cache takes a second.
+    os.environ.setdefault("CMDAI_RECIPES", "0")
     sys.exit(main(sys.argv[1:], Program((sys.executable, "-I", str(HERE)), scripted)))
