@@ -384,7 +384,7 @@ def late(seconds: float, doing: str) -> BackendError:
     """``doing``: the member's last notice, if it had not begun to answer."""
     if doing:
         return BackendError(f"not ready yet ({timeless(doing)})", hint="press again in a moment")
-    length = f"{seconds:.2g}" if seconds < 10 else f"{seconds:.0f}"
+    length = f"{round(seconds, 1 if seconds > 0.5 else 2):g}" if seconds < 10 else f"{seconds:.0f}"
     return BackendError(
         f"no answer within {length} s",
         hint="try again in a moment, or raise suggest.deadline_ms",
