@@ -5,6 +5,8 @@ from __future__ import annotations
 import codecs
 from typing import TYPE_CHECKING
 
+from cmdai_shell.backends.stops import Stops
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -20,27 +22,17 @@ class Output:
 
     def __init__(self, stop: Sequence[str] = ()) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._stop = tuple(filter(None, stop))
-        self._held = ""
-        self.stopped = False
+        self._stops = Stops(stop)
+
+    @property
+    def stopped(self) -> bool:
+        return self._stops.met
 
     def feed(self, data: bytes, *, final: bool = False) -> str:
         """Text that can no longer become part of a stop string; after one was met, nothing."""
         if self.stopped:
             return ""
-        text = self._held + self._decoder.decode(data, final)
-        found = [at for stop in self._stop if (at := text.find(stop)) >= 0]
-        if found:
-            self.stopped, self._held = True, ""
-            return text[: min(found)]
-        keep = 0 if final else max((_overlap(text, stop) for stop in self._stop), default=0)
-        self._held = text[len(text) - keep :]
-        return text[: len(text) - keep]
-
-
-def _overlap(text: str, stop: str) -> int:
-    """Length of the longest end of ``text`` that begins ``stop``."""
-    return next((n for n in range(len(stop) - 1, 0, -1) if text.endswith(stop[:n])), 0)
+        return self._stops.feed(self._decoder.decode(data, final), final=final)
 
 
 def looping(tokens: Sequence[int]) -> bool:
