@@ -41,8 +41,7 @@ class Shelf:
         self._texts = _texts()
         digest = hashlib.sha256("\0".join(self._texts).encode()).hexdigest()[:16]
         self._path = cache / f"recipes-{_FORMAT}-{digest}.sqlite"
-        self._made = asyncio.Event()
-        self._is_making = False
+        self._making: asyncio.Event | None = None
         self._recall = self._opened()
 
     def near(
@@ -55,7 +54,7 @@ class Shelf:
         """Nothing if the index is there. In memory where the folder cannot be written."""
         if self._recall:
             return
-        self._is_making = True
+        self._making = made = asyncio.Event()
         try:
             with contextlib.suppress(OSError, TimeoutError):
                 await _run(
@@ -63,15 +62,15 @@ class Shelf:
                 )
             self._recall = self._opened() or await asyncio.to_thread(_in_memory, self._texts)
         finally:
-            self._is_making = False
-            self._made.set()
+            self._making = None
+            made.set()
 
     async def stocked(self) -> None:
         """A moment's wait if they are being made just now."""
-        if self._is_making:
+        if self._making:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(PATIENCE):
-                    await self._made.wait()
+                    await self._making.wait()
 
     def _opened(self) -> Recall | None:
         with contextlib.suppress(OSError, sqlite3.Error):
