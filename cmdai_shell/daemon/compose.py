@@ -234,44 +234,31 @@ class Chain:
     async def _background(self, hurried: asyncio.Event) -> None:
         if self.engine is None:
             return
-        try:
+        # Presses still find the model, or say what is wrong with it.
+        with _doing_without("the model's background work"):
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.engine.run())
                 group.create_task(self._warm(self.engine, hurried))
-        except Exception:  # presses still find the model, or say what is wrong with it
-            log.exception("the model's background work failed")
 
     async def _keeping(self) -> None:
-        if self.keeper is None:
-            return
-        try:
-            await self.keeper.run()
-        except Exception:  # presses find out for themselves
-            log.exception("the servers' background work failed")
+        if self.keeper:
+            with _doing_without("the servers' background work"):
+                await self.keeper.run()
 
     async def _stocking(self) -> None:
-        if self.shelf is None:
-            return
-        try:
-            await self.shelf.make()
-        except Exception:  # presses do without
-            log.exception("the recipes' background work failed")
+        if self.shelf:
+            with _doing_without("the recipes' background work"):
+                await self.shelf.make()
 
     async def _reading(self) -> None:
-        if self.manual is None:
-            return
-        try:
-            await self.manual.run()
-        except Exception:  # presses do without
-            log.exception("the manual's background work failed")
+        if self.manual:
+            with _doing_without("the manual's background work"):
+                await self.manual.run()
 
     async def _remembering(self) -> None:
-        if self.history is None:
-            return
-        try:
-            await self.history.run()
-        except Exception:  # presses do without
-            log.exception("the history's background work failed")
+        if self.history:
+            with _doing_without("the history's background work"):
+                await self.history.run()
 
     async def _aclose(self) -> None:
         try:
