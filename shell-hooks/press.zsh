@@ -350,11 +350,30 @@ _cmdai_tick() { # last_status options
 }
 
 _cmdai_watch() {
+  _cmdai_look
+  [[ -n $_cmdai_fd ]] || _cmdai_settle
+}
+
+_cmdai_look() {
   _cmdai_typed && return 0
   (( ++_cmdai_silence < 2 )) || [[ -z $_cmdai_awaited ]] || { _cmdai_elsewhere; return 0 }
   (( _cmdai_silence > _cmdai_patience )) || return 0
   _cmdai_give_up 'the daemon is silent, your line is back: press again'
   zle -R
+}
+
+# zle goes on polling what it watched before the timer ran. What was closed meanwhile is always ready:
+# without a handler to call, after which it looks anew at what there is, it would spin until a key.
+_cmdai_settle() {
+  local fd
+  exec {fd}< /dev/null
+  zle -F -w $fd _cmdai_settled
+}
+
+_cmdai_settled() {
+  local fd=$1
+  zle -F $fd
+  exec {fd}>&-
 }
 
 # Ctrl-C while a request is open: zle dropped the line. A descriptor that is always readable makes
@@ -384,3 +403,4 @@ zle -N _cmdai_receive
 zle -N _cmdai_started
 zle -N _cmdai_restore
 zle -N _cmdai_watch
+zle -N _cmdai_settled

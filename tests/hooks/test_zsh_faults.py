@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
+from tests.hooks.conftest import eventually
 from tests.hooks.zsh import PlayedDaemon, ZshHome
 
 if TYPE_CHECKING:
@@ -72,6 +75,27 @@ def test_a_frozen_daemon_gives_the_line_back(home: ZshHome) -> None:
         terminal.wait_line("list files")
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+def test_a_shell_that_gave_up_waiting_is_at_rest(home: ZshHome) -> None:
+    """zle polls on what it watched before the timer that closed it, and a closed one is ready."""
+    pid = home.start_daemon()
+    terminal = home.shell()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        press(terminal, "list files")
+        terminal.wait_screen("^cmdai: the daemon is silent")
+        shell = psutil.Process(terminal.shell_pid)
+        eventually(lambda: is_at_rest(shell), "zsh to be at rest", seconds=5)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def is_at_rest(process: psutil.Process) -> bool:
+    """It takes no time for a second and a half."""
+    before = sum(process.cpu_times()[:2])
+    time.sleep(1.5)
+    return sum(process.cpu_times()[:2]) - before < 0.05
 
 
 def test_a_daemon_killed_before_it_answers_is_started_again(home: ZshHome) -> None:
