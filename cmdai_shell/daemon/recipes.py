@@ -38,8 +38,7 @@ class Shelf:
     was made before, else when ``make`` has been awaited; until then it is empty."""
 
     def __init__(self, cache: Path) -> None:
-        self._texts = _texts()
-        digest = hashlib.sha256("\0".join(self._texts).encode()).hexdigest()[:16]
+        digest = hashlib.sha256("\0".join(_texts()).encode()).hexdigest()[:16]
         self._path = cache / f"recipes-{_FORMAT}-{digest}.sqlite"
         self._making: asyncio.Event | None = None
         self._recall = self._opened()
@@ -60,7 +59,7 @@ class Shelf:
                 await _run(
                     sys.executable, "-I", "-m", "cmdai_shell.daemon.recipes", str(self._path)
                 )
-            self._recall = self._opened() or await asyncio.to_thread(_in_memory, self._texts)
+            self._recall = self._opened() or await asyncio.to_thread(_in_memory)
         finally:
             self._making = None
             made.set()
@@ -96,9 +95,9 @@ async def _run(*command: str) -> None:
             await process.wait()
 
 
-def _in_memory(texts: list[str]) -> Recall:
+def _in_memory() -> Recall:
     base = sqlite3.connect(":memory:", check_same_thread=False)
-    recall.fill(base, texts)
+    recall.fill(base, _texts())
     return Recall(base)
 
 
