@@ -8,12 +8,24 @@ class TestMine(ServerContract):
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING
 
+from cmdai_shell.core import Prompt
 from tests.contracts import BackendContract, collect
 
 if TYPE_CHECKING:
-    from cmdai_shell.core import Prompt, Server
+    from cmdai_shell.core import Server
+
+PROMPT = Prompt(system="You are a shell.", user="list files", stop=("\n\n",))
+SCHEMA = json.dumps(
+    {
+        "type": "object",
+        "properties": {"command": {"type": "string"}},
+        "required": ["command"],
+        "additionalProperties": False,
+    }
+)
 
 
 class ServerContract(BackendContract):

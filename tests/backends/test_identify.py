@@ -15,9 +15,9 @@ from cmdai_shell.backends.auto import AutoServer
 from cmdai_shell.backends.dialects import DIALECTS
 from cmdai_shell.backends.http import Settings
 from cmdai_shell.backends.identify import split
-from cmdai_shell.core import Endpoint, Load, Prompt
+from cmdai_shell.core import Endpoint, Load
 from cmdai_shell.errors import BackendBusy, BackendDenied, BackendUnavailable, ConfigError
-from tests.backends.contract import ServerContract
+from tests.backends.contract import PROMPT, ServerContract
 from tests.contracts import collect
 from tests.fakes.fake_tgi import FakeTgi
 from tests.fakes.ollama_server import FakeOllama
@@ -27,7 +27,6 @@ from tests.fakes.raw_server import http, raw
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-PROMPT = Prompt(system="You are a shell.", user="list files", stop=("\n\n",))
 CAPTURES = Path(__file__).parent / "captures"
 
 

@@ -13,16 +13,15 @@ from aiohttp.test_utils import TestServer
 
 from cmdai_shell.backends.http import Settings
 from cmdai_shell.backends.ollama import OllamaServer
-from cmdai_shell.core import Endpoint, Prompt
+from cmdai_shell.core import Endpoint
 from cmdai_shell.errors import BackendBusy, BackendUnavailable, ModelMissing
-from tests.backends.contract import ServerContract
+from tests.backends.contract import PROMPT, ServerContract
 from tests.contracts import collect
 from tests.fakes.ollama_server import FakeOllama
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-PROMPT = Prompt(system="You are a shell.", user="list files", stop=("\n\n",))
 SCHEMA = json.dumps({"type": "object", "required": ["command"]})
 
 

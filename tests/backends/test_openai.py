@@ -17,7 +17,7 @@ from cmdai_shell.backends.dialects import DIALECTS, version_of
 from cmdai_shell.backends.http import Settings
 from cmdai_shell.backends.login import ApiKey
 from cmdai_shell.backends.openai import OpenAIServer
-from cmdai_shell.core import Endpoint, Notice, Prompt
+from cmdai_shell.core import Endpoint, Notice
 from cmdai_shell.errors import (
     BackendBusy,
     BackendDenied,
@@ -26,7 +26,7 @@ from cmdai_shell.errors import (
     BadCompletion,
     ModelMissing,
 )
-from tests.backends.contract import ServerContract
+from tests.backends.contract import PROMPT, SCHEMA, ServerContract
 from tests.contracts import collect
 from tests.fakes.openai_server import FakeOpenAI
 from tests.fakes.raw_server import LAST, RESET, chunk, http, raw, stream_head
@@ -36,15 +36,6 @@ if TYPE_CHECKING:
 
     from tests.fakes.raw_server import Answer
 
-PROMPT = Prompt(system="You are a shell.", user="list files", stop=("\n\n",))
-SCHEMA = json.dumps(
-    {
-        "type": "object",
-        "properties": {"command": {"type": "string"}},
-        "required": ["command"],
-        "additionalProperties": False,
-    }
-)
 ASKED = replace(PROMPT, schema=SCHEMA)
 MODEL = "Qwen/Qwen2.5-Coder-7B-Instruct"
 SECRET = "sk-a-secret-that-nobody-sees"

@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestServer
 from cmdai_shell.backends import aws_keys
 from cmdai_shell.backends.http import Settings
 from cmdai_shell.backends.sagemaker import SageMakerServer
-from cmdai_shell.core import Endpoint, Prompt
+from cmdai_shell.core import Endpoint
 from cmdai_shell.errors import (
     BackendBusy,
     BackendDenied,
@@ -23,22 +23,13 @@ from cmdai_shell.errors import (
     ConfigError,
     ModelMissing,
 )
-from tests.backends.contract import ServerContract
+from tests.backends.contract import PROMPT, SCHEMA, ServerContract
 from tests.contracts import collect
 from tests.fakes.fake_sagemaker import ACCESS, SECRET, TOKEN, FakeSageMaker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-PROMPT = Prompt(system="You are a shell.", user="list files", stop=("\n\n",))
-SCHEMA = json.dumps(
-    {
-        "type": "object",
-        "properties": {"command": {"type": "string"}},
-        "required": ["command"],
-        "additionalProperties": False,
-    }
-)
 CONTAINERS = ["openai", "tgi", "jsonlines", "whole"]
 HOST = "https://runtime.sagemaker.eu-central-1.amazonaws.com"
 

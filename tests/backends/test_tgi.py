@@ -23,7 +23,7 @@ from cmdai_shell.errors import (
     BackendUnavailable,
     ConfigError,
 )
-from tests.backends.contract import ServerContract
+from tests.backends.contract import SCHEMA, ServerContract
 from tests.contracts import collect
 from tests.fakes.fake_tgi import FakeTgi
 
@@ -31,14 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 PROMPT = Prompt(system="You are a shell.", user="list files", stop=("\n\n", "\n```"))
-SCHEMA = json.dumps(
-    {
-        "type": "object",
-        "properties": {"command": {"type": "string"}},
-        "required": ["command"],
-        "additionalProperties": False,
-    }
-)
 SECRET = "hf_a-secret-that-nobody-sees"
 
 

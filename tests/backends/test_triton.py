@@ -14,29 +14,20 @@ from cmdai_shell.backends.auto import AutoServer
 from cmdai_shell.backends.http import Settings
 from cmdai_shell.backends.login import ApiKey
 from cmdai_shell.backends.triton import TritonServer
-from cmdai_shell.core import Endpoint, Load, Prompt
+from cmdai_shell.core import Endpoint, Load
 from cmdai_shell.errors import (
     BackendDenied,
     BackendUnavailable,
     ConfigError,
     ModelMissing,
 )
-from tests.backends.contract import ServerContract
+from tests.backends.contract import PROMPT, SCHEMA, ServerContract
 from tests.contracts import collect
 from tests.fakes.fake_triton import FakeTriton, Running
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-PROMPT = Prompt(system="You are a shell.", user="list files", stop=("\n\n",))
-SCHEMA = json.dumps(
-    {
-        "type": "object",
-        "properties": {"command": {"type": "string"}},
-        "required": ["command"],
-        "additionalProperties": False,
-    }
-)
 MODELS = ["vllm_model", "older_vllm", "ensemble", "llmapi"]
 STREAMING = ["vllm_model", "llmapi"]
 
