@@ -276,6 +276,40 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """A source says that there is a server. One with the same ``id`` is replaced.
+
+    Of the endpoint's ``labels`` these have a meaning of their own, where a source knows them:
+    ``host`` (its name, ``spark-1a2b.local``), ``addresses`` (all it is said to have, by blanks,
+    with the scope of a link-local one), ``interface``, ``instance`` (a service's name),
+    ``uuid`` (an identity that it claims), ``spki`` (a key that it claims, ``sha256/`` and base64),
+    ``auth`` (none, bearer, mtls, oidc), ``namespace``, ``domain``, ``network`` (an address of ours
+    on the link it was heard on, with its prefix length), ``via_gateway``. All of them are claims.
+    """
+
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removed:
+    """A source no longer says so. What is well without it may stay in use."""
+
+    id: str
+
+
+class Source(Protocol):
+    """Somebody who says where servers are. Nothing of what it says is trusted."""
+
+    @property
+    def name(self) -> str:
+        """As ``Endpoint.source`` has it, and more where there are several: ``dns:example.org``."""
+
+    def watch(self) -> AsyncIterator[Added | Removed]:
+        """Until closed. Raises DiscoveryError when it cannot go on: it is begun again later, and
+        what it said before stands until it says otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
     """What a server's own metrics say of its queue. None is unknown, which is not zero."""
 

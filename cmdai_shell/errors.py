@@ -50,6 +50,10 @@ class ModelUnavailable(CmdaiError):
     code = "no-model"
 
 
+class DiscoveryError(CmdaiError):
+    code = "discovery-failed"
+
+
 class BackendError(CmdaiError):
     code = "backend-failed"
 

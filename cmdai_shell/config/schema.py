@@ -111,6 +111,86 @@ class History(Table, frozen=True):
     ] = 2_000
 
 
+Network = Annotated[str, Meta(min_length=1, max_length=255)]
+
+
+class Discovery(Table, frozen=True):
+    """Who is listened to, and whom of those found the person trusts unseen."""
+
+    mdns: Annotated[
+        bool, Meta(description="listen for servers that announce themselves in the own network")
+    ] = True
+    service_types: Annotated[
+        tuple[Network, ...],
+        Meta(max_length=32, description="kinds of service that are listened for (mDNS)"),
+    ] = (
+        "_inference._tcp.local",
+        "_cmdai-dgx._tcp.local",
+        "_ollama._tcp.local",
+        "_openai._tcp.local",
+        "_vllm._tcp.local",
+        "_llm._tcp.local",
+        "_lmstudio._tcp.local",
+        "_saturn._tcp.local",
+    )
+    exclude_interfaces: Annotated[
+        tuple[Network, ...],
+        Meta(max_length=64, description="network interfaces that are left alone, with * and ?"),
+    ] = (
+        "docker*",
+        "br-*",
+        "veth*",
+        "virbr*",
+        "vmnet*",
+        "cni*",
+        "flannel*",
+        "cali*",
+        "tun*",
+        "wg*",
+        "tailscale*",
+        "zt*",
+        "utun*",
+        "lo",
+        "lo0",
+    )
+    dns_domains: Annotated[
+        tuple[Network, ...],
+        Meta(
+            max_length=16,
+            description="domains whose SRV records are asked for; search: the resolver's own",
+        ),
+    ] = ()
+    dns_servers: Annotated[
+        tuple[Network, ...],
+        Meta(max_length=8, description="name servers to ask, with :PORT if need be; empty: system"),
+    ] = ()
+    kubernetes: Annotated[bool, Meta(description="look for annotated services in the cluster")] = (
+        False
+    )
+    kubernetes_context: Annotated[
+        str, Meta(max_length=255, description="context of the kubeconfig; empty: its current one")
+    ] = ""
+    kubernetes_namespaces: Annotated[
+        tuple[Network, ...],
+        Meta(max_length=64, description="namespaces to look in; empty: the context's own"),
+    ] = ()
+    trust_subnets: Annotated[
+        tuple[Network, ...],
+        Meta(
+            max_length=64,
+            description="servers announced in these networks (10.1.2.0/24) are used unasked",
+        ),
+    ] = ()
+    trust_domains: Annotated[
+        tuple[Network, ...],
+        Meta(max_length=64, description="servers of these domains' SRV records are used unasked"),
+    ] = ()
+    trust_namespaces: Annotated[
+        tuple[Network, ...],
+        Meta(max_length=64, description="servers in these Kubernetes namespaces are used unasked"),
+    ] = ()
+
+
 class EnvironmentDetection(Table, frozen=True):
     """What ``active_environment = "auto"`` goes by."""
 
@@ -203,6 +283,7 @@ class Config(Table, frozen=True):
     caching: Caching = msgspec.field(default_factory=Caching)
     manual: Manual = msgspec.field(default_factory=Manual)
     history: History = msgspec.field(default_factory=History)
+    discovery: Discovery = msgspec.field(default_factory=Discovery)
     environment_detection: EnvironmentDetection = msgspec.field(
         default_factory=EnvironmentDetection
     )

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from cmdai_shell.config import Config
-from cmdai_shell.config.schema import KEYS
+from cmdai_shell.config.schema import KEYS, Discovery
 
 
 def test_defaults_are_the_documented_ones() -> None:
@@ -35,6 +35,26 @@ def test_defaults_are_the_documented_ones() -> None:
         "manual.enabled": True,
         "history.enabled": True,
         "history.max_entries": 2_000,
+        "discovery.mdns": True,
+        "discovery.service_types": (
+            "_inference._tcp.local",
+            "_cmdai-dgx._tcp.local",
+            "_ollama._tcp.local",
+            "_openai._tcp.local",
+            "_vllm._tcp.local",
+            "_llm._tcp.local",
+            "_lmstudio._tcp.local",
+            "_saturn._tcp.local",
+        ),
+        "discovery.exclude_interfaces": Discovery().exclude_interfaces,
+        "discovery.dns_domains": (),
+        "discovery.dns_servers": (),
+        "discovery.kubernetes": False,
+        "discovery.kubernetes_context": "",
+        "discovery.kubernetes_namespaces": (),
+        "discovery.trust_subnets": (),
+        "discovery.trust_domains": (),
+        "discovery.trust_namespaces": (),
         "environment_detection.prefer_local_network": True,
         "environment_detection.fallback_to_cloud": True,
         "environment_detection.max_latency_ms": 100,
@@ -69,6 +89,9 @@ def test_environment_variables_follow_one_rule() -> None:
         "CMDAI_ACTIVE_ENVIRONMENT",
         "CMDAI_DEADLINE_MS",
         "CMDAI_MAX_ALTERNATIVES",
+        "CMDAI_MDNS",
+        "CMDAI_KUBERNETES",
+        "CMDAI_KUBERNETES_CONTEXT",
         "CMDAI_SHARE_CWD",
         "CMDAI_SHARE_LISTING",
         "CMDAI_SHARE_HISTORY",
