@@ -40,7 +40,8 @@ class Active:
         self._begun = clock()
         self._states: tuple[object, ...] = ()
         self._next = float("-inf")
-        self.mode = config.active_environment if config.environments else ""
+        mode = config.active_environment
+        self.mode = mode if config.environments or mode == NONE else ""
         self.reason = ""
         if self.mode == AUTO:
             self.look()
@@ -79,12 +80,13 @@ class Active:
         return {"active": active, "configured": self.mode, "reason": self.reason}
 
     def _decided(self, *, is_new: bool) -> Detected:
-        answered = [m for m in self._pool if m.is_candidate and (is_new or m.state != "new")]
+        members = [m for m in self._pool if m.environment]
+        answered = [m for m in members if m.is_candidate and (is_new or m.state != "new")]
         found = self._detected(answered)
         if found.name:
             return found
         now = self._clock()  # where nobody looks after members, requests have to
-        others = [m for m in self._pool if m.state == "new" or m.breaker.is_due(now)]
+        others = [m for m in members if m.state == "new" or m.breaker.is_due(now)]
         tried = self._detected(others)
         return tried if tried.name else found
 

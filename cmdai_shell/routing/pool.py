@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from cmdai_shell.config.environments import NONE
 from cmdai_shell.core import ANYBODY
 from cmdai_shell.routing.member import Member
 from cmdai_shell.routing.policies import score
@@ -53,7 +54,8 @@ class Pool:
     """Its order is the one they were added in.
 
     Members are asked if their environment is in use (``use``), or the request names them. Those of
-    environments that are not in ``watched`` (None: of all) are left in peace otherwise."""
+    environments that are not in ``watched`` (None: of all) are left in peace otherwise. Members of
+    no environment, found and trusted, go with every one but ``none``."""
 
     def __init__(
         self,
@@ -90,7 +92,7 @@ class Pool:
         member = Member(
             server, random=self.random, failures=self._failures, successes=self._successes
         )
-        member.is_active = self.active in (None, member.environment)
+        member.is_active = self._is_in_use(member)
         self._members[member.id] = member
         self.on_change()
         return member
@@ -99,11 +101,18 @@ class Pool:
         """From now on members of this environment are asked; None: of every one."""
         self.active = environment
         for member in self:
-            member.is_active = environment in (None, member.environment)
+            member.is_active = self._is_in_use(member)
         self.on_change()
 
     def is_watched(self, member: Member) -> bool:
-        return self.watched is None or member.environment in self.watched
+        if self.watched is None or member.environment in self.watched:
+            return True
+        return not member.environment and self.active != NONE
+
+    def _is_in_use(self, member: Member) -> bool:
+        if self.active in (None, member.environment):
+            return True
+        return not member.environment and self.active != NONE
 
     def remove(self, member_id: str) -> Member | None:
         """Requests that it is answering go on."""

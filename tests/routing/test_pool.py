@@ -161,6 +161,18 @@ class TestPool:
         assert pool.remove("a") is None
         assert (len(pool), changes[:3]) == (1, [1, 2, 1])
 
+    def test_who_was_found_and_is_of_no_environment_goes_with_every_one(self):
+        pool = Pool([ScriptedServer("lab/a"), ScriptedServer("cloud/b")], watched={"lab"})
+        pool.use("lab")
+        pool.add(ScriptedServer("spark"))
+        assert [one.id for one in pool.candidates(0)] == ["lab/a", "spark"]
+        assert [one.id for one in pool if pool.is_watched(one)] == ["lab/a", "spark"]
+        pool.use("cloud")
+        assert [one.id for one in pool.candidates(0)] == ["cloud/b", "spark"]
+        pool.use("none")
+        assert not pool.candidates(0)
+        assert [one.id for one in pool if pool.is_watched(one)] == ["lab/a"]
+
     def test_what_status_shows(self):
         pool = Pool([ScriptedServer("a", priority=3), ScriptedServer("b")], random=lambda: 0.0)
         first, second = pool
