@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from cmdai_shell.core import Added, Endpoint, Removed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Sequence
 
 Turn: TypeAlias = "Sequence[Added | Removed | float | Exception]"
 
