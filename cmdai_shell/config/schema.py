@@ -63,7 +63,7 @@ class Suggest(Table, frozen=True):
     recipes: Annotated[
         int,
         Meta(ge=0, le=8, description="recipes near the request that the model is shown (large: 8)"),
-    ] = 3
+    ] = 2
 
 
 class Embedded(Table, frozen=True):

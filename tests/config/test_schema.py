@@ -22,7 +22,7 @@ def test_defaults_are_the_documented_ones() -> None:
         "suggest.share_cwd": False,
         "suggest.share_listing": False,
         "suggest.share_history": False,
-        "suggest.recipes": 3,
+        "suggest.recipes": 2,
         "embedded.engine": "llama-cpp",
         "embedded.model": "auto",
         "embedded.threads": 0,

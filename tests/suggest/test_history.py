@@ -97,7 +97,6 @@ async def test_words_alike_are_examples_after_the_recipes():
     (prompt,) = desk.backend.prompts
     assert prompt.near == (
         ("recipe 0", "echo 0"),
-        ("recipe 1", "echo 1"),
         ("list old files", "ls -lt"),
     )
     assert (prompt.own, prompt.fields) == (1, ("line", "history"))

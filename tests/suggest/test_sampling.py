@@ -228,10 +228,10 @@ async def test_after_a_failover_the_small_model_is_asked_as_ever():
     plain, _ = prompts.build(
         SuggestRequest(**request), facts(DictLook()), share_cwd=False, context_tokens=2048
     )
-    assert desk.small.prompts == [replace(plain, near=Shelf().near("", "", "", 3, bool))]
+    assert desk.small.prompts == [replace(plain, near=Shelf().near("", "", "", 2, bool))]
     assert desk.small.prompts[0].rich is None
     assert desk.small.prompts[0].fields == ("line",)
-    assert len(desk.small.prompts[0].near) == 3
+    assert len(desk.small.prompts[0].near) == 2
     assert "zsh 5.9" in desk.large.prompts[0].system
 
 
