@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 _WHY = {
     "hedge": "as the first one was late",
     "late": "as the one before was silent",
+    "slow": "as the one before came to no end",
     "failed": "as the one before failed",
     "beside": "beside them",
 }

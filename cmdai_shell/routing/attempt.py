@@ -50,6 +50,12 @@ class Attempt:
     def is_silent(self) -> bool:
         return not self.deltas
 
+    @property
+    def ends_at(self) -> float:
+        """Servers have a time of their own for an answer."""
+        seconds = self.member.server.endpoint.timeout if self.member else 0.0
+        return self.started + (seconds or float("inf"))
+
     def hear(self, piece: str | Notice, now: float) -> None:
         self.heard_at = now
         if isinstance(piece, Notice):

@@ -6,9 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Why = Literal["first", "hedge", "failed", "late", "beside", "alone"]
+Why = Literal["first", "hedge", "failed", "late", "slow", "beside", "alone"]
 """Why somebody was asked: first in the order; the first one was later than usual; the one before
-failed; it was so late that it looks dead; the embedded model, in case; and as there is no other."""
+failed; it was so late that it looks dead; it had begun, and came to no end; the embedded model, in
+case; and as there is no other."""
 
 Outcome = Literal["answered", "failed", "lost", "cancelled"]
 

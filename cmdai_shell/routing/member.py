@@ -166,6 +166,12 @@ class Member:
             silence = f"no first word within {seconds:.1f} s"
             self._ail(now, "wedge", BackendUnavailable(silence, cause="timeout"))
 
+    def overtaken(self, seconds: float, now: float) -> None:
+        """It had begun, and one that was asked much later was whole first: no fault of its health,
+        but others are to be asked before it for a while."""
+        self.in_flight -= 1
+        self.ttft.expect_at_least(seconds, now)
+
     # --- what the keeper learns
 
     def note_load(self, load: Load, now: float) -> None:

@@ -10,19 +10,16 @@ from typing import TYPE_CHECKING
 
 from cmdai_shell.core import Notice
 from cmdai_shell.errors import (
-    BackendBusy,
-    BackendDenied,
     BackendError,
     BackendRejected,
     BackendUnavailable,
     CmdaiError,
-    ModelMissing,
     ModelUnavailable,
     NoBackendAvailable,
 )
+from cmdai_shell.routing import failures
 from cmdai_shell.routing.attempt import Attempt
 from cmdai_shell.routing.member import LATE_S, nameless
-from cmdai_shell.text import timeless
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,14 +29,12 @@ if TYPE_CHECKING:
     from cmdai_shell.routing.decision import Hedge, Why
     from cmdai_shell.routing.member import Member
 
-_ABSENT = frozenset({"refused", "dns", "tls", "connect"})
-"""Causes: nothing was asked of it."""
 STALL_S = 1.0
 """Between two tokens."""
 BESIDE_S, BESIDE_ALONE_S = 2.0, 1.5
 """Without a first token for so long the embedded model starts too; sooner where nobody else can."""
 BESIDE_SLOW_S = 3.0
-"""With one, but without an end."""
+"""With one, but without an end; then another server is asked beside it, too."""
 REMOTE_SHARE, BESIDE_SHARE, BESIDE_SLOW_SHARE = 0.9, 0.4, 0.6
 """Of a short deadline, in place of the seconds that are for one of 5 s."""
 
@@ -59,8 +54,9 @@ class Race:
     """Members run for the answer; the embedded model stands by.
 
     The first one with a first token leads, and the others are dropped: deltas are its alone, unless
-    another one's have been shown already. The embedded model's answer counts when no server can
-    give one any more, or from ``remote_s`` on: then whoever is whole first has answered.
+    another one's have been shown already. Beside a leader that does not come to an end another
+    server is asked, and whoever is whole first has answered. So it is with the embedded model when
+    no server can give an answer any more, or from ``remote_s`` on.
     """
 
     def __init__(
@@ -119,7 +115,7 @@ class Race:
 
     def wake_at(self, now: float) -> float:
         """When to look again, if nothing is heard until then."""
-        times = [self.deadline, *map(_ends_at, self._running)]
+        times = [self.deadline, *(one.ends_at for one in self._running)]
         if now < self._remote_until:
             times.append(self._remote_until)
         if extra := self._extra():
@@ -142,7 +138,8 @@ class Race:
         attempt.hear(piece, now)
         if attempt.member and was_silent and not attempt.is_silent:
             attempt.member.began(now - attempt.started, now)
-            self._lead(attempt, now)
+            if not self._leader:
+                self._lead(attempt, now)
         if isinstance(piece, Notice):
             return [piece] if self._may_speak(attempt, now) else []
         return self._shown(attempt, piece, now)
@@ -159,7 +156,7 @@ class Race:
                 attempt.member.answered(now)
                 self._win(attempt, now)
         elif attempt.member:
-            self._lose(attempt, _backend_error(error), now)
+            self._lose(attempt, failures.of_backend(error), now)
         else:
             attempt.end("failed", now, error)
             self._own_failed = True
@@ -199,10 +196,16 @@ class Race:
         for attempt in self.attempts:
             if not attempt.is_running:
                 continue
-            if not cancelled and (attempt.member or not self.winner):
+            if not cancelled and not self._was_beside(attempt):
                 until = now if self.winner else self.deadline
-                self._note(attempt, late(until - attempt.started, attempt.doing))
+                self._note(attempt, failures.late(until - attempt.started, attempt.doing))
             self._drop(attempt, now, cancelled=cancelled)
+
+    def _was_beside(self, attempt: Attempt) -> bool:
+        """It was asked in case, and the winner did not need it."""
+        if not self.winner:
+            return False
+        return not attempt.member or bool(self.winner.member and attempt.why == "slow")
 
     def failure(self) -> CmdaiError:
         """Why there is no answer."""
@@ -228,6 +231,11 @@ class Race:
         return self.start + min(self._rules.remote_s, share)
 
     @property
+    def _slow_at(self) -> float:
+        """From then on a leader that has not come to its end is not waited for alone."""
+        return self.start + min(BESIDE_SLOW_S, BESIDE_SLOW_SHARE * (self.deadline - self.start))
+
+    @property
     def _is_exhausted(self) -> bool:
         """No server is at work, and none will be."""
         return not self._running and self._extra() is None
@@ -238,12 +246,17 @@ class Race:
 
     def _extra(self) -> tuple[float, Why] | None:
         """When and why the next server is to be asked, as things stand."""
-        if self._leader or not self._left or self._tries <= 0:
+        if not self._left or self._tries <= 0:
             return None
-        if self._asks_next:
+        running = self._running
+        if self._leader:
+            if len(running) > 1:
+                return None
+            at, why = max(self._slow_at, self._leader.started + LATE_S, self._last_end()), "slow"
+        elif self._asks_next:
             at = max(self._last_end(), self._not_before)
             why = "failed" if self.attempts else "first"
-        elif not (running := self._running):
+        elif not running:
             return None
         elif len(running) == 1 and self._may_hedge(running[0]):
             at, why = running[0].started + self._hedge_after, "hedge"
@@ -261,15 +274,15 @@ class Race:
         if self._is_panic or self._is_exhausted:
             return self.start
         whole = self.deadline - self.start
-        if self._leader:
-            wait = min(BESIDE_SLOW_S, BESIDE_SLOW_SHARE * whole)
-        else:
-            wait = min(BESIDE_S if self._left else BESIDE_ALONE_S, BESIDE_SHARE * whole)
-        return min(self.start + wait, self._remote_until)
+        wait = min(BESIDE_S if self._left else BESIDE_ALONE_S, BESIDE_SHARE * whole)
+        at = self._slow_at if self._leader else self.start + wait
+        return min(at, self._remote_until)
 
     def _has_others(self) -> bool:
         """Somebody else could answer in the leader's place."""
-        return bool(self._left and self._tries > 0) or not self._own_failed
+        if len(self._running) > 1 or not self._own_failed:
+            return True
+        return bool(self._left and self._tries > 0)
 
     # --- who
 
@@ -278,7 +291,7 @@ class Race:
         if why == "hedge" and not self._hedges.spend(now):
             self.hedge = "suppressed"
             return
-        if why == "late" and not self._retries.spend(now):
+        if why in ("late", "slow") and not self._retries.spend(now):
             self._left.clear()
             return
         near = running[0] if running else None
@@ -318,13 +331,13 @@ class Race:
                 kind = attempt.member.kind
                 self._left = [m for m in self._left if kind == "auto" or m.kind != kind]
         self._note(attempt, error)
-        if attempt is self._leader:
-            self._leader = None
+        if attempt is self._leader:  # who was asked beside it may have begun, too
+            self._leader = next((one for one in self._running if not one.is_silent), None)
         if self._running:
             return
         self._ask_again(attempt, error, now)
-        if _was_there(error):
-            if self._left and not _was_free(error) and not self._retries.spend(now):
+        if failures.was_there(error):
+            if self._left and not failures.was_free(error) and not self._retries.spend(now):
                 self._left.clear()
         else:
             self._tries += 1  # a server that is not there has not been asked
@@ -333,7 +346,7 @@ class Race:
     def _ask_again(self, attempt: Attempt, error: BackendError, now: float) -> None:
         """The same one, if it is the last and has not been asked too often."""
         member = attempt.member
-        if not member or self._left or not _may_pass(error):
+        if not member or self._left or not failures.may_pass(error):
             return
         endpoint = member.server.endpoint
         if sum(other.member is member for other in self.attempts) <= endpoint.retries:
@@ -344,7 +357,7 @@ class Race:
     def _expire(self, now: float) -> None:
         """Servers have a time of their own for an answer."""
         for attempt in self._running:
-            if now >= _ends_at(attempt):
+            if now >= attempt.ends_at:
                 late = f"no whole answer within {now - attempt.started:.2g} s"
                 hint = "raise timeout_ms in its environment's file"
                 self._lose(attempt, BackendUnavailable(late, hint, "timeout"), now)
@@ -352,8 +365,12 @@ class Race:
 
     def _drop(self, attempt: Attempt, now: float, *, cancelled: bool = False) -> None:
         attempt.end("cancelled" if cancelled else "lost", now)
-        if attempt.member:
-            seconds = now - attempt.started
+        if not attempt.member:
+            return
+        seconds = now - attempt.started
+        if attempt is self._leader and self.winner and self.winner.member:
+            attempt.member.overtaken(seconds, now)
+        else:
             attempt.member.lost(seconds, now, silent=attempt.is_silent, cancelled=cancelled)
 
     def _win(self, attempt: Attempt, now: float) -> None:
@@ -378,37 +395,3 @@ class Race:
         self._error = error
         title = attempt.backend.title
         self.sentences.append(f"{title}: {nameless(error.message, title)}")
-
-
-def late(seconds: float, doing: str) -> BackendError:
-    """``doing``: the member's last notice, if it had not begun to answer."""
-    if doing:
-        return BackendError(f"not ready yet ({timeless(doing)})", hint="press again in a moment")
-    length = f"{round(seconds, 1 if seconds > 0.5 else 2):g}" if seconds < 10 else f"{seconds:.0f}"
-    return BackendError(
-        f"no answer within {length} s",
-        hint="try again in a moment, or raise suggest.deadline_ms",
-    )
-
-
-def _backend_error(error: CmdaiError) -> BackendError:
-    return error if isinstance(error, BackendError) else BackendError(error.message, error.hint)
-
-
-def _was_there(error: BackendError) -> bool:
-    return not (isinstance(error, BackendUnavailable) and error.cause in _ABSENT)
-
-
-def _may_pass(error: BackendError) -> bool:
-    causes = ("status", "reset", "connect")
-    return isinstance(error, BackendUnavailable) and error.cause in causes
-
-
-def _ends_at(attempt: Attempt) -> float:
-    seconds = attempt.member.server.endpoint.timeout if attempt.member else 0.0
-    return attempt.started + (seconds or float("inf"))
-
-
-def _was_free(error: BackendError) -> bool:
-    """It refused before it did any work."""
-    return isinstance(error, BackendBusy | BackendDenied | BackendRejected | ModelMissing)

@@ -46,6 +46,10 @@ class Ttft:
         """Nobody waited for its first token any longer. To forget such figures would flatter just
         the slow; but what is below the expected says nothing."""
         self.kept.append(seconds)
+        self.expect_at_least(seconds, now)
+
+    def expect_at_least(self, seconds: float, now: float) -> None:
+        """It made us wait for so long, though its first token may have come before."""
         if seconds > self.expected:
             self.expected, self._at = seconds, now
 

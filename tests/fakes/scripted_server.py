@@ -39,6 +39,7 @@ EMPTY: Turn = (0.01, " \n")
 CUT: Turn = (0.1, "rm", 0.01, BackendUnavailable("connection reset", cause="reset"))
 STALLED: Turn = (0.1, "rm", math.inf)
 TRICKLE: Turn = (0.2, *["a", 0.9] * 100)
+ENDLESS: Turn = (0.1, *["a", 0.02] * 1000)
 FLOOD: Turn = (0.1, *["x" * 1000] * 1000)
 
 

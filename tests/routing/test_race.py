@@ -134,7 +134,8 @@ def test_while_one_server_is_well_it_answers(bad: list[Turn], place: int, seed: 
         for _ in range(6):
             _, end, _ = await press(router, 30)
             assert isinstance(end, Completion)
-            if not any(fault in (does.TRICKLE, does.FLOOD) for fault in bad):
+            is_slow = any(fault in (does.TRICKLE, does.ENDLESS) for fault in bad)
+            if len(bad) < 2 or not is_slow:  # else the other bad one may be asked beside it
                 assert end.backend == "good"
 
     run(main())

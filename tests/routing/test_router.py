@@ -159,7 +159,9 @@ FAULTS = {
     "empty": (does.EMPTY, 0.05),
     "cut": (does.CUT, 0.2),
     "stalled": (does.STALLED, 1.2),
-    "endless": (does.FLOOD, 0.2),
+    "flood": (does.FLOOD, 0.2),
+    "endless": (does.ENDLESS, 3.1),
+    "trickle": (does.TRICKLE, 3.1),
 }
 """What goes wrong with the first server -> seconds until the second one is at work, at most."""
 
@@ -300,6 +302,78 @@ class TestHedge:
         )
         assert (pieces, whole.text) == (["rm"], "ls -la")
         assert whole.attempts == ("one: it stopped in the middle of its answer for 1 s",)
+
+
+class TestAnAnswerWithoutAnEnd:
+    """One that trickles, and never stalls: another server is asked beside it after 3 s."""
+
+    async def test_whoever_is_whole_first_has_answered_and_nothing_flickers(self):
+        slow, good = ScriptedServer("slow", does.TRICKLE), ScriptedServer("good")
+        of = router(slow, good, own=own_model(math.inf))
+        pieces, whole = await answer(of, 30)
+        assert set(pieces) == {"a"}
+        assert (whole.text, whole.elapsed) == ("ls -la", pytest.approx(3.12))
+        assert whole.attempts == ("slow: no answer within 3.1 s",)
+        assert (slow.cancelled, good.cancelled) == (1, 0)
+        assert [tried.why for tried in of._pool.decisions[-1].tried] == ["first", "slow", "beside"]
+
+    async def test_the_slow_one_may_still_be_first(self):
+        slow = ScriptedServer("slow", [0.1, *["a", 0.8] * 4, "z"])
+        other = ScriptedServer("other", well("other", ttft=0.5))
+        pieces, whole = await answer(router(slow, other, own=own_model(math.inf)), 30)
+        assert (pieces, whole.text) == ([*"aaaaz"], "aaaaz")
+        assert (whole.attempts, other.asked, other.cancelled) == ((), 1, 1)
+
+    async def test_it_is_asked_on_another_host(self):
+        slow = ScriptedServer("slow", does.TRICKLE)
+        same, other = ScriptedServer("same", url="http://slow:8001"), ScriptedServer("other")
+        _, whole = await answer(router(slow, same, other, own=own_model(math.inf)), 30)
+        assert (whole.backend, same.asked) == ("other", 0)
+
+    async def test_what_begins_late_gets_a_moment(self):
+        gone = ScriptedServer("gone", [0.1, *["a", 0.9] * 2, 0.5, BackendUnavailable("gone")])
+        late, other = ScriptedServer("late", [0.3, "ls", 0.7, " -la"]), ScriptedServer("other")
+        _, whole = await answer(router(gone, late, other, own=own_model(math.inf)), 30)
+        assert (whole.backend, other.asked) == ("late", 0)
+
+    async def test_one_that_fails_gives_its_place_to_the_next(self):
+        slow, bad = ScriptedServer("slow", does.TRICKLE), ScriptedServer("bad", does.ERROR_500)
+        _, whole = await answer(router(slow, bad, ScriptedServer("good"), own=own_model(math.inf)))
+        assert (whole.backend, whole.elapsed) == ("good", pytest.approx(3.13))
+
+    async def test_the_slow_one_dies_and_the_other_goes_on(self):
+        slow = ScriptedServer("slow", [*["a", 0.8] * 4, "a", BackendUnavailable("gone")])
+        other, third = ScriptedServer("other", [0.1, *"or", 0.5, "z"]), ScriptedServer("third")
+        pieces, whole = await answer(router(slow, other, third, own=own_model(math.inf)), 30)
+        assert (set(pieces), whole.text, third.asked) == ({"a"}, "orz", 0)
+
+    async def test_both_are_too_slow_and_the_embedded_model_answers(self):
+        servers = [ScriptedServer(name, does.TRICKLE) for name in "ab"]
+        _, whole = await answer(router(*servers, own=own_model()), 30)
+        assert (whole.text, whole.elapsed) == ("own", pytest.approx(4.5))
+        assert [server.cancelled for server in servers] == [1, 1]
+
+    async def test_not_beyond_what_may_be_asked(self):
+        slow, good = ScriptedServer("slow", does.TRICKLE), ScriptedServer("good")
+        _, whole = await answer(router(slow, good, own=own_model(), rules=Rules(most=1)), 30)
+        assert (whole.text, good.asked) == ("own", 0)
+
+    async def test_a_short_deadline_is_shared_out(self):
+        _, whole = await answer(
+            router(ScriptedServer("slow", does.TRICKLE), ScriptedServer("b")), 3
+        )
+        assert (whole.backend, whole.elapsed) == ("b", pytest.approx(1.8 + 0.12))
+
+    async def test_it_is_asked_after_the_others_for_a_while(self):
+        slow, good = ScriptedServer("slow", does.TRICKLE), ScriptedServer("good", well(ttft=0.3))
+        of = Router(Pool([slow, good], random=lambda: 0.5), clock=now)
+        slow_member = next(iter(of._pool))
+        slow_member.ttft.observe(0.1, now())
+        for _ in range(3):
+            _, whole = await answer(of)
+            assert whole.backend == "good"
+        assert (slow.asked, good.asked) == (1, 3)
+        assert slow_member.breaker.state == "closed"
 
 
 class TestTheEmbeddedModel:

@@ -1,0 +1,46 @@
+"""What a failure says of the member, and of who is worth asking next. Pure."""
+
+from __future__ import annotations
+
+from cmdai_shell.errors import (
+    BackendBusy,
+    BackendDenied,
+    BackendError,
+    BackendRejected,
+    BackendUnavailable,
+    CmdaiError,
+    ModelMissing,
+)
+from cmdai_shell.text import timeless
+
+_ABSENT = frozenset({"refused", "dns", "tls", "connect"})
+"""Causes: nothing was asked of it."""
+
+
+def late(seconds: float, doing: str) -> BackendError:
+    """``doing``: the member's last notice, if it had not begun to answer."""
+    if doing:
+        return BackendError(f"not ready yet ({timeless(doing)})", hint="press again in a moment")
+    length = f"{round(seconds, 1 if seconds > 0.5 else 2):g}" if seconds < 10 else f"{seconds:.0f}"
+    return BackendError(
+        f"no answer within {length} s",
+        hint="try again in a moment, or raise suggest.deadline_ms",
+    )
+
+
+def of_backend(error: CmdaiError) -> BackendError:
+    return error if isinstance(error, BackendError) else BackendError(error.message, error.hint)
+
+
+def was_there(error: BackendError) -> bool:
+    return not (isinstance(error, BackendUnavailable) and error.cause in _ABSENT)
+
+
+def may_pass(error: BackendError) -> bool:
+    causes = ("status", "reset", "connect")
+    return isinstance(error, BackendUnavailable) and error.cause in causes
+
+
+def was_free(error: BackendError) -> bool:
+    """It refused before it did any work."""
+    return isinstance(error, BackendBusy | BackendDenied | BackendRejected | ModelMissing)
