@@ -9,12 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from cmdai_shell.backends.names import Names
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cmdai_shell.backends.names import Infos
 
 _RESOLVE_S = 1.0
 """A name server that does not answer costs the system's resolver 5 s and more."""
+
+
+_NAMES = Names()
 
 
 class NotNear(OSError):
@@ -22,20 +28,21 @@ class NotNear(OSError):
 
 
 class Resolver(AbstractResolver):
-    """The system's, in a thread. While it does not answer, what it last said holds.
+    """The system's, in threads. While it does not answer, what it last said holds.
 
     With ``only_near`` (for http://) only addresses of the own network count: whatever a name
     resolves to, nothing crosses the open Internet unencrypted.
     """
 
-    def __init__(self, *, only_near: bool) -> None:
+    def __init__(self, *, only_near: bool, names: Names = _NAMES) -> None:
         self._only_near = only_near
-        self._last: dict[tuple[str, int, int], list[tuple[Any, ...]]] = {}
+        self._names = names
+        self._last: dict[tuple[str, int], Infos] = {}
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        found = await self._found(host, port, family)
+        found = await self._found(host, family)
         results = [result for info in found for result in _results(host, port, info)]
         if self._only_near:
             near = [result for result in results if not _is_global(result["host"])]
@@ -44,14 +51,11 @@ class Resolver(AbstractResolver):
             return near
         return results
 
-    async def _found(self, host: str, port: int, family: int) -> list[tuple[Any, ...]]:
-        asked = (host, port, family)
-        loop = asyncio.get_running_loop()
-        # Without AI_ADDRCONFIG, which aiohttp sets: "localhost" has to work with the cable out.
-        answer = loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
+    async def _found(self, host: str, family: int) -> Infos:
+        asked = (host, family)
         try:
             async with asyncio.timeout(_RESOLVE_S):
-                self._last[asked] = list(await answer)
+                self._last[asked] = await self._names.lookup(host, family)
         except socket.gaierror as error:
             if error.errno != socket.EAI_AGAIN or asked not in self._last:
                 raise
