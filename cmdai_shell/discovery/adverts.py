@@ -85,7 +85,10 @@ class Advert:
 
     @property
     def title(self) -> str:
-        return self.name or f"{self.host.partition('.')[0]} inference"[:_LONGEST_NAME]
+        """Its name; without one, what no other server of the host is called, in few letters."""
+        host = self.host if address(self.host) else self.host.partition(".")[0]
+        what = "inference" if self.kind == "auto" else self.kind
+        return self.name or f"{host[:40]} {what} {self.port}"
 
     @property
     def txt(self) -> Mapping[str, str]:

@@ -49,7 +49,7 @@ def test_txt() -> None:
     assert (SPARK.host, SPARK.port, SPARK.title) == (
         "spark-1a2b.local",
         8000,
-        "spark-1a2b inference",
+        "spark-1a2b vllm 8000",
     )
 
 
