@@ -1,0 +1,392 @@
+"""All that the sources found, as one set: who is who, and who is approved. No I/O.
+
+Anybody in the network can announce anything, a server's name and identity included. So what is
+announced is never proof: two announcements are one server only if a connection would go to the
+same place, or if both showed the same key; and an approval holds for the place that was approved,
+or for the key. What we learned by ourselves comes in by ``saw_key``, ``saw_silence``, ``resolved``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from cmdai_shell.core import Added
+from cmdai_shell.discovery import judging
+from cmdai_shell.discovery.candidate import Candidate, Names, cleaned, with_hints
+from cmdai_shell.discovery.judging import Box, Identities, Sighting
+from cmdai_shell.discovery.policy import Policy, Spot, address, refusal, spot
+from cmdai_shell.discovery.trust import forget_hint, trust_hint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from cmdai_shell.core import Endpoint, Removed
+    from cmdai_shell.discovery.candidate import State
+    from cmdai_shell.discovery.trust import Approval
+
+MOST = 500
+"""Announcements that are kept. Of too many those of the source that says most go first, and never
+those of places that were approved, of which"""
+MOST_AT_A_PLACE = 16
+"""each has this many at most."""
+_FACTS = 2_000
+_TO_LEARN = 16
+
+
+class Found:
+    """``written``: the servers of the configuration, which it knows by themselves. ``keys``: pins
+    of those that the policy approved before, by their URL."""
+
+    def __init__(
+        self,
+        policy: Policy | None = None,
+        *,
+        approvals: Iterable[Approval] = (),
+        written: Iterable[Endpoint] = (),
+        keys: Mapping[str, str] | None = None,
+        most: int = MOST,
+    ) -> None:
+        self.dropped = 0
+        """Announcements that there was no room for."""
+        self._most = most
+        self._heard: dict[tuple[str, str], Sighting] = {}
+        self._keys: dict[Spot, tuple[str, bool]] = {}
+        self._silent: set[Spot] = set()
+        self._names = Names()
+        self._resolved: dict[str, tuple[str, ...]] = {}
+        self._now: tuple[Candidate, ...] | None = None
+        self.settle(policy or Policy(), approvals=approvals, written=written, keys=keys or {})
+
+    def settle(
+        self,
+        policy: Policy | None = None,
+        *,
+        approvals: Iterable[Approval] | None = None,
+        written: Iterable[Endpoint] | None = None,
+        keys: Mapping[str, str] | None = None,
+    ) -> None:
+        """What the person decided since; what is None stays."""
+        if policy is not None:
+            self._policy = policy
+        if approvals is not None:
+            self._approvals = tuple(approvals)
+            self._identities = Identities(self._approvals)
+            self._approved = {
+                where: each for each in self._approvals if (where := spot(each.url)) is not None
+            }
+            for where, approval in self._approved.items():
+                self._names.reserve(where, approval.name)
+        if written is not None:
+            self._written = {
+                where: each for each in written if (where := spot(each.url)) is not None
+            }
+        if keys is not None:
+            self._pinned = {
+                where: pin for url, pin in keys.items() if (where := spot(url)) is not None
+            }
+        self._now = None
+
+    def apply(self, source: str, event: Added | Removed) -> None:
+        """What a source says; ``source`` is its name as we know it, not as it says."""
+        self._now = None
+        if not isinstance(event, Added):
+            self._remove((source, event.id))
+            return
+        key = source, event.endpoint.id
+        endpoint = cleaned(event.endpoint)
+        where = spot(endpoint.url) if endpoint else None
+        if endpoint is None or where is None:
+            self._remove(key)
+            self.dropped += 1
+            return
+        if key in self._heard and self._heard[key].where != where:
+            self._remove(key)
+        if key in self._heard or self._makes_room(source, where):
+            self._heard[key] = Sighting(source=source, endpoint=endpoint, where=where)
+        else:
+            self.dropped += 1
+
+    def end(self, source: str) -> None:
+        """The source is listened to no longer: what it said is void."""
+        self._now = None
+        for key in [key for key in self._heard if key[0] == source]:
+            self._remove(key)
+
+    def saw_key(self, url: str, pin: str, *, is_key_alone: bool = False) -> None:
+        """A connection to that URL showed this key; empty: nobody knows any longer."""
+        self._note(self._keys, url, (pin, is_key_alone) if pin else None)
+
+    def saw_silence(self, url: str, *, is_silent: bool) -> None:
+        """Whether the server at that URL, which we had approved, is out of reach. Only then may
+        another place be believed to be its new one."""
+        where = spot(url)
+        if where is not None:
+            (self._silent.add if is_silent and where in self._approved else self._silent.discard)(
+                where
+            )
+            self._silent &= self._approved.keys()
+            self._now = None
+
+    def resolved(self, host: str, addresses: Sequence[str]) -> None:
+        """Our own look-up of a name."""
+        name = host.rstrip(".").lower()
+        self._resolved.pop(name, None)
+        if addresses and len(self._resolved) < _FACTS:
+            self._resolved[name] = tuple(addresses)
+        self._now = None
+
+    def candidates(self) -> tuple[Candidate, ...]:
+        """Approved ones first, then by their names."""
+        if self._now is None:
+            self._now = self._judged()
+        return self._now
+
+    def waiting(self) -> tuple[Candidate, ...]:
+        """Those that the person has yet to decide on."""
+        return tuple(
+            each for each in self.candidates() if each.state == "candidate" and not each.is_quiet
+        )
+
+    def unverified(self) -> tuple[str, ...]:
+        """URLs whose key it is worth to look at (``pins.learn``), a few at a time: approved ones
+        that have no pin, and who says that he is one that has."""
+        urls = [
+            each.endpoint.url
+            for each in self.candidates()
+            if each.endpoint.url.startswith("https:")
+            and not each.key
+            and (each.is_quiet or each.state == "by-policy" or _is_unpinned(each))
+        ]
+        return tuple(urls[:_TO_LEARN])
+
+    def _remove(self, key: tuple[str, str]) -> None:
+        gone = self._heard.pop(key, None)
+        if gone is None or self._is_known(gone.where):
+            return
+        if not any(sighting.where == gone.where for sighting in self._heard.values()):
+            self._keys.pop(gone.where, None)  # who comes there next may be another
+
+    def _makes_room(self, source: str, where: Spot) -> bool:
+        if self._is_known(where):
+            here = sum(sighting.where == where for sighting in self._heard.values())
+            return here < MOST_AT_A_PLACE
+        unknown = [key for key, each in self._heard.items() if not self._is_known(each.where)]
+        if len(unknown) < self._most:
+            return True
+        (largest, _), *_ = Counter(name for name, _ in unknown).most_common(1)
+        if largest == source:
+            return False
+        self._remove(next(key for key in reversed(unknown) if key[0] == largest))
+        self.dropped += 1
+        return True
+
+    def _is_known(self, where: Spot) -> bool:
+        return where in self._approved or where in self._written
+
+    def _note(
+        self, facts: dict[Spot, tuple[str, bool]], url: str, fact: tuple[str, bool] | None
+    ) -> None:
+        where = spot(url)
+        if where is None:
+            return
+        facts.pop(where, None)
+        if fact and len(facts) < _FACTS:
+            facts[where] = fact
+        self._now = None
+
+    def _judged(self) -> tuple[Candidate, ...]:
+        boxes = self._boxes()
+        self._names.keep(boxes)
+        taken: set[Spot] = set()
+        found = [self._of_approval(approval, boxes, taken) for approval in self._approvals]
+        for box in judging.each(boxes):
+            if taken.isdisjoint(box.spots):
+                found.append(self._of_stranger(box))
+        found.sort(key=lambda each: (each.state != "approved", each.name))
+        return tuple(with_hints(found))
+
+    def _boxes(self) -> dict[Spot, Box]:
+        """Each by every place it is at."""
+        found: dict[Spot, Box] = {}
+        for _, each in sorted(self._heard.items()):
+            where = self._place(each.where)
+            if where not in found:
+                found[where] = Box(spots=[where], key=self._key(where))
+            found[where].sightings.append(replace(each, where=where))
+        by_key: dict[str, Box] = {}
+        for where, box in tuple(found.items()):
+            if box.key and (same := by_key.setdefault(box.key, box)) is not box:
+                same.spots += box.spots
+                same.sightings += box.sightings
+                found[where] = same
+        return found
+
+    def _place(self, where: Spot) -> Spot:
+        """With plain http a name is no more than the address it stands for."""
+        addresses = self._resolved.get(where.host, ())
+        if where.scheme != "http" or not addresses:
+            return where
+        places = (spot(judging.moved_to("http://x", where._replace(host=a))) for a in addresses)
+        return min((each for each in places if each), key=judging.rank, default=where)
+
+    def _key(self, where: Spot) -> str:
+        return self._keys.get(where, ("", False))[0]
+
+    def _of_approval(
+        self, approval: Approval, boxes: dict[Spot, Box], taken: set[Spot]
+    ) -> Candidate:
+        where = spot(approval.url)
+        assert where is not None  # noqa: S101  checked when it was approved, and when it was read
+        place = self._place(where)
+        if approval.pin and where.scheme == "https":
+            return self._by_key(approval, place, boxes, taken)
+        here = boxes.get(place)
+        heard = here.at(place) if here else []
+        if not heard and where in self._silent:
+            foreign = {*self._approved, *self._written, *taken}
+            if (new := judging.new_place(approval, judging.each(boxes), foreign)) and not refusal(
+                new[0].sightings[0].source, judging.moved_to(approval.url, new[1])
+            ):
+                taken.update(new[0].spots)
+                url = judging.moved_to(approval.url, new[1])
+                return self._approved_as(approval, url, new[0])
+        taken.update(here.spots if here else [place])
+        if wrong := judging.contradiction(approval, heard):
+            story = judging.another_here(approval, wrong)
+            return self._changed(approval, story, here)
+        return self._approved_as(approval, approval.url, here)
+
+    def _by_key(
+        self, approval: Approval, place: Spot, boxes: dict[Spot, Box], taken: set[Spot]
+    ) -> Candidate:
+        """The key decides, wherever it is seen."""
+        here = boxes.get(place)
+        same = next((box for box in judging.each(boxes) if box.key == approval.pin), None)
+        if same:
+            is_here = place in same.spots
+            taken.update(same.spots)
+            url = judging.moved_to(approval.url, min(same.spots, key=judging.rank))
+            return self._approved_as(approval, approval.url if is_here else url, same)
+        taken.update(here.spots if here else [place])
+        there = self._key(place)
+        if there not in ("", approval.pin):
+            story = judging.another_key(approval.name, approval.pin, there)
+            return self._changed(approval, story, here)
+        return self._approved_as(approval, approval.url, here)
+
+    def _approved_as(self, approval: Approval, url: str, box: Box | None) -> Candidate:
+        endpoint = replace(approval.endpoint, url=url)
+        return self._candidate(approval.name, endpoint, "approved", box, approval=approval)
+
+    def _changed(self, approval: Approval, story: str, box: Box | None) -> Candidate:
+        name = approval.name
+        hint = f"if that is meant: {forget_hint(name)}; {trust_hint(name)}"
+        return self._candidate(
+            name, approval.endpoint, "changed", box, approval=approval, story=story, hint=hint
+        )
+
+    def _of_stranger(self, box: Box) -> Candidate:
+        spots = sorted(box.spots, key=judging.rank)
+        for where in spots:
+            if written := self._written_at(where):
+                return self._candidate(written.id, written, "approved", box)
+        refused = {where: self._refusal(box, where) for where in spots}
+        usable = [where for where in spots if not refused[where]]
+        best = box.at((usable or spots)[0])[0]
+        name = self._names.of(spots[0], [best.endpoint])
+        if not usable:
+            return self._candidate(name, best.endpoint, "refused", box, story=refused[spots[0]])
+        for sighting in box.sightings:
+            claimed = self._identities.claimed(sighting)
+            if claimed and not judging.is_neighbour(claimed, sighting.where):
+                return self._of_pretender(name, box, best, sighting, claimed)
+        return self._by_policy(name, box, usable) or self._candidate(
+            name, best.endpoint, "candidate", box
+        )
+
+    def _of_pretender(
+        self, name: str, box: Box, best: Sighting, claiming: Sighting, claimed: Approval
+    ) -> Candidate:
+        state: State = "candidate"
+        story = hint = ""
+        if claimed.pin and box.key:
+            state, story = "changed", judging.not_that_key(claimed, box.key)
+        elif judging.is_twin(claimed, claiming) or (
+            claimed.pin and claiming.where.scheme == "https"
+        ):
+            story = judging.twin(claimed)
+        else:
+            state, story = "changed", judging.elsewhere(claimed)
+        if state == "changed":
+            hint = f"if it is the same: {forget_hint(claimed.name)}; {trust_hint(name)}"
+        return self._candidate(
+            name,
+            best.endpoint,
+            state,
+            box,
+            approval=claimed,
+            story=story,
+            hint=hint,
+            is_quiet=state == "candidate",
+        )
+
+    def _by_policy(self, name: str, box: Box, usable: Sequence[Spot]) -> Candidate | None:
+        for where in usable:
+            for sighting in box.at(where):
+                endpoint = sighting.endpoint
+                why = self._policy.why(sighting.source, endpoint, self._addresses(where))
+                if not why:
+                    continue
+                expected = self._pinned.get(where, "")
+                if expected and box.key and box.key != expected:
+                    story = judging.another_key(name, expected, box.key)
+                    hint = f"if that is meant: {forget_hint(name)}"
+                    return self._candidate(name, endpoint, "changed", box, story=story, hint=hint)
+                return self._candidate(name, endpoint, "by-policy", box, story=why)
+        return None
+
+    def _candidate(
+        self,
+        name: str,
+        endpoint: Endpoint,
+        state: State,
+        box: Box | None,
+        *,
+        approval: Approval | None = None,
+        story: str = "",
+        hint: str = "",
+        is_quiet: bool = False,
+    ) -> Candidate:
+        where = spot(endpoint.url)
+        key, is_key_alone = self._keys.get(where, ("", False)) if where else ("", False)
+        return Candidate(
+            name=name,
+            endpoint=replace(endpoint, id=name),
+            state=state,
+            sources=tuple(dict.fromkeys(each.source for each in box.sightings)) if box else (),
+            story=story,
+            hint=hint,
+            approval=approval,
+            key=key,
+            is_key_alone=is_key_alone,
+            is_quiet=is_quiet,
+        )
+
+    def _written_at(self, where: Spot) -> Endpoint | None:
+        return next(
+            (each for known, each in self._written.items() if self._place(known) == where), None
+        )
+
+    def _refusal(self, box: Box, where: Spot) -> str:
+        url = judging.moved_to(f"{where.scheme}://x", where)
+        return refusal(box.at(where)[0].source, url, self._addresses(where))
+
+    def _addresses(self, where: Spot) -> tuple[str, ...]:
+        return (where.host,) if address(where.host) else self._resolved.get(where.host, ())
+
+
+def _is_unpinned(candidate: Candidate) -> bool:
+    approval = candidate.approval
+    return candidate.state == "approved" and approval is not None and not approval.pin
