@@ -7,14 +7,12 @@ import os
 import socket
 import tempfile
 from contextlib import asynccontextmanager, suppress
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID, uuid5
 
-import psutil
-
+from cmdai_shell.discovery import interfaces
 from cmdai_shell.discovery.adverts import SERVICES
-from cmdai_shell.discovery.policy import address
 from cmdai_shell.errors import DiscoveryError
 
 if TYPE_CHECKING:
@@ -24,7 +22,9 @@ if TYPE_CHECKING:
 
     from cmdai_shell.discovery.adverts import Advert
 
-AVAHI_FILE = Path("/etc/avahi/services/cmdai-shell.service")
+AVAHI = Path("/etc/avahi/services")
+_MACHINE = Path("/etc/machine-id")
+_OURS = UUID("3f6d9f0e-6f0f-4d57-9d1b-7c5a1f3f2b61")
 LOOK_S = 15.0
 """Seconds between two looks whether the server still listens."""
 _CONNECT_S = 1.0
@@ -50,20 +50,13 @@ _OPEN_UP = {
 def own_addresses(exclude: Sequence[str]) -> tuple[str, ...]:
     """Those that this machine has in its own networks, IPv4 first. ``exclude`` are names of
     interfaces, with * and ?; public addresses are nobody's business to announce."""
-    up = {name for name, state in psutil.net_if_stats().items() if state.isup}
     found = [
-        one.address
-        for name, addresses in psutil.net_if_addrs().items()
-        if name in up and not any(fnmatchcase(name, pattern) for pattern in exclude)
-        for one in addresses
-        if _is_own(one.address)
+        f"{own.ip}%{link.name}" if own.version == 6 and own.ip.is_link_local else str(own.ip)
+        for link in interfaces.read(exclude).heard
+        for own in link.addresses
+        if not (own.ip.is_loopback or own.ip.is_global)
     ]
     return tuple(sorted(dict.fromkeys(found), key=lambda text: ":" in text))
-
-
-def _is_own(text: str) -> bool:
-    found = address(text)
-    return found is not None and not (found.is_loopback or found.is_global)
 
 
 async def listening(port: int, addresses: Sequence[str]) -> tuple[str, ...]:
@@ -104,6 +97,16 @@ async def addresses_of(port: int, own: Sequence[str], *, kind: str = "auto") -> 
         )
     hint = "start the server first, or name its port: cmdai-shell backends advertise --port N"
     raise DiscoveryError(f"nothing listens on port {port}", hint)
+
+
+def identity(port: int, machine: Path = _MACHINE) -> str:
+    """Of the server on that port of this machine, the same for ever; the machine's own number,
+    which is nobody's business (machine-id(5)), cannot be told from it. Empty where it has none."""
+    try:
+        number = machine.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""
+    return str(uuid5(_OURS, f"{number}:{port}")) if number else ""
 
 
 # --- announced by ourselves
@@ -221,8 +224,14 @@ async def _while_the_same(
 # --- announced by Avahi
 
 
-def write(text: str, path: Path = AVAHI_FILE) -> None:
-    """Put the file where Avahi sees it, at once or not at all. Raises DiscoveryError."""
+def avahi_file(port: int) -> Path:
+    """One for each server of this machine."""
+    return AVAHI / f"cmdai-shell-{port}.service"
+
+
+def write(text: str, path: Path, *, instead: str) -> None:
+    """Put the file where Avahi sees it, at once or not at all. ``instead``: the command that prints
+    it, for who may not write it. Raises DiscoveryError."""
     if not path.parent.is_dir():
         raise DiscoveryError(
             f"there is no {path.parent}: Avahi is not installed",
@@ -241,5 +250,5 @@ def write(text: str, path: Path = AVAHI_FILE) -> None:
     except OSError as error:
         raise DiscoveryError(
             f"{path} cannot be written: {(error.strerror or str(error)).lower()}",
-            f"cmdai-shell backends advertise --print | sudo tee {path}",
+            f"{instead} | sudo tee {path}",
         ) from error

@@ -36,8 +36,6 @@ _LONGEST_STRING = 255
 _TTL, _PRIORITY, _WEIGHT = 300, 10, 60
 """The DGX plan's example: seconds, lower is asked first, share among equals."""
 
-_APIS = {"tgi": "tgi", "triton": "kserve2", "ollama": "ollama"}
-"""Kind -> the protocol it speaks, where that is not OpenAI's."""
 _PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", re.I)
 
@@ -92,16 +90,16 @@ class Advert:
 
     @property
     def txt(self) -> Mapping[str, str]:
-        """Key -> value, at most 255 bytes each; ``v`` and ``transport`` are the draft's."""
+        """Key -> value, at most 255 bytes each; ``v`` and ``transport`` are the draft's. ``api`` is
+        the server's kind where that is known: who knows only that it speaks OpenAI's protocol
+        would not use what the server can beyond it."""
         parts = self._parts()
-        api = _APIS.get(self.kind, "openai")
         found = {
             "txtvers": "1",
             "v": "1",
             "transport": parts.scheme,
-            "api": api,
-            "base": parts.path.rstrip("/") or ("/v1" if api == "openai" else "/"),
-            "kind": "" if self.kind == "auto" else self.kind,
+            "api": "" if self.kind == "auto" else self.kind,
+            "base": parts.path.rstrip("/"),
             "model": self.model,
             "auth": self.auth,
             "id": self.uuid,

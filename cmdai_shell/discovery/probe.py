@@ -9,19 +9,19 @@ comes back is bounded and a claim, like everything that is discovered.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, Literal
 
 import aiohttp
-import psutil
 
 from cmdai_shell import __version__
 from cmdai_shell.core import Endpoint
-from cmdai_shell.discovery.policy import address, is_in, network
+from cmdai_shell.discovery import interfaces
+from cmdai_shell.discovery.policy import address, is_in
 from cmdai_shell.errors import DiscoveryError
 from cmdai_shell.text import visible
 
@@ -69,6 +69,20 @@ MOST_BODY = 256 << 10
 MOST_MODELS = 50
 _LONGEST_NAME = 200
 _CLOSED = (401, 403)
+_PRIVATE = tuple(
+    map(
+        ip_network,
+        (
+            "10.0.0.0/8",
+            "172.16.0.0/12",
+            "192.168.0.0/16",
+            "169.254.0.0/16",
+            "100.64.0.0/10",
+            "fc00::/7",
+            "fe80::/10",
+        ),
+    )
+)
 _NAME = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?", re.I)
 _SCOPED = re.compile(r"[0-9a-f:.]+(%[a-z0-9._-]{1,32})?", re.I)
 _RESOLVE_S = 2.0
@@ -102,22 +116,11 @@ def is_stock(name: str) -> bool:
     return STOCK.fullmatch(name) is not None
 
 
-def own_networks() -> tuple[IPNetwork, ...]:
-    """Those that this machine has an address in, loopback left out."""
-    found = []
-    for addresses in psutil.net_if_addrs().values():
-        for one in addresses:
-            own = address(one.address)
-            if own is None or own.is_loopback or not one.netmask:
-                continue
-            prefix = one.netmask if own.version == 4 else _prefix(one.netmask)
-            if (net := network(f"{own}/{prefix}")) is not None:
-                found.append(net)
-    return tuple(dict.fromkeys(found))
-
-
-def _prefix(mask: str) -> int:
-    return int(ipaddress.IPv6Address(mask)).bit_count()
+def own_networks(exclude: Sequence[str] = ()) -> tuple[IPNetwork, ...]:
+    """Those that this machine has an address in, but for the interfaces that ``exclude`` matches
+    (``docker*``); loopback is none."""
+    owns = [own for link in interfaces.read(exclude).heard for own in link.addresses]
+    return tuple(dict.fromkeys(own.network for own in owns if not own.ip.is_loopback))
 
 
 class Round:
@@ -161,13 +164,9 @@ def _is_numeric(text: str) -> bool:
 
 
 def _is_private(text: str) -> bool:
-    """Of somebody's own network, and one machine's."""
-    found = address(text)
-    if found is None or not _is_numeric(text):
-        return False
-    if found.is_loopback or found.is_unspecified or found.is_multicast:
-        return False
-    return not found.is_global and str(found) != "255.255.255.255"
+    """Of somebody's own network. Narrower than "not global": 198.18.0.0/15, for one, is what some
+    proxies answer for names of the open Internet."""
+    return _is_numeric(text) and any(is_in(text, net) for net in _PRIVATE)
 
 
 def _rank(text: str) -> tuple[bool, bool]:
@@ -237,6 +236,9 @@ async def ask(
                 for url in account.unclear:
                     if account.sent < MOST_REQUESTS:
                         await _ask_triton(session, host, url, account)
+    await asyncio.sleep(
+        0
+    )  # transports that were closed now are gone with the next turn of the loop
     return tuple(sorted(account.answers, key=lambda answer: answer.endpoint.url))
 
 

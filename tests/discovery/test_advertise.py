@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 HERE = ("127.0.0.1",)
 TYPE = "_inference._tcp.local."
+PRINT = "cmdai-shell backends advertise --print"
 
 
 @asynccontextmanager
@@ -128,6 +129,16 @@ async def test_nor_one_that_does_not_run_or_cannot_be_reached() -> None:
         await advertise.addresses_of(8000, [])
 
 
+def test_an_identity_that_stays(tmp_path: Path) -> None:
+    machine = tmp_path / "machine-id"
+    assert advertise.identity(8000, machine) == ""
+    machine.write_text("0123456789abcdef0123456789abcdef\n")
+    found = advertise.identity(8000, machine)
+    assert found == advertise.identity(8000, machine) != advertise.identity(8001, machine)
+    assert "0123456789abcdef" not in found.replace("-", "")
+    assert advertise.avahi_file(8000) != advertise.avahi_file(8001)
+
+
 # --- announced by ourselves
 
 
@@ -203,7 +214,7 @@ def test_the_file_is_there_at_once(tmp_path: Path) -> None:
     path = tmp_path / "services" / "cmdai-shell.service"
     path.parent.mkdir()
     path.write_text("old")
-    advertise.write(adverts.avahi(advert(8000)), path)
+    advertise.write(adverts.avahi(advert(8000)), path, instead=PRINT)
     assert ElementTree.parse(path).findtext(".//port") == "8000"
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
     assert [one.name for one in path.parent.iterdir()] == [path.name]
@@ -211,7 +222,7 @@ def test_the_file_is_there_at_once(tmp_path: Path) -> None:
 
 def test_where_avahi_is_not_installed(tmp_path: Path) -> None:
     with pytest.raises(DiscoveryError, match="Avahi is not installed") as caught:
-        advertise.write("x", tmp_path / "services" / "x.service")
+        advertise.write("x", tmp_path / "services" / "x.service", instead=PRINT)
     assert "avahi-daemon" in caught.value.hint
 
 
@@ -223,5 +234,5 @@ def test_who_may_not_write_is_told_the_command(
 
     monkeypatch.setattr("tempfile.mkstemp", denied)
     with pytest.raises(DiscoveryError, match="permission denied") as caught:
-        advertise.write("x", tmp_path / "x.service")
-    assert caught.value.hint.endswith(f"--print | sudo tee {tmp_path / 'x.service'}")
+        advertise.write("x", tmp_path / "x.service", instead=PRINT)
+    assert caught.value.hint == f"{PRINT} | sudo tee {tmp_path / 'x.service'}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from typing import TYPE_CHECKING
+from ipaddress import IPv4Interface, ip_interface
+from typing import TYPE_CHECKING, get_args
 from xml.etree import ElementTree
 
 import dns.zone
@@ -13,8 +14,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmdai_shell.discovery import adverts
+from cmdai_shell.config.environment import Kind
+from cmdai_shell.discovery import adverts, srv_records
 from cmdai_shell.discovery.adverts import Advert
+from cmdai_shell.discovery.interfaces import Link, Links
+from cmdai_shell.discovery.multicast import announcement
+from cmdai_shell.discovery.multicast.announcement import Announcement
+from cmdai_shell.discovery.rfc2782 import Record
 from cmdai_shell.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -39,9 +45,7 @@ def test_txt() -> None:
         "txtvers": "1",
         "v": "1",
         "transport": "http",
-        "api": "openai",
-        "base": "/v1",
-        "kind": "vllm",
+        "api": "vllm",
         "model": MODEL,
         "auth": "none",
         "id": "11-22",
@@ -56,23 +60,53 @@ def test_txt() -> None:
 @pytest.mark.parametrize(
     ("url", "kind", "port", "transport", "api", "base"),
     [
-        ("https://gpu.example.com", "auto", 443, "https", "openai", "/v1"),
-        ("http://10.0.0.5/gw/v1/", "nim", 80, "http", "openai", "/gw/v1"),
-        ("http://10.0.0.5:8000", "triton", 8000, "http", "kserve2", "/"),
-        ("http://[fd00::5]:8080", "tgi", 8080, "http", "tgi", "/"),
+        ("https://gpu.example.com", "auto", 443, "https", None, None),
+        ("http://10.0.0.5/gw/v1/", "nim", 80, "http", "nim", "/gw/v1"),
+        ("http://10.0.0.5:8000", "triton", 8000, "http", "triton", None),
+        ("http://[fd00::5]:8080", "tgi", 8080, "http", "tgi", None),
     ],
 )
 def test_what_the_url_says(
-    url: str, kind: str, port: int, transport: str, api: str, base: str
+    url: str, kind: str, port: int, transport: str, api: str | None, base: str | None
 ) -> None:
     advert = Advert(url=url, kind=kind)
     assert advert.port == port
-    assert (advert.txt["transport"], advert.txt["api"], advert.txt["base"]) == (
-        transport,
-        api,
-        base,
+    assert advert.txt["transport"] == transport
+    assert (advert.txt.get("api"), advert.txt.get("base")) == (api, base)
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_our_own_sources_read_it(kind: str) -> None:
+    """By DNS and by mDNS the same; clouds are not announced."""
+    said = Advert(url="http://10.0.0.7:8000/gw", kind=kind, model="m", uuid="u-1", auth="bearer")
+    answer = srv_records.Answer(
+        records=[Record(10, 60, said.port, "a.example.org.")],
+        texts=[f"{key}={value}" for key, value in said.txt.items()],
+        addresses={"a.example.org.": ["10.0.0.7"]},
     )
-    assert advert.txt.get("kind", "auto") == kind
+    owner = srv_records.Owner("_cmdai._tcp.example.org", "example.org")
+    reading = srv_records.read(owner, answer, srv_records.Naming(), lambda: 0.0)
+    (by_dns,) = reading.endpoints.values()
+    own = ip_interface("10.0.0.1/24")
+    assert isinstance(own, IPv4Interface)
+    heard = Announcement(
+        instance=said.title,
+        service="_inference._tcp",
+        host="a.local",
+        port=said.port,
+        txt=said.txt,
+        addresses=("10.0.0.7",),
+    )
+    links = Links(heard=(Link(name="eth0", index=2, addresses=(own,)),))
+    by_mdns = announcement.endpoint(heard, links)
+    assert by_mdns
+    wanted = "auto" if kind in ("azure", "sagemaker") else kind
+    for found in (by_dns, by_mdns):
+        assert found.url.endswith(":8000/gw")
+        assert found.model == "m"
+        assert (found.labels["uuid"], found.labels["auth"]) == ("u-1", "bearer")
+    assert by_dns.kind == wanted
+    assert by_mdns.kind == ("auto" if kind == "openai" else wanted)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,348 @@
+"""``cmdai-shell backends discover``: what is in the network, now, and what to type to use it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import re
+import shlex
+import sys
+import time
+from contextlib import nullcontext
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+import msgspec
+
+from cmdai_shell.cli import output
+from cmdai_shell.config import environments, loading, paths
+from cmdai_shell.errors import CmdaiError, ConfigError
+from cmdai_shell.text import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    from rich.live import Live
+    from rich.table import Table
+
+    from cmdai_shell.config import Config
+    from cmdai_shell.core import Source
+    from cmdai_shell.discovery.found import Found
+    from cmdai_shell.discovery.search import Search, Seen, Trouble
+
+WAYS = {
+    "local": ("mdns",),
+    "cloud": ("dns_srv",),
+    "cluster": ("k8s_service",),
+    "all": ("mdns", "dns_srv", "k8s_service"),
+}
+"""``--network`` -> words of ``discovery.SOURCES``."""
+
+COLUMNS = ("name", "what", "address", "found by", "model", "state", "what to type")
+_STATES = {
+    "candidate": "not used yet",
+    "approved": "used",
+    "by-policy": "used, by your settings",
+    "changed": "not the one you trusted",
+    "refused": "cannot be used",
+    "open": "answers",
+    "login": "answers, wants a key",
+    "loading": "loads its model",
+}
+_FRAME_S = 0.2
+
+as_json = click.option("--json", "json_", is_flag=True, help="As one JSON document.")
+
+
+@click.command()
+@click.option(
+    "--network",
+    type=click.Choice(tuple(WAYS)),
+    help="local: mDNS; cloud: DNS; cluster: Kubernetes. Without it, what the settings have.",
+)
+@click.option("--seconds", default=5.0, type=click.FloatRange(0.1, 600), help="How long to look.")
+@click.option("--probe", is_flag=True, help="Ask hosts that look like a DGX Spark, too.")
+@click.option("--host", "hosts", multiple=True, help="Ask this host of your network; repeatable.")
+@click.option("--how", is_flag=True, help="Print what makes a server found, and do not look.")
+@as_json
+@click.pass_context
+def discover(
+    ctx: click.Context,
+    /,
+    *,
+    network: str | None,
+    seconds: float,
+    probe: bool,
+    hosts: Sequence[str],
+    how: bool,
+    json_: bool,
+) -> None:
+    """Look for servers: in the own network, in DNS, in a Kubernetes cluster.
+
+    Nothing is sent to what is found. Only with --probe, or by --host, hosts are asked for their
+    list of models: six requests at most, without any key, at the ports of NVIDIA's playbooks, and
+    never outside of private networks. Exit code 1 when nothing is found.
+
+    \b
+    Examples:
+      cmdai-shell backends discover
+      cmdai-shell backends discover --network local --probe
+      cmdai-shell backends discover --host spark-1a2b.local
+      cmdai-shell backends discover --network cluster --json | jq '.found[].url'
+      cmdai-shell backends discover --how
+    """
+    config = loading.load()
+    if how:
+        _how(config, json_=json_)
+        return
+    search = _search(config, network, hosts, is_probing=probe)
+    asyncio.run(_look(search, seconds, is_live=not json_ and _is_terminal()))
+    seen, troubles = search.seen(), search.troubles()
+    if json_:
+        found = [{**asdict(each), "next": _next(each)} for each in seen]
+        output.emit({"found": found, "troubles": [asdict(each) for each in troubles]}, "json")
+    else:
+        _tell(seen, troubles, is_probing=probe or bool(hosts))
+    if not seen:
+        ctx.exit(1)
+
+
+# --- looking
+
+
+def _search(
+    config: Config, network: str | None, hosts: Sequence[str], *, is_probing: bool
+) -> Search:
+    """Raises ConfigError."""
+    from cmdai_shell.daemon import found_servers
+    from cmdai_shell.discovery.probe import own_networks
+    from cmdai_shell.discovery.search import Search
+
+    is_asking_only = hosts and not network and not is_probing
+    sources = [] if is_asking_only else found_servers.sources(narrowed(config, network))
+    if not sources and not hosts and not is_probing:
+        raise ConfigError(
+            "the settings name no way to find servers",
+            "cmdai-shell backends discover --network local",
+        )
+    return Search(
+        sources,
+        _found(config),
+        names=_names(config) if is_probing else None,
+        hosts=hosts,
+        networks=own_networks(config.discovery.exclude_interfaces) if is_probing else (),
+        clock=time.monotonic,
+        random=random.random,
+    )
+
+
+def narrowed(config: Config, network: str | None) -> Config:
+    """The settings, so that they ask for the ways of ``network`` and no others. Who names a network
+    has it looked at, whatever the settings say."""
+    if network is None:
+        return config
+    ways = WAYS[network]
+    found = config.discovery
+    domains = found.dns_domains or ("search",)
+    return msgspec.structs.replace(
+        config,
+        discovery=msgspec.structs.replace(
+            found,
+            mdns="mdns" in ways,
+            dns_domains=domains if "dns_srv" in ways else (),
+            kubernetes="k8s_service" in ways,
+        ),
+        environments={
+            name: each
+            for name, each in config.environments.items()
+            if each.discovery_method in ways
+        },
+    )
+
+
+def _names(config: Config) -> Source:
+    """Who says which hosts there are."""
+    from cmdai_shell import discovery
+    from cmdai_shell.daemon.found_servers import Missing
+    from cmdai_shell.discovery.probe import NAMED_BY
+
+    try:
+        source: Source = discovery.load("mdns")(
+            service_types=NAMED_BY, exclude_interfaces=config.discovery.exclude_interfaces
+        )
+    except CmdaiError as error:
+        return Missing("mdns", error)
+    return source
+
+
+def _found(config: Config) -> Found:
+    """Knows the servers of the configuration, and whom the person approved."""
+    from cmdai_shell.discovery.found import Found
+    from cmdai_shell.discovery.policy import Policy
+    from cmdai_shell.discovery.trust import TrustStore
+
+    store = TrustStore(paths.data_dir())
+    known = config.environments.values()
+    logins = [each.id for each in known if each.auth_type != "none"]
+    return Found(
+        Policy.of(config.discovery, logins),
+        approvals=store.approvals(),
+        written=[endpoint for each in known for endpoint in environments.endpoints(each)],
+        keys=store.keys(),
+    )
+
+
+async def _look(search: Search, seconds: float, *, is_live: bool) -> None:
+    begun = time.monotonic()
+    with _screen() if is_live else nullcontext() as live:
+        async with asyncio.TaskGroup() as group:
+            searching = group.create_task(search.run(seconds))
+            while not searching.done():
+                if live:
+                    left = max(0.0, seconds - (time.monotonic() - begun))
+                    live.update(_table(search.seen(), f"looking, {left:.0f} s left"), refresh=True)
+                await asyncio.wait([searching], timeout=_FRAME_S)
+        if live:
+            live.update(_table(search.seen(), ""), refresh=True)
+
+
+# --- showing
+
+
+def _is_terminal() -> bool:
+    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def _screen() -> AbstractContextManager[Live]:
+    from rich.live import Live
+
+    return Live(auto_refresh=False)
+
+
+def _table(seen: Sequence[Seen], caption: str) -> Table | str:
+    from rich.table import Table
+    from rich.text import Text
+
+    if not seen:
+        return caption
+    table = Table(box=None, pad_edge=False, caption=caption or None, caption_justify="left")
+    for column in COLUMNS:
+        table.add_column(column, overflow="fold")
+    for each in seen:
+        table.add_row(*(Text(cell) for cell in cells(each)))
+    return table
+
+
+def cells(seen: Seen) -> tuple[str, ...]:
+    """A row of the table, each of them one line that can be shown."""
+    more = f" and {len(seen.models) - 1} more" if len(seen.models) > 1 else ""
+    row = (
+        seen.name,
+        "a server" if seen.kind == "auto" else seen.kind,
+        seen.url,
+        ", ".join(seen.sources),
+        f"{seen.models[0]}{more}" if seen.models else "",
+        _STATES.get(seen.state, seen.state),
+        _next(seen),
+    )
+    return tuple(" ".join(visible(cell).split()) for cell in row)
+
+
+def _next(seen: Seen) -> str:
+    """What to type, so that it is used."""
+    from cmdai_shell.discovery.trust import trust_hint
+
+    if seen.state == "candidate":
+        return seen.hint or trust_hint(seen.name)
+    if seen.state in get_args(_probe_state()):
+        name = re.sub("[^A-Za-z0-9]+", "-", seen.name.rpartition(":")[0]).strip("-")[:60] or "lab"
+        key = " --api-key-env VARIABLE" if seen.state == "login" else ""
+        return f"cmdai-shell config add-environment {name} --url {shlex.quote(seen.url)}{key}"
+    return seen.hint
+
+
+def _probe_state() -> Any:
+    from cmdai_shell.discovery.probe import State
+
+    return State
+
+
+def _tell(seen: Sequence[Seen], troubles: Sequence[Trouble], *, is_probing: bool) -> None:
+    if not _is_terminal():
+        for line in _columns([cells(each) for each in seen]):
+            click.echo(line)
+    for each in seen:
+        if each.story:
+            output.say(f"{each.name}: {each.story}", "dim")
+    for trouble in troubles:
+        hint = f"; {trouble.hint}" if trouble.hint else ""
+        output.say(_line(f"{trouble.source}: {trouble.problem}{hint}"), "yellow")
+    if not seen:
+        for line in nothing(is_probing=is_probing):
+            output.say(line)
+    elif first := next(filter(None, map(_next, seen)), ""):
+        output.say(f"to use one: {first}")
+
+
+def nothing(*, is_probing: bool) -> Iterator[str]:
+    """Why nobody is found, and what to type."""
+    yield "nothing found"
+    yield "  inference servers announce nothing by themselves; on the server, type:"
+    yield "  cmdai-shell backends advertise     (or see: cmdai-shell backends discover --how)"
+    if not is_probing:
+        yield "  to ask hosts that look like a DGX Spark: cmdai-shell backends discover --probe"
+    yield "  mDNS crosses no router, and guest networks and VPNs often keep it out; a server whose"
+    yield "  address you know: cmdai-shell config add-environment lab --url http://HOST:8000"
+
+
+def _line(text: str) -> str:
+    return " ".join(visible(text).split())
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(padded).rstrip()
+
+
+# --- how a server becomes one that is found
+
+
+def _how(config: Config, *, json_: bool) -> None:
+    from cmdai_shell.discovery import adverts
+    from cmdai_shell.discovery.advertise import avahi_file
+
+    domain = next(
+        (each for each in config.discovery.dns_domains if each != "search"), "example.org"
+    )
+    model = "Qwen/Qwen2.5-Coder-32B-Instruct"
+    spark = adverts.Advert(url="http://localhost:8000", kind="vllm", is_dgx=True)
+    listed = adverts.Advert(url=f"http://dgx-node1.{domain}:8000", kind="vllm", model=model)
+    texts: dict[str, tuple[str, Callable[[], str]]] = {
+        "avahi": (
+            f"In your own network, on the server: save as {avahi_file(8000)}\n"
+            "(or type there: cmdai-shell backends advertise --write)",
+            lambda: adverts.avahi(spark),
+        ),
+        "dns": (
+            "For everybody who uses a domain: records of its zone, and in each one's settings\n"
+            f'[discovery] dns_domains = ["{domain}"]',
+            lambda: adverts.zone(listed, domain),
+        ),
+        "kubernetes": (
+            "In a cluster: annotations of the service, and in each one's settings\n"
+            "[discovery] kubernetes = true",
+            lambda: adverts.kubernetes(listed),
+        ),
+    }
+    if json_:
+        output.emit({name: make() for name, (_, make) in texts.items()}, "json")
+        return
+    for title, make in texts.values():
+        for line in title.splitlines():
+            click.echo(f"# {line}")
+        click.echo(f"\n{make()}")
