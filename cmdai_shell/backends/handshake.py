@@ -59,6 +59,8 @@ class Asked(Named, Protocol):
 
     async def identify(self, timeout: float) -> Probe: ...
 
+    async def look(self, timeout: float) -> str: ...
+
     def answer(self, prompt: Prompt, timeout: float) -> AsyncGenerator[Any]: ...
 
 
@@ -91,7 +93,8 @@ class _Account:
 async def shake(
     server: Asked, timeout: float, *, clock: Clock, random: random.Random, is_first: bool
 ) -> Handshake:
-    """Connect, identify, choose the model, compute. Never raises for the server's state.
+    """Connect, identify, look at its health, choose the model, compute. Never raises for the
+    server's state.
 
     A server that is not proven gets the canonical sum and one with drawn operands; later only one
     that is drawn.
@@ -108,6 +111,12 @@ async def shake(
     account.step("connect", connect)
     found = account.probe
     account.step("identify", spent - connect, f"{found.kind} {found.version}".strip())
+    begun = clock()
+    try:
+        if said := await server.look(deadline - begun):
+            account.step("health", clock() - begun, said)
+    except BackendError as error:
+        return _failed(account, server, error, clock() - begun, "health")
     more = f", one of {len(found.models)}" if len(found.models) > 1 else ""
     name = server.model.rpartition("/")[2] if server.model.startswith("/") else server.model
     account.step("model", 0.0, f"{name}{more}" if name else "its only one")
@@ -189,11 +198,14 @@ def not_reached(server: Named, error: BackendError, seconds: float) -> Handshake
     return _failed(_Account(), server, error, seconds)
 
 
-def _failed(account: _Account, server: Named, error: BackendError, seconds: float) -> Handshake:
+def _failed(
+    account: _Account, server: Named, error: BackendError, seconds: float, at: str = ""
+) -> Handshake:
     is_known = bool(account.steps)
-    state, step = _state(error, is_known)
+    at = at or ("compute" if is_known else "identify")
+    state, step = _state(error, at)
     detail = error.message
-    if is_known and getattr(error, "cause", "") in ("timeout", "stall"):
+    if at == "compute" and getattr(error, "cause", "") in ("timeout", "stall"):
         detail = f"{server.title} answers, but computes nothing"
     if not is_known and step != "connect":
         connect = min(server.client.last_connect, seconds)
@@ -203,9 +215,8 @@ def _failed(account: _Account, server: Named, error: BackendError, seconds: floa
     return account.result(state, detail, error.hint)
 
 
-def _state(error: BackendError, is_known: bool) -> tuple[ServerState, str]:
+def _state(error: BackendError, step: str) -> tuple[ServerState, str]:
     """Its state, and the step at which that showed."""
-    step = "compute" if is_known else "identify"
     match error:
         case BackendDenied():
             return "login", step
@@ -215,7 +226,7 @@ def _state(error: BackendError, is_known: bool) -> tuple[ServerState, str]:
             return "loading", step
         case BackendUnavailable(cause="tls"):
             return "tls", "connect"
-        case BackendUnavailable(cause=cause) if not is_known and cause in _UNHEARD:
+        case BackendUnavailable(cause=cause) if step == "identify" and cause in _UNHEARD:
             return "unreachable", "connect"
         case BackendUnavailable():
             return "unreachable", step

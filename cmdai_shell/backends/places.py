@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,8 @@ from cmdai_shell import backends
 from cmdai_shell.backends.dialects import DIALECTS
 from cmdai_shell.backends.http import Settings
 from cmdai_shell.backends.login import ApiKey, Authenticator, NoLogin
-from cmdai_shell.config.environments import endpoints
+from cmdai_shell.config.environments import AUTO, endpoints
+from cmdai_shell.config.schema import LoadBalancing
 from cmdai_shell.errors import BackendDenied
 
 if TYPE_CHECKING:
@@ -46,28 +48,40 @@ def login(
     return ApiKey(environment.api_key_env, header, environ)
 
 
-def servers(
+def settings(
     environment: Environment,
+    kind: str,
+    balancing: LoadBalancing | None = None,
     *,
     clock: Clock = time.monotonic,
     random: Random | None = None,
     environ: Mapping[str, str] = os.environ,
-    health_path: str = "",
-    health_status: int = 200,
+) -> Settings:
+    """How a server of that kind is asked; ``balancing`` says what a look at it has to find."""
+    balancing = balancing or LoadBalancing()
+    path = balancing.health_check_endpoint
+    return Settings(
+        auth=login(environment, kind, environ),
+        clock=clock,
+        random=random or Random(),  # noqa: S311  operands of sums, no secret
+        health_path="" if path == AUTO else path,
+        health_status=balancing.health_check_expected_status,
+    )
+
+
+def servers(
+    environment: Environment,
+    balancing: LoadBalancing | None = None,
+    *,
+    clock: Clock = time.monotonic,
+    random: Random | None = None,
+    environ: Mapping[str, str] = os.environ,
 ) -> tuple[Server, ...]:
     """One for each address that is written down, best first; no byte is sent. Raises ConfigError.
 
     Each has connections and credentials of its own."""
+    how = partial(settings, environment, clock=clock, random=random, environ=environ)
     return tuple(
-        backends.connect(
-            endpoint,
-            Settings(
-                auth=login(environment, endpoint.kind, environ),
-                clock=clock,
-                random=random or Random(),  # noqa: S311  operands of sums, no secret
-                health_path=health_path,
-                health_status=health_status,
-            ),
-        )
+        backends.connect(endpoint, how(endpoint.kind, balancing))
         for endpoint in endpoints(environment)
     )

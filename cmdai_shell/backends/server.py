@@ -117,25 +117,20 @@ class RemoteServer:
         if not size:
             raise BadCompletion(f"{self.title} answered with nothing", self.client.hint)
 
-    async def look(self, timeout: float) -> None:
-        """Whether it says that it is well, where the settings know whom to ask. Raises
+    async def look(self, timeout: float) -> str:
+        """What it says of how it is, where the settings name a path; else nothing. Raises
         BackendError."""
         path, wanted = self.settings.health_path, self.settings.health_status
         if not path:
-            return
+            return ""
         reply = await self.client.get(path, timeout, any_status=True)
         if reply.status != wanted:
             raise BackendUnavailable(
                 f"{self.title} says {reply.status} at {path}, not {wanted}", self.client.hint
             )
+        return f"{reply.status} at {path}"
 
     async def handshake(self, timeout: float) -> Handshake:
-        begun = self.settings.clock()
-        try:
-            await self.look(timeout)
-        except BackendError as error:
-            return shaking.not_reached(self, error, self.settings.clock() - begun)
-        timeout -= self.settings.clock() - begun
         found = await shaking.shake(
             self,
             timeout,

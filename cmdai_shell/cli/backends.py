@@ -30,6 +30,7 @@ _USABLE = ("ok", "slow")
 _ADVICE = {
     "connect": "on that host: does it run, and listen on that port, on more than 127.0.0.1?",
     "identify": "check its url; kind in its environment's file says what it is",
+    "health": "load_balancing.health_check_endpoint in config.toml says where to look",
 }
 _STUCK = "restart it: it accepts requests and does not finish them"
 
@@ -88,7 +89,8 @@ def test(ctx: click.Context, /, *, name: str, timeout: float, json_: bool, **mor
     """Test one server, step by step: connect, identify, choose the model, compute.
 
     NAME is a server's or an environment's, as `backends list` has them, or any URL. What is
-    computed are two small sums; exit code 1 when they are wrong or never come.
+    computed are two small sums; exit code 1 when they are wrong or never come. A path that
+    load_balancing.health_check_endpoint names has to be well, too.
 
     \b
     Examples:
@@ -162,10 +164,10 @@ class _Member:
 
     def connect(self) -> Server:
         from cmdai_shell.backends import connect
-        from cmdai_shell.backends.http import Settings
-        from cmdai_shell.backends.places import login
+        from cmdai_shell.backends.places import settings
 
-        return connect(self.endpoint, Settings(auth=login(self.environment, self.endpoint.kind)))
+        balancing = loading.load().load_balancing
+        return connect(self.endpoint, settings(self.environment, self.endpoint.kind, balancing))
 
 
 def _of(found: Iterable[Environment]) -> list[_Member]:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from cmdai_shell.cli import output
+from cmdai_shell.config import loading
 from cmdai_shell.config.environments import endpoints
 from cmdai_shell.errors import ConfigError
 
@@ -37,7 +38,7 @@ def found(environment: Environment, timeout: float = WITHIN_S) -> list[Found]:
     from cmdai_shell.backends import places
 
     try:
-        servers = places.servers(environment)
+        servers = places.servers(environment, loading.load().load_balancing)
     except ConfigError as error:  # a package that is missing, say
         return [
             Found(name=e.id, url=e.url, state="not asked", text=error.message, hint=error.hint)

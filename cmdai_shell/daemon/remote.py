@@ -32,14 +32,7 @@ def servers(config: Config, clock: Clock) -> Sequence[Server]:
 def servers_of(environment: Environment, config: Config, clock: Clock) -> Sequence[Server]:
     from cmdai_shell.backends import places
 
-    balancing = config.load_balancing
-    path = balancing.health_check_endpoint
-    return places.servers(
-        environment,
-        clock=clock,
-        health_path="" if path == environments.AUTO else path,
-        health_status=balancing.health_check_expected_status,
-    )
+    return places.servers(environment, config.load_balancing, clock=clock)
 
 
 def watched(config: Config) -> frozenset[str] | None:

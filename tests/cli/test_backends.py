@@ -153,6 +153,23 @@ def test_health_check(call: Call, lab: str) -> None:
     assert (code, [row["state"] for row in json.loads(out)]) == (0, ["ok"])
 
 
+def test_the_health_that_the_settings_ask_for(call: Call, lab: str, url: str) -> None:
+    call("config", "set", "load_balancing.health_check_endpoint", "/nowhere")
+    for which in (lab, url):
+        code, out, err = call("backends", "test", which)
+        assert code == 1
+        assert "! health" in out
+        assert "says 404 at /nowhere, not 200" in out
+        assert "health_check_endpoint" in err
+    code, out, _ = call("backends", "health-check", lab)
+    assert (code, out.split()[1]) == (1, "unreachable")
+    call("config", "set", "load_balancing.health_check_expected_status", "404")
+    code, out, _ = call("backends", "test", lab)
+    assert code == 0
+    assert "404 at /nowhere" in out
+    assert call("backends", "health-check", lab)[0] == 0
+
+
 def test_health_check_without_any_server(call: Call) -> None:
     code, _, err = call("backends", "health-check")
     assert code == 78
