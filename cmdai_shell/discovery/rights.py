@@ -19,7 +19,7 @@ _VERBS = "get,list,watch"
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 _FORBIDDEN = re.compile(
-    r' forbidden: User "(?P<user>[^"]{1,253})" cannot (?P<verb>[a-z]{1,20})'
+    r' forbidden: User "(?P<user>[^"\n]{1,253})" cannot (?P<verb>[a-z]{1,20})'
     r' resource "(?P<resource>[a-z0-9./-]{1,100})" in API group "(?P<group>[a-z0-9.-]{0,253})"'
     r'(?: in the namespace "(?P<namespace>[a-z0-9-]{1,63})")?'
 )

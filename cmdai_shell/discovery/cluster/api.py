@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import aiohttp
 import msgspec
+from aiohttp.http_exceptions import HttpProcessingError
 
 from cmdai_shell import __version__
 from cmdai_shell.discovery.cluster.shapes import items, mapping, text
@@ -35,6 +36,8 @@ LONGEST_LINE = 2 << 20
 RENEW_S = 10.0
 """A login that is younger than this and refused is refused."""
 
+_LOST = (aiohttp.ClientError, OSError, ValueError, HttpProcessingError)
+"""The last two are of lines that are too long, by aiohttp's version."""
 _CAUSES: dict[int, Cause] = {401: "login", 403: "rights", 404: "absent", 410: "gone"}
 
 
@@ -193,7 +196,7 @@ class Api:
             refusal = Fault("login", f"its certificate: {error.certificate_error}"[:200])
             refusal.login = number
             raise refusal from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: a line too long
+        except _LOST as error:
             raise Fault("lost", _told(error)) from None
 
 
