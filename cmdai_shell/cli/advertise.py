@@ -69,14 +69,15 @@ def advertise(
     if print_:
         _print(said, json_=json_)
         return
-    addresses, said = asyncio.run(_checked(said))
+    exclude = loading.load().discovery.exclude_interfaces
+    addresses, said = asyncio.run(_checked(said, exclude))
     if write:
         _write(said, json_=json_)
         return
     if json_:
         shown = {"name": said.title, "addresses": addresses, "port": port, "txt": dict(said.txt)}
         output.emit(shown, "json")
-    asyncio.run(_serve(said))
+    asyncio.run(_serve(said, exclude))
 
 
 def _advert(port: int, kind: str, model: str, name: str, *, is_tls: bool) -> Advert:
@@ -139,17 +140,11 @@ def _command(said: Advert) -> str:
 # --- the server
 
 
-def _own_addresses() -> tuple[str, ...]:
-    from cmdai_shell.discovery import advertise
-
-    return advertise.own_addresses(loading.load().discovery.exclude_interfaces)
-
-
-async def _checked(said: Advert) -> tuple[Sequence[str], Advert]:
+async def _checked(said: Advert, exclude: Sequence[str]) -> tuple[Sequence[str], Advert]:
     """Where it can be reached, and what it says of itself. Raises DiscoveryError."""
     from cmdai_shell.discovery import advertise
 
-    own = _own_addresses()
+    own = advertise.own_addresses(exclude)
     answer = None if said.url.startswith("https:") else await _asked(said.port, own)
     kind = answer.endpoint.kind if answer and said.kind == "auto" else said.kind
     addresses = await advertise.addresses_of(said.port, own, kind=kind)
@@ -171,7 +166,7 @@ async def _asked(port: int, own: Sequence[str]) -> Answer | None:
     return answers[0] if answers else None
 
 
-async def _serve(said: Advert) -> None:
+async def _serve(said: Advert, exclude: Sequence[str]) -> None:
     """Until Ctrl-C or SIGTERM; a goodbye is sent then."""
     from cmdai_shell.discovery import advertise
 
@@ -181,7 +176,7 @@ async def _serve(said: Advert) -> None:
         loop.add_signal_handler(number, task.cancel)
 
     async def look() -> tuple[str, ...]:
-        return await advertise.listening(said.port, _own_addresses())
+        return await advertise.listening(said.port, advertise.own_addresses(exclude))
 
     output.say("until Ctrl-C:", "dim")
     with suppress(asyncio.CancelledError):

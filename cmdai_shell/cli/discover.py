@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import random
 import re
@@ -52,6 +53,20 @@ _STATES = {
     "login": "answers, wants a key",
     "loading": "loads its model",
 }
+_SETTINGS = {
+    "mdns": ("mdns", "discovery.mdns true"),
+    "dns_srv": ("dns", "discovery.dns_domains '[\"search\"]'"),
+    "k8s_service": ("kubernetes", "discovery.kubernetes true"),
+}
+"""Way -> first word of its source's name, what has it looked at always."""
+_WHY = {
+    "mdns": (
+        "servers announce nothing by themselves; on the server: cmdai-shell backends advertise",
+        "mDNS crosses no router, and guest networks and VPNs often keep it out",
+    ),
+    "dns_srv": ("no SRV records of _cmdai._tcp or _inference._tcp in your domains",),
+    "k8s_service": ("no service annotated cmdai.ai/backend-type in your namespaces",),
+}
 _FRAME_S = 0.2
 
 as_json = click.option("--json", "json_", is_flag=True, help="As one JSON document.")
@@ -98,14 +113,19 @@ def discover(
     if how:
         _how(config, json_=json_)
         return
-    search = _search(config, network, hosts, is_probing=probe)
+    is_asking_only = bool(hosts) and not network and not probe
+    wanted = None if is_asking_only else narrowed(config, network)
+    search = _search(config, wanted, hosts, is_probing=probe)
+    _be_quiet()
     asyncio.run(_look(search, seconds, is_live=not json_ and _is_terminal()))
     seen, troubles = search.seen(), search.troubles()
     if json_:
         found = [{**asdict(each), "next": _next(each)} for each in seen]
         output.emit({"found": found, "troubles": [asdict(each) for each in troubles]}, "json")
     else:
-        _tell(seen, troubles, is_probing=probe or bool(hosts))
+        _tell(seen, troubles)
+        for line in hints(config, wanted, seen, is_probing=probe):
+            output.say(line)
     if not seen:
         ctx.exit(1)
 
@@ -114,15 +134,14 @@ def discover(
 
 
 def _search(
-    config: Config, network: str | None, hosts: Sequence[str], *, is_probing: bool
+    config: Config, wanted: Config | None, hosts: Sequence[str], *, is_probing: bool
 ) -> Search:
-    """Raises ConfigError."""
+    """``wanted``: the settings that sources are made of. Raises ConfigError."""
     from cmdai_shell.daemon import found_servers
     from cmdai_shell.discovery.probe import own_networks
     from cmdai_shell.discovery.search import Search
 
-    is_asking_only = hosts and not network and not is_probing
-    sources = [] if is_asking_only else found_servers.sources(narrowed(config, network))
+    sources = found_servers.sources(wanted) if wanted else []
     if not sources and not hosts and not is_probing:
         raise ConfigError(
             "the settings name no way to find servers",
@@ -193,6 +212,12 @@ def _found(config: Config) -> Found:
         written=[endpoint for each in known for endpoint in environments.endpoints(each)],
         keys=store.keys(),
     )
+
+
+def _be_quiet() -> None:
+    """What sources log is told once, at the end."""
+    for name in ("cmdai_shell", "zeroconf", "kubernetes_asyncio"):
+        logging.getLogger(name).addHandler(logging.NullHandler())
 
 
 async def _look(search: Search, seconds: float, *, is_live: bool) -> None:
@@ -270,32 +295,56 @@ def _probe_state() -> Any:
     return State
 
 
-def _tell(seen: Sequence[Seen], troubles: Sequence[Trouble], *, is_probing: bool) -> None:
+def _tell(seen: Sequence[Seen], troubles: Sequence[Trouble]) -> None:
     if not _is_terminal():
         for line in _columns([cells(each) for each in seen]):
             click.echo(line)
     for each in seen:
         if each.story:
-            output.say(f"{each.name}: {each.story}", "dim")
+            output.say(_line(f"{each.name}: {each.story}"), "dim")
     for trouble in troubles:
         hint = f"; {trouble.hint}" if trouble.hint else ""
         output.say(_line(f"{trouble.source}: {trouble.problem}{hint}"), "yellow")
-    if not seen:
-        for line in nothing(is_probing=is_probing):
-            output.say(line)
-    elif first := next(filter(None, map(_next, seen)), ""):
-        output.say(f"to use one: {first}")
 
 
-def nothing(*, is_probing: bool) -> Iterator[str]:
-    """Why nobody is found, and what to type."""
+def hints(
+    config: Config, wanted: Config | None, seen: Sequence[Seen], *, is_probing: bool
+) -> Iterator[str]:
+    """What to type next: to use one, or to find one. ``wanted``: the settings that were looked by,
+    None if only hosts were asked."""
+    if seen:
+        if first := next(filter(None, map(_next, seen)), ""):
+            yield f"to use one: {_line(first)}"
+        sources = {source.partition(":")[0] for each in seen for source in each.sources}
+        for way in _ways(wanted) - _ways(config):
+            source, setting = _SETTINGS[way]
+            if source in sources:
+                yield f"your settings do not look there: cmdai-shell config set {setting}"
+        return
     yield "nothing found"
-    yield "  inference servers announce nothing by themselves; on the server, type:"
-    yield "  cmdai-shell backends advertise     (or see: cmdai-shell backends discover --how)"
-    if not is_probing:
+    ways = _ways(wanted)
+    for way in WAYS["all"]:
+        if way in ways:
+            yield from (f"  {line}" for line in _WHY[way])
+    if "mdns" in ways and not _is_in_network(config):
+        yield "  this machine is in no network that is listened on now: ip address"
+    if wanted and not is_probing:
         yield "  to ask hosts that look like a DGX Spark: cmdai-shell backends discover --probe"
-    yield "  mDNS crosses no router, and guest networks and VPNs often keep it out; a server whose"
-    yield "  address you know: cmdai-shell config add-environment lab --url http://HOST:8000"
+    if wanted:
+        yield "  what makes a server found: cmdai-shell backends discover --how"
+    yield "  with its address: cmdai-shell config add-environment lab --url http://HOST:8000"
+
+
+def _ways(config: Config | None) -> set[str]:
+    from cmdai_shell.daemon.found_servers import wanted
+
+    return {way for way, _ in wanted(config)} if config else set()
+
+
+def _is_in_network(config: Config) -> bool:
+    from cmdai_shell.discovery import interfaces
+
+    return interfaces.read(config.discovery.exclude_interfaces).can_listen
 
 
 def _line(text: str) -> str:

@@ -11,9 +11,11 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import socket
 from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_network
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Literal
 
 import aiohttp
@@ -199,13 +201,28 @@ def _is_loopback(text: str) -> bool:
 
 async def _resolved(name: str, shown: str) -> list[str]:
     loop = asyncio.get_running_loop()
-    try:
+    found: asyncio.Future[list[str]] = loop.create_future()
+
+    def look_up() -> None:
+        try:
+            infos = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            infos = []
+        with suppress(RuntimeError):  # nobody waits any longer, and the loop has ended
+            loop.call_soon_threadsafe(put, [str(info[4][0]) for info in infos])
+
+    def put(addresses: list[str]) -> None:
+        if not found.done():
+            found.set_result(addresses)
+
+    # Not in the loop's own threads: a name that nobody answers for would hold up our end.
+    Thread(target=look_up, daemon=True).start()
+    with suppress(TimeoutError):
         async with asyncio.timeout(_RESOLVE_S):
-            found = await loop.getaddrinfo(name, None, type=1)
-    except (OSError, UnicodeError):  # TimeoutError is an OSError
-        hint = f"its address instead? ping {shown}; names in .local need mDNS (libnss-mdns)"
-        raise DiscoveryError(f"nobody knows where {shown} is", hint) from None
-    return [str(info[4][0]) for info in found]
+            if addresses := await found:
+                return addresses
+    hint = f"its address instead? ping {shown}; names in .local need mDNS (libnss-mdns)"
+    raise DiscoveryError(f"nobody knows where {shown} is", hint)
 
 
 # --- asking

@@ -7,6 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.request
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
@@ -21,6 +23,7 @@ from tests.fakes.in_thread import in_thread
 from tests.fakes.openai_server import FakeOpenAI
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -47,6 +50,17 @@ def own(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
+@contextmanager
+def served(fake: FakeOpenAI) -> Iterator[str]:
+    """Its port. It ends when all connections that were made to it have been seen by it."""
+    with in_thread(fake.app()) as url:
+        try:
+            yield url.rpartition(":")[2]
+        finally:
+            with suppress(OSError):
+                urllib.request.urlopen(url).close()
+
+
 def test_the_file_is_printed_without_a_server(capsys: pytest.CaptureFixture[str]) -> None:
     out, err = run(capsys, "--print", "--kind", "ollama", "--port", "11434", "--name", "A & B")
     group = ElementTree.fromstring(out)
@@ -68,10 +82,11 @@ def test_a_server_that_does_not_run(own: list[str]) -> None:
 
 def test_one_of_this_machine_alone_is_known_and_its_cure_said(own: list[str]) -> None:
     own[:] = ["127.0.0.9"]
-    with in_thread(FakeOpenAI("llama.cpp").app()) as url:
-        port = url.rpartition(":")[2]
-        with pytest.raises(DiscoveryError, match="this machine alone") as caught:
-            cli.advertise.main(["--port", port, "--write"], standalone_mode=False)
+    with (
+        served(FakeOpenAI("llama.cpp")) as port,
+        pytest.raises(DiscoveryError, match="this machine alone") as caught,
+    ):
+        cli.advertise.main(["--port", port, "--write"], standalone_mode=False)
     assert caught.value.hint == "start it with --host 0.0.0.0"
 
 
@@ -79,22 +94,20 @@ def test_what_the_server_says_of_itself_is_written(
     capsys: pytest.CaptureFixture[str], own: list[str], services: Path
 ) -> None:
     fake = FakeOpenAI("vllm")
-    with in_thread(fake.app()) as url:
-        port = url.rpartition(":")[2]
+    with served(fake) as port:
         out, _ = run(capsys, "--port", port, "--write", "--json")
+        assert fake.paths == ["/v1/models"]
     path = services / f"cmdai-shell-{port}.service"
     assert json.loads(out) == {"path": str(path)}
     text = path.read_text()
     assert "<txt-record>api=vllm</txt-record>" in text
     assert "model=Qwen/Qwen2.5-Coder-7B-Instruct" in text
-    assert fake.paths == ["/v1/models"]
 
 
 def test_what_the_person_says_goes_before(
     capsys: pytest.CaptureFixture[str], own: list[str], services: Path
 ) -> None:
-    with in_thread(FakeOpenAI("vllm", api_key="secret-key-of-lab").app()) as url:
-        port = url.rpartition(":")[2]
+    with served(FakeOpenAI("vllm", api_key="secret-key-of-lab")) as port:
         _, err = run(capsys, "--port", port, "--write", "--kind", "nim", "--model", "mine")
     assert "Avahi announces it" in err
     text = (services / f"cmdai-shell-{port}.service").read_text()
@@ -110,8 +123,7 @@ def test_who_may_not_write_is_told_a_command_that_does_the_same(
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("tempfile.mkstemp", denied)
-    with in_thread(FakeOpenAI("vllm").app()) as url:
-        port = url.rpartition(":")[2]
+    with served(FakeOpenAI("vllm")) as port:
         words = ["--port", port, "--write", "--name", "my spark", "--model", "m"]
         with pytest.raises(DiscoveryError) as caught:
             cli.advertise.main(words, standalone_mode=False)

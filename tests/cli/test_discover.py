@@ -22,6 +22,7 @@ from cmdai_shell.config import Config
 from cmdai_shell.config.environment import Environment
 from cmdai_shell.core import Endpoint
 from cmdai_shell.daemon import found_servers
+from cmdai_shell.discovery import interfaces
 from cmdai_shell.discovery.search import Seen
 from cmdai_shell.errors import CmdaiError, DiscoveryError
 from tests.discovery.mdns_programs import announce
@@ -162,6 +163,48 @@ def test_nothing_found_says_why_and_what_to_do(
     assert "--probe" in err
     code, out, _ = run(capsys, "--json")
     assert (code, json.loads(out)["found"]) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("network", "said", "unsaid"),
+    [
+        ("local", "mDNS crosses no router", "SRV"),
+        ("cloud", "no SRV records", "mDNS"),
+        ("cluster", "no service annotated", "mDNS"),
+        ("all", "no service annotated", "xyz"),
+    ],
+)
+def test_why_nothing_is_found_is_about_where_it_was_looked(
+    capsys: pytest.CaptureFixture[str],
+    sources: Callable[..., list[Config]],
+    network: str,
+    said: str,
+    unsaid: str,
+) -> None:
+    sources(ScriptedSource("a", [DiscoveryError("x", "y")]))
+    code, _, err = run(capsys, "--network", network)
+    assert code == 1
+    assert said in err
+    assert unsaid not in err
+
+
+def test_where_the_settings_do_not_look_is_said(
+    capsys: pytest.CaptureFixture[str], sources: Callable[..., list[Config]]
+) -> None:
+    sources(ScriptedSource("kubernetes", [there("a"), FOREVER]))
+    _, _, err = run(capsys, "--seconds", "0.2", "--network", "cluster")
+    assert err.splitlines()[-1].endswith("cmdai-shell config set discovery.kubernetes true")
+
+
+def test_a_machine_without_a_network_is_told(
+    capsys: pytest.CaptureFixture[str],
+    sources: Callable[..., list[Config]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(interfaces, "read", lambda _: interfaces.Links())
+    sources(ScriptedSource("mdns", [FOREVER]))
+    _, _, err = run(capsys, "--seconds", "0.1")
+    assert "in no network" in err
 
 
 def test_who_looks_nowhere_is_told(

@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import json
 import socket
+import threading
 import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -133,12 +134,23 @@ async def test_who_is_not_asked_though_named(host: str) -> None:
 
 
 async def test_a_name_that_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def unknown(*_: Any, **__: Any) -> Any:
+    def unknown(*_: Any, **__: Any) -> Any:
         raise socket.gaierror(-2, "Name or service not known")
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", unknown)
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
     with pytest.raises(DiscoveryError, match="nobody knows where"):
         await probe.named("spark-1a2b.local")
+
+
+def test_a_name_server_that_is_silent_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(60) and [])
+    monkeypatch.setattr(probe, "_RESOLVE_S", 0.1)
+    begun = time.monotonic()
+    with pytest.raises(DiscoveryError, match="nobody knows where"):
+        asyncio.run(probe.named("spark-1a2b.local"))
+    assert time.monotonic() - begun < 20
+    over.set()
 
 
 def test_own_networks() -> None:
