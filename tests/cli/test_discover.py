@@ -7,9 +7,11 @@ import os
 import pty
 import re
 import select
+import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
@@ -22,7 +24,8 @@ from cmdai_shell.config import Config
 from cmdai_shell.config.environment import Environment
 from cmdai_shell.core import Endpoint
 from cmdai_shell.daemon import found_servers
-from cmdai_shell.discovery import interfaces
+from cmdai_shell.discovery import adverts, interfaces
+from cmdai_shell.discovery.adverts import Advert
 from cmdai_shell.discovery.search import Seen
 from cmdai_shell.errors import CmdaiError, DiscoveryError
 from tests.discovery.mdns_programs import announce
@@ -356,6 +359,11 @@ def command(lab: NetLab, host: str, *words: str, expect: int = 0) -> tuple[str, 
 
 def serve(lab: NetLab, host: str, address: str, port: int) -> None:
     lab.popen(host, sys.executable, "-c", SERVE, address, str(port))
+    wait_for(lab, host, port)
+
+
+def wait_for(lab: NetLab, host: str, port: int) -> None:
+    """Until somebody listens there."""
     until = time.monotonic() + 30
     while f":{port}" not in lab.run(host, "ss", "-ltn"):
         assert time.monotonic() < until
@@ -391,3 +399,34 @@ class TestReal:
         assert found["url"] == "http://10.77.0.1:8001"
         assert (found["kind"], found["models"]) == ("vllm", ["Qwen/<Q&A>"])
         assert found["next"] == f"cmdai-shell backends trust {found['name']}"
+
+    @pytest.mark.skipif(not shutil.which("named"), reason="BIND is not installed")
+    def test_what_is_printed_for_a_zone_makes_it_found(self, tmp_path: Path) -> None:
+        advert = Advert(url="http://10.77.0.1:8000", kind="vllm", model='a "7b"')
+        (tmp_path / "zone").write_text(
+            "example.org. 60 IN SOA ns.example.org. me.example.org. 1 60 60 60 60\n"
+            "example.org. 60 IN NS ns.example.org.\nns.example.org. 60 IN A 10.77.0.1\n"
+            + adverts.zone(advert, "example.org")
+        )
+        (tmp_path / "named.conf").write_text(
+            f'options {{ directory "{tmp_path}"; pid-file none; listen-on {{ 10.77.0.1; }}; '
+            "recursion no; }; controls {}; "
+            'zone "example.org" { type primary; file "zone"; };'
+        )
+        with NetLab() as lab:
+            server = lab.host("ns", home="10.77.0.1/24")
+            laptop = lab.host("laptop", home="10.77.0.2/24")
+            lab.popen(server, "named", "-g", "-c", str(tmp_path / "named.conf"), stderr=-3)
+            wait_for(lab, server, 53)
+            config = Path(os.environ["CMDAI_CONFIG_DIR"])
+            config.mkdir()
+            (config / "config.toml").write_text(
+                '[discovery]\ndns_domains = ["example.org"]\ndns_servers = ["10.77.0.1"]\n'
+            )
+            out, _ = command(lab, laptop, "discover", "--network", "cloud", "--seconds", "3")
+        assert out.split()[:4] == [
+            "dgx-node1.example.org:8000",
+            "vllm",
+            "http://dgx-node1.example.org:8000",
+            "dns:example.org",
+        ]
