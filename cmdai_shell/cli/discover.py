@@ -4,30 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import random
-import re
-import shlex
-import sys
 import time
 from contextlib import nullcontext
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from cmdai_shell.cli import output
+from cmdai_shell.cli import output, rows
 from cmdai_shell.config import environments, loading, paths
 from cmdai_shell.errors import CmdaiError, ConfigError
-from cmdai_shell.text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from contextlib import AbstractContextManager
-
-    from rich.live import Live
-    from rich.table import Table
 
     from cmdai_shell.config import Config
     from cmdai_shell.core import Source
@@ -42,17 +33,6 @@ WAYS = {
 }
 """``--network`` -> words of ``discovery.SOURCES``."""
 
-COLUMNS = ("name", "what", "address", "found by", "model", "state", "what to type")
-_STATES = {
-    "candidate": "not used yet",
-    "approved": "used",
-    "by-policy": "used, by your settings",
-    "changed": "not the one you trusted",
-    "refused": "cannot be used",
-    "open": "answers",
-    "login": "answers, wants a key",
-    "loading": "loads its model",
-}
 _SETTINGS = {
     "mdns": ("mdns", "discovery.mdns true"),
     "dns_srv": ("dns", "discovery.dns_domains '[\"search\"]'"),
@@ -117,10 +97,10 @@ def discover(
     wanted = None if is_asking_only else narrowed(config, network)
     search = _search(config, wanted, hosts, is_probing=probe)
     _be_quiet()
-    asyncio.run(_look(search, seconds, is_live=not json_ and _is_terminal()))
+    asyncio.run(_look(search, seconds, is_live=not json_ and rows.is_terminal()))
     seen, troubles = search.seen(), search.troubles()
     if json_:
-        found = [{**asdict(each), "next": _next(each)} for each in seen]
+        found = [{**asdict(each), "next": rows.next_step(each)} for each in seen]
         output.emit({"found": found, "troubles": [asdict(each) for each in troubles]}, "json")
     else:
         _tell(seen, troubles)
@@ -222,89 +202,33 @@ def _be_quiet() -> None:
 
 async def _look(search: Search, seconds: float, *, is_live: bool) -> None:
     begun = time.monotonic()
-    with _screen() if is_live else nullcontext() as live:
+    with rows.screen() if is_live else nullcontext() as live:
         async with asyncio.TaskGroup() as group:
             searching = group.create_task(search.run(seconds))
             while not searching.done():
                 if live:
                     left = max(0.0, seconds - (time.monotonic() - begun))
-                    live.update(_table(search.seen(), f"looking, {left:.0f} s left"), refresh=True)
+                    live.update(
+                        rows.table(search.seen(), f"looking, {left:.0f} s left"), refresh=True
+                    )
                 await asyncio.wait([searching], timeout=_FRAME_S)
         if live:
-            live.update(_table(search.seen(), ""), refresh=True)
+            live.update(rows.table(search.seen(), ""), refresh=True)
 
 
 # --- showing
 
 
-def _is_terminal() -> bool:
-    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
-
-
-def _screen() -> AbstractContextManager[Live]:
-    from rich.live import Live
-
-    return Live(auto_refresh=False)
-
-
-def _table(seen: Sequence[Seen], caption: str) -> Table | str:
-    from rich.table import Table
-    from rich.text import Text
-
-    if not seen:
-        return caption
-    table = Table(box=None, pad_edge=False, caption=caption or None, caption_justify="left")
-    for column in COLUMNS:
-        table.add_column(column, overflow="fold")
-    for each in seen:
-        table.add_row(*(Text(cell) for cell in cells(each)))
-    return table
-
-
-def cells(seen: Seen) -> tuple[str, ...]:
-    """A row of the table, each of them one line that can be shown."""
-    more = f" and {len(seen.models) - 1} more" if len(seen.models) > 1 else ""
-    row = (
-        seen.name,
-        "a server" if seen.kind == "auto" else seen.kind,
-        seen.url,
-        ", ".join(seen.sources),
-        f"{seen.models[0]}{more}" if seen.models else "",
-        _STATES.get(seen.state, seen.state),
-        _next(seen),
-    )
-    return tuple(" ".join(visible(cell).split()) for cell in row)
-
-
-def _next(seen: Seen) -> str:
-    """What to type, so that it is used."""
-    from cmdai_shell.discovery.trust import trust_hint
-
-    if seen.state == "candidate":
-        return seen.hint or trust_hint(seen.name)
-    if seen.state in get_args(_probe_state()):
-        name = re.sub("[^A-Za-z0-9]+", "-", seen.name.rpartition(":")[0]).strip("-")[:60] or "lab"
-        key = " --api-key-env VARIABLE" if seen.state == "login" else ""
-        return f"cmdai-shell config add-environment {name} --url {shlex.quote(seen.url)}{key}"
-    return seen.hint
-
-
-def _probe_state() -> Any:
-    from cmdai_shell.discovery.probe import State
-
-    return State
-
-
 def _tell(seen: Sequence[Seen], troubles: Sequence[Trouble]) -> None:
-    if not _is_terminal():
-        for line in _columns([cells(each) for each in seen]):
+    if not rows.is_terminal():
+        for line in rows.plain(seen):
             click.echo(line)
     for each in seen:
         if each.story:
-            output.say(_line(f"{each.name}: {each.story}"), "dim")
+            output.say(rows.one_line(f"{each.name}: {each.story}"), "dim")
     for trouble in troubles:
         hint = f"; {trouble.hint}" if trouble.hint else ""
-        output.say(_line(f"{trouble.source}: {trouble.problem}{hint}"), "yellow")
+        output.say(rows.one_line(f"{trouble.source}: {trouble.problem}{hint}"), "yellow")
 
 
 def hints(
@@ -313,8 +237,8 @@ def hints(
     """What to type next: to use one, or to find one. ``wanted``: the settings that were looked by,
     None if only hosts were asked."""
     if seen:
-        if first := next(filter(None, map(_next, seen)), ""):
-            yield f"to use one: {_line(first)}"
+        if first := next(filter(None, map(rows.next_step, seen)), ""):
+            yield f"to use one: {rows.one_line(first)}"
         sources = {source.partition(":")[0] for each in seen for source in each.sources}
         for way in _ways(wanted) - _ways(config):
             source, setting = _SETTINGS[way]
@@ -345,17 +269,6 @@ def _is_in_network(config: Config) -> bool:
     from cmdai_shell.discovery import interfaces
 
     return interfaces.read(config.discovery.exclude_interfaces).can_listen
-
-
-def _line(text: str) -> str:
-    return " ".join(visible(text).split())
-
-
-def _columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        yield "  ".join(padded).rstrip()
 
 
 # --- how a server becomes one that is found

@@ -17,7 +17,7 @@ import pytest
 from cmdai_shell.cli import advertise as cli
 from cmdai_shell.discovery import advertise
 from cmdai_shell.errors import DiscoveryError
-from tests.cli.test_discover import PROGRAM, command, real, serve
+from tests.cli.test_discover import PROGRAM, as_delivered, command, real, serve
 from tests.discovery.netlab import NetLab
 from tests.fakes.in_thread import in_thread
 from tests.fakes.openai_server import FakeOpenAI
@@ -25,6 +25,9 @@ from tests.fakes.openai_server import FakeOpenAI
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+__all__ = ["as_delivered"]
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[str, str]:

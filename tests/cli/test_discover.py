@@ -19,14 +19,14 @@ import msgspec
 import pytest
 
 from cmdai_shell.cli import discover
-from cmdai_shell.cli.discover import COLUMNS, cells, narrowed
+from cmdai_shell.cli.discover import narrowed
+from cmdai_shell.cli.rows import COLUMNS
 from cmdai_shell.config import Config
 from cmdai_shell.config.environment import Environment
 from cmdai_shell.core import Endpoint
 from cmdai_shell.daemon import found_servers
 from cmdai_shell.discovery import adverts, interfaces
 from cmdai_shell.discovery.adverts import Advert
-from cmdai_shell.discovery.search import Seen
 from cmdai_shell.errors import CmdaiError, DiscoveryError
 from tests.discovery.mdns_programs import announce
 from tests.discovery.netlab import NetLab, missing
@@ -49,6 +49,12 @@ try:
 except CmdaiError as error:
     sys.exit(f"{error.message}: {error.hint}")
 """
+
+
+@pytest.fixture(autouse=True)
+def as_delivered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings as they come: mDNS is listened to, of scripts or in networks of our own."""
+    monkeypatch.delenv("CMDAI_MDNS", raising=False)
 
 
 def run(
@@ -251,33 +257,6 @@ def test_a_host_that_is_named_is_asked_and_nobody_else(
     assert "'a b' is no name" in err
 
 
-@pytest.mark.parametrize(
-    ("state", "command"),
-    [
-        ("open", "cmdai-shell config add-environment spark-1 --url http://192.168.1.7:8000"),
-        (
-            "login",
-            "cmdai-shell config add-environment spark-1 --url http://192.168.1.7:8000"
-            " --api-key-env VARIABLE",
-        ),
-        ("candidate", "cmdai-shell backends trust spark-1:8000"),
-        ("approved", ""),
-    ],
-)
-def test_what_to_type(state: str, command: str) -> None:
-    seen = Seen(name="spark-1:8000", url="http://192.168.1.7:8000", kind="auto", state=state)
-    assert cells(seen)[-1] == command
-
-
-def test_no_cell_moves_the_cursor() -> None:
-    evil = "\x1b]0;x\x07a\nb\u202e"
-    seen = Seen(name=evil, url=evil, kind=evil, state=evil, sources=(evil,), models=(evil, evil))
-    row = cells(seen)
-    assert len(row) == len(COLUMNS)
-    assert all(cell.isprintable() for cell in row)
-    assert row[4] == "a b and 1 more"
-
-
 # --- how
 
 
@@ -301,7 +280,7 @@ import sys
 from cmdai_shell.cli import discover
 from cmdai_shell.daemon import found_servers
 from tests.fakes.scripted_source import ScriptedSource, there
-source = ScriptedSource("mdns", [0.3, there("a", model="m" * 300), float("inf")])
+source = ScriptedSource("mdns", [0.3, there("a", model="m-7b"), float("inf")])
 found_servers.sources = lambda _: [source]
 sys.exit(discover.discover.main(["--seconds", "1"], standalone_mode=False))
 """
