@@ -20,7 +20,7 @@ from cmdai_shell.discovery.srv_lookup import Absent, Lookup, Unanswered
 from cmdai_shell.discovery.srv_records import MOST, SEARCH, Naming, Reading, owners, read
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 
     from cmdai_shell.core import Clock, Endpoint
     from cmdai_shell.discovery.nameservers import NameServer
@@ -139,7 +139,7 @@ class SrvSource:
         clock: Clock,
         random: Callable[[], float],
         pace: Pace | None = None,
-        system: Callable[[], Resolving] = nameservers.system,
+        system: Callable[[], Awaitable[Resolving]] | None = None,
         lookup: MakeLookup = Lookup,
     ) -> None:
         """``domains``: "example.org"; "search" for the resolver's search domains; or a record's
@@ -152,7 +152,7 @@ class SrvSource:
         self._clock = clock
         self._random = random
         self._pace = pace or Pace()
-        self._system = system
+        self._system = system or _system
         self._make_lookup = lookup
         self._lookup = lookup(self.resolving.servers)
         self._is_given_servers = bool(servers)
@@ -227,7 +227,7 @@ class SrvSource:
         asked anew, and domains that are not searched any more are dropped."""
         if not self._follows_system:
             return
-        system = await asyncio.to_thread(self._system)
+        system = await self._system()
         servers = self.resolving.servers if self._is_given_servers else system.servers
         resolving = Resolving(servers=servers, search=system.search)
         if resolving == self.resolving:
@@ -271,6 +271,10 @@ class SrvSource:
         else:
             reading = read(question.owner, said, self._naming, self._random)
             question.note_found(reading, said.ttl, now, random, said.problem)
+
+
+async def _system() -> Resolving:
+    return await asyncio.to_thread(nameservers.system)
 
 
 def _is_tls(endpoint: Endpoint) -> bool:

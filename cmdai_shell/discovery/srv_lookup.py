@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import dns.asyncbackend
 import dns.asyncresolver
 import dns.exception
+import dns.flags
 import dns.message
 import dns.name
 import dns.nameserver
@@ -122,6 +123,8 @@ class Lookup:
             for _ in range(_MOST_ALIASES):
                 asked.add(follow)
                 answer = await self._resolve(follow, kind)
+                if answer.response.flags & dns.flags.TC:  # over TCP dnspython does not look
+                    return Unanswered("an answer that is cut off even over TCP")
                 ttl = min(ttl, answer.chaining_result.minimum_ttl)
                 if answer.rrset:
                     return _Found(list(answer.rrset), ttl)
