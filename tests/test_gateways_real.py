@@ -97,6 +97,7 @@ async def test_litellm(tmp_path: Path) -> None:
         try:
             probe = await backend.identify(30)
             assert "coder" in probe.models
+            assert probe.via_gateway
             found = await backend.handshake(60)
             assert found.state in ("ok", "slow"), found
             assert (await collect(backend, PROMPT)).startswith("ls")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from cmdai_shell.core import Clock
 
+_GATEWAYS = ("x-litellm-", "x-olla-")
+"""Beginnings of headers that routers add: LiteLLM's proxy, Olla."""
 MOST_BODY = 4 << 20
 """Bytes of an answer that comes whole: a list of models or a page of metrics is far below."""
 MOST_STREAM = 16 << 20
@@ -184,6 +186,11 @@ class Answer:
 
     def _hurry(self, seconds: float) -> None:
         self._call.deadline = min(self._call.deadline, self._call.clock() + seconds)
+
+
+def is_gateways(headers: Mapping[str, str]) -> bool:
+    """Somebody passed on what others said: what it says of queues is not one engine's."""
+    return any(name.lower().startswith(_GATEWAYS) for name in headers)
 
 
 def parsed(text: bytes | str, *, server: str) -> Any:

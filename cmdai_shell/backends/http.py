@@ -25,7 +25,7 @@ import aiohttp
 
 from cmdai_shell import __version__
 from cmdai_shell.backends import faults
-from cmdai_shell.backends.exchange import Answer, Call, Reply
+from cmdai_shell.backends.exchange import Answer, Call, Reply, is_gateways
 from cmdai_shell.backends.login import Authenticator, NoLogin
 from cmdai_shell.backends.resolver import Resolver
 from cmdai_shell.config.environments import is_near
@@ -80,6 +80,8 @@ class HttpClient:
         self.settings = settings
         self.last_connect = 0.0
         """Seconds that the last new connection took; 0 before the first."""
+        self.via_gateway = False
+        """The last answer to a POST came through one."""
         self._clock = settings.clock
         self._is_tls = urlsplit(url).scheme == "https"
         near = is_near(urlsplit(url).hostname or "")
@@ -181,6 +183,8 @@ class HttpClient:
             deadline=start + timeout,
         )
         response, secrets = await self._ask(call, is_anonymous=is_anonymous)
+        if method == "POST":
+            self.via_gateway = is_gateways(response.headers)
         answer = Answer(response, call, wall=self.settings.wall, secrets=secrets)
         try:
             if not any_status and not 200 <= response.status < 300:

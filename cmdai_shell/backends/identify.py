@@ -11,7 +11,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cmdai_shell.backends.exchange import Reply, parsed
+from cmdai_shell.backends.exchange import Reply, is_gateways, parsed
 from cmdai_shell.backends.models import Model, clean, listed
 from cmdai_shell.core import Probe
 from cmdai_shell.errors import BackendError, BackendUnavailable
@@ -32,8 +32,9 @@ OWNERS = {
 }
 """``owned_by`` -> kind, as each server's source has it. "system" is NIM 1.x, but OpenAI's too."""
 
-_GATEWAYS = ("x-litellm-", "x-olla-")
-"""Beginnings of headers that routers add: LiteLLM's proxy, Olla."""
+_ALIVE = "/health/liveliness", "I'm alive!"
+"""LiteLLM's proxy alone says that there, and says it without a key. Its list of models is like
+OpenAI's own, and bears none of the headers that its other answers do."""
 
 _VERSIONS = {
     "vllm": "/version",
@@ -84,6 +85,9 @@ async def identify(client: HttpClient, api: str, timeout: float, *, kind: str = 
                 "check its url; kind in its environment's file says what it is",
                 "status",
             )
+    is_gateway = is_gateways(reply.headers)
+    if kind in ("", "openai") and not is_gateway:
+        is_gateway = await _is_litellm(client, deadline - client.settings.clock())
     if not version and (path := _VERSIONS.get(kind)):
         version = await _version(client, path, deadline - client.settings.clock())
     probe = Probe(
@@ -91,7 +95,7 @@ async def identify(client: HttpClient, api: str, timeout: float, *, kind: str = 
         version=version,
         models=tuple(model.id for model in models),
         latency=reply.seconds,
-        via_gateway=_is_gateway(reply.headers),
+        via_gateway=is_gateway,
     )
     return Found(probe=probe, models=models)
 
@@ -158,5 +162,10 @@ async def _version(client: HttpClient, path: str, timeout: float) -> str:
     return clean(str(next(filter(None, named), "")))
 
 
-def _is_gateway(headers: Mapping[str, str]) -> bool:
-    return any(name.lower().startswith(_GATEWAYS) for name in headers)
+async def _is_litellm(client: HttpClient, timeout: float) -> bool:
+    path, words = _ALIVE
+    try:
+        reply = await client.get(path, timeout, is_anonymous=True, any_status=True)
+    except BackendError:
+        return False
+    return bool(_document(reply) == words)

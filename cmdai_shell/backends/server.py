@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cmdai_shell.backends import handshake as shaking
@@ -139,6 +139,9 @@ class RemoteServer:
             is_first=not self._is_proven,
         )
         self._is_proven = found.state in ("ok", "slow")
+        if self.client.via_gateway and found.probe:  # some only say so of a model's answer
+            self.probe = replace(found.probe, via_gateway=True)
+            found = replace(found, probe=self.probe)
         return found
 
     async def load(self, timeout: float) -> Load:

@@ -17,7 +17,7 @@ from cmdai_shell.backends.dialects import DIALECTS, version_of
 from cmdai_shell.backends.http import Settings
 from cmdai_shell.backends.login import ApiKey
 from cmdai_shell.backends.openai import OpenAIServer
-from cmdai_shell.core import Endpoint, Notice
+from cmdai_shell.core import Endpoint, Load, Notice
 from cmdai_shell.errors import (
     BackendBusy,
     BackendDenied,
@@ -464,6 +464,35 @@ async def test_queue_of_a_gateway_is_nobodys() -> None:
     async with serving(FakeOpenAI(headers={"x-litellm-version": "1.91"})) as backend:
         assert (await backend.identify(5)).via_gateway
         assert (await backend.load(5)).waiting is None
+
+
+@pytest.mark.parametrize("kind", ["openai", "auto"])
+async def test_litellm_is_a_gateway_though_its_list_of_models_does_not_say_so(kind: str) -> None:
+    fake = FakeOpenAI("litellm", api_key=SECRET)
+    auth = ApiKey("K", environ={"K": SECRET})
+    async with TestServer(fake.app()) as server:
+        endpoint = Endpoint(id="gw", url=str(server.make_url("")).rstrip("/"), kind=kind)
+        backend = connect(endpoint, Settings(auth=auth))
+        probe = await backend.identify(5)
+        assert (probe.kind, probe.via_gateway) == ("openai", True)
+        assert await backend.load(5) == Load()
+        await backend.aclose()
+    assert "/metrics" not in fake.paths
+
+
+async def test_one_that_only_says_so_of_a_models_answer() -> None:
+    fake = FakeOpenAI("vllm", stream_headers={"x-litellm-model-id": "1"})
+    async with serving(fake) as backend:
+        assert not (await backend.identify(5)).via_gateway
+        found = await backend.handshake(5)
+        assert found.probe
+        assert found.probe.via_gateway
+        assert await backend.load(5) == Load()
+        fake.stream_headers.clear()  # another server stands there now
+        found = await backend.handshake(5)
+        assert found.probe
+        assert not found.probe.via_gateway
+        assert (await backend.load(5)).waiting == 3
 
 
 async def test_a_canned_answer_is_found_out() -> None:

@@ -117,6 +117,7 @@ FLAVOURS: dict[str, Flavour] = {
         metrics='nv_inference_pending_request_count{{model="m",version="1"}} {queue}\n',
     ),
     "openai": Flavour("openai"),
+    "litellm": Flavour("openai", {"/health/liveliness": '"I\'m alive!"'}, metrics=_VLLM_METRICS),
 }
 
 
@@ -133,6 +134,8 @@ class FakeOpenAI:
     token_s: float = 0.0
     queue: int = 3
     headers: dict[str, str] = field(default_factory=dict)
+    """Of all answers but streams; of those:"""
+    stream_headers: dict[str, str] = field(default_factory=dict)
     requests: list[dict[str, Any]] = field(default_factory=list)
     """What was posted to chat/completions."""
     paths: list[str] = field(default_factory=list)
@@ -189,7 +192,8 @@ class FakeOpenAI:
             names = ", ".join(self.models)
             text = f"The model `{body.get('model')}` does not exist. Valid aliases: {names}."
             return self.error(404, text)
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
+        kind = {"Content-Type": "text/event-stream; charset=utf-8"}
+        response = web.StreamResponse(headers={**kind, **self.stream_headers})
         await response.prepare(request)
         try:
             await self._tell(response, body)
