@@ -105,6 +105,7 @@ class Found:
             self._remove(key)
         if key in self._heard or self._makes_room(source, where):
             self._heard[key] = Sighting(source=source, endpoint=endpoint, where=where)
+            self._names.of(self._place(where), [endpoint])  # who comes first has it
         else:
             self.dropped += 1
 
@@ -116,7 +117,13 @@ class Found:
 
     def saw_key(self, url: str, pin: str, *, is_key_alone: bool = False) -> None:
         """A connection to that URL showed this key; empty: nobody knows any longer."""
-        self._note(self._keys, url, (pin, is_key_alone) if pin else None)
+        where = spot(url)
+        if where is None or where.scheme != "https":
+            return
+        self._keys.pop(where, None)
+        if pin and len(self._keys) < _FACTS:
+            self._keys[where] = pin, is_key_alone
+        self._now = None
 
     def saw_silence(self, url: str, *, is_silent: bool) -> None:
         """Whether the server at that URL, which we had approved, is out of reach. Only then may
@@ -184,17 +191,6 @@ class Found:
 
     def _is_known(self, where: Spot) -> bool:
         return where in self._approved or where in self._written
-
-    def _note(
-        self, facts: dict[Spot, tuple[str, bool]], url: str, fact: tuple[str, bool] | None
-    ) -> None:
-        where = spot(url)
-        if where is None:
-            return
-        facts.pop(where, None)
-        if fact and len(facts) < _FACTS:
-            facts[where] = fact
-        self._now = None
 
     def _judged(self) -> tuple[Candidate, ...]:
         boxes = self._boxes()
@@ -267,6 +263,8 @@ class Found:
         if same:
             is_here = place in same.spots
             taken.update(same.spots)
+            if not self._key(place):  # for all we know it is there, too
+                taken.update(here.spots if here else ())
             url = judging.moved_to(approval.url, min(same.spots, key=judging.rank))
             return self._approved_as(approval, approval.url if is_here else url, same)
         taken.update(here.spots if here else [place])
@@ -296,6 +294,8 @@ class Found:
         usable = [where for where in spots if not refused[where]]
         best = box.at((usable or spots)[0])[0]
         name = self._names.of(spots[0], [best.endpoint])
+        if spots[0] in self._approved:  # which the approved one has left, and its name with it
+            name = self._names.of(spots[0]._replace(scheme="another"), [best.endpoint])
         if not usable:
             return self._candidate(name, best.endpoint, "refused", box, story=refused[spots[0]])
         for sighting in box.sightings:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
@@ -28,6 +29,8 @@ DNS_SOURCES = frozenset({"dns", "dns_srv", "srv"})
 KUBERNETES_SOURCES = frozenset({"k8s_service", "kubernetes", "k8s"})
 """First words of the names of the sources that may say which domain or namespace a server is of."""
 
+_REMEMBERED = 2_048
+"""Places and addresses, which are read again at each announcement."""
 _PORTS = {"http": 80, "https": 443}
 _LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
 _DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*")
@@ -98,6 +101,7 @@ class Policy:
         )
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def spot(url: str) -> Spot | None:
     """None for what is no http(s) URL of a host."""
     try:
@@ -115,6 +119,7 @@ def spot(url: str) -> Spot | None:
     return Spot(parts.scheme, host, port or _PORTS[parts.scheme])
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def address(host: str) -> IPAddress | None:
     """The address that ``host`` is, without its scope; one of IPv4 in its own form; None for a
     name."""
@@ -133,7 +138,7 @@ def is_in(text: str, network: IPNetwork) -> bool:
 def network(text: str) -> IPNetwork | None:
     """That of an interface's address with its prefix length, ``192.168.1.23/24``."""
     try:
-        return ipaddress.ip_interface(text.partition("%")[0] if "%" in text else text).network
+        return ipaddress.ip_interface(re.sub("%[^/]*", "", text)).network
     except ValueError:
         return None
 
