@@ -273,6 +273,8 @@ class Endpoint:
     """How often one request may ask it again, where nobody else is left, each time after"""
     backoff: float = 0.1
     """seconds."""
+    login: str = ""
+    """Whose credentials go to it, by name: two with the same have the same. Empty: it gets none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,6 +55,7 @@ def endpoints(environment: Environment) -> tuple[Endpoint, ...]:
             timeout=environment.timeout_ms / 1000,
             retries=environment.retry_count,
             backoff=environment.retry_backoff_ms / 1000,
+            login="" if environment.auth_type == "none" else environment.id,
         )
     return tuple(sorted(found.values(), key=lambda endpoint: -endpoint.priority))
 

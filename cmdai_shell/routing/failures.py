@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from cmdai_shell.errors import (
     BackendBusy,
     BackendDenied,
@@ -12,6 +14,9 @@ from cmdai_shell.errors import (
     ModelMissing,
 )
 from cmdai_shell.text import timeless
+
+if TYPE_CHECKING:
+    from cmdai_shell.routing.member import Member
 
 _ABSENT = frozenset({"refused", "dns", "tls", "connect"})
 """Causes: nothing was asked of it."""
@@ -34,6 +39,18 @@ def of_backend(error: CmdaiError) -> BackendError:
 
 def was_there(error: BackendError) -> bool:
     return not (isinstance(error, BackendUnavailable) and error.cause in _ABSENT)
+
+
+def same(error: BackendError, one: Member, other: Member) -> bool:
+    """The other one would say the same: it is the same software, and our request was wrong; or it
+    is the same host, which knows our credentials already."""
+    match error:
+        case BackendRejected():
+            return one.kind == other.kind != "auto"
+        case BackendDenied():
+            login = one.server.endpoint.login
+            return bool(login) and (login, one.host) == (other.server.endpoint.login, other.host)
+    return False
 
 
 def may_pass(error: BackendError) -> bool:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from cmdai_shell.core import Notice
 from cmdai_shell.errors import (
     BackendError,
-    BackendRejected,
     BackendUnavailable,
     CmdaiError,
     ModelUnavailable,
@@ -327,9 +326,7 @@ class Race:
         attempt.end("failed", now, error)
         if attempt.member:
             attempt.member.failed(error, now)
-            if isinstance(error, BackendRejected):  # another of its kind would say the same
-                kind = attempt.member.kind
-                self._left = [m for m in self._left if kind == "auto" or m.kind != kind]
+            self._left = [m for m in self._left if not failures.same(error, attempt.member, m)]
         self._note(attempt, error)
         if attempt is self._leader:  # who was asked beside it may have begun, too
             self._leader = next((one for one in self._running if not one.is_silent), None)

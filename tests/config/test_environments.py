@@ -29,6 +29,13 @@ def test_addresses_become_endpoints_best_first() -> None:
         ("home-lab/192.168.1.200:8000", "http://192.168.1.200:8000", "vllm", "coder", 9, 1),
     ]
     assert {e.environment for e in found} == {"home-lab"}
+    assert {e.login for e in found} == {""}
+
+
+def test_servers_of_an_environment_have_the_same_credentials() -> None:
+    urls = ("http://10.0.0.1:8000", "http://10.0.0.1:8001")
+    lab = Environment(id="lab", endpoints=urls, auth_type="api_key", api_key_env="KEY")
+    assert [e.login for e in endpoints(lab)] == ["lab", "lab"]
 
 
 def test_the_usual_port_is_part_of_the_id_and_ids_are_unique() -> None:

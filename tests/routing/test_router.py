@@ -227,6 +227,27 @@ class TestFailover:
         _, whole = await answer(router(first, same, other))
         assert (same.asked, whole.backend) == (0, "three")
 
+    async def test_refused_credentials_are_not_tried_again_on_the_same_host(self):
+        first = ScriptedServer("one", does.DENIED, url="http://box:8000", login="lab")
+        same = ScriptedServer("two", url="http://box:8001", login="lab")
+        other = ScriptedServer("three", login="lab")
+        _, whole = await answer(router(first, same, other))
+        assert (same.asked, whole.backend) == (0, "three")
+        assert whole.attempts == ("one: it does not know the key",)
+
+    @pytest.mark.parametrize(("one", "two"), [("lab", "cloud"), ("lab", ""), ("", "")])
+    async def test_others_are_and_so_is_a_server_that_wants_none(self, one: str, two: str):
+        first = ScriptedServer("one", does.DENIED, url="http://box:8000", login=one)
+        second = ScriptedServer("two", url="http://box:8001", login=two)
+        _, whole = await answer(router(first, second))
+        assert whole.backend == "two"
+
+    async def test_and_those_are_asked_by_the_next_press(self):
+        first = ScriptedServer("one", does.DENIED, url="http://box:8000", login="lab")
+        second = ScriptedServer("two", url="http://box:8001", login="lab")
+        of = router(first, second, own=own_model())
+        assert [(await answer(of))[1].backend for _ in range(2)] == ["embedded", "two"]
+
     async def test_an_error_of_our_own_costs_one_member(self):
         _, whole = await answer(
             router(ScriptedServer("one", [KeyError("choices")]), ScriptedServer("two"))
