@@ -22,10 +22,12 @@ settings.load_profile("untimed")
 
 @pytest.fixture(autouse=True)
 def clean_environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every CMDAI_ and XDG_ folder points below tmp_path, HOME too: no test touches a real one."""
+    """Every CMDAI_ and XDG_ folder points below tmp_path, HOME too: no test touches a real one. And
+    none listens in the real network unasked."""
     for name in list(os.environ):
         if name.startswith(("CMDAI_", "XDG_", "READLINE_")):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("CMDAI_MDNS", "false")
     home = tmp_path / "home"
     home.mkdir(exist_ok=True)
     monkeypatch.setenv("HOME", str(home))

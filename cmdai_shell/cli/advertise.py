@@ -31,7 +31,12 @@ as_json = click.option("--json", "json_", is_flag=True, help="As one JSON docume
 
 
 @click.command()
-@click.option("--port", default=8000, type=click.IntRange(1, 65_535), show_default=True)
+@click.option(
+    "--port",
+    default=8000,
+    type=click.IntRange(1, 65_535),
+    help="Where it listens: 8000, if not said.",
+)
 @click.option(
     "--kind", type=click.Choice(_KINDS), default="auto", help="Its software; auto: it is asked."
 )

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from cmdai_shell.cli import output
+from cmdai_shell.cli.advertise import advertise
+from cmdai_shell.cli.discover import discover
+from cmdai_shell.cli.trust import forget, trust
 from cmdai_shell.config import environments, loading
 from cmdai_shell.config.environment import Environment, Kind
 from cmdai_shell.errors import BackendError, ConfigError
@@ -42,10 +45,16 @@ Examples:
   cmdai-shell backends test home-lab
   cmdai-shell backends test http://192.168.1.100:8000
   cmdai-shell backends health-check --all --watch
+  cmdai-shell backends discover
+  cmdai-shell backends trust spark-1a2b:8000
 """
 )
 def backends() -> None:
-    """The servers of your environments: which there are, and whether they really compute."""
+    """The servers: those written down, those found, and whether they really compute."""
+
+
+for _command in (advertise, discover, forget, trust):
+    backends.add_command(_command)
 
 
 @backends.command("list")

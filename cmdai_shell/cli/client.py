@@ -20,7 +20,13 @@ from typing import TYPE_CHECKING, Any, cast
 from cmdai_shell import __version__
 from cmdai_shell.cli import output
 from cmdai_shell.config import paths
-from cmdai_shell.errors import CmdaiError, ConfigError, DaemonUnavailable, ModelUnavailable
+from cmdai_shell.errors import (
+    CmdaiError,
+    ConfigError,
+    DaemonUnavailable,
+    DiscoveryError,
+    ModelUnavailable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -67,6 +73,18 @@ class Client:
     def reload(self) -> Reply:
         """Make the daemon read its configuration and its model again."""
         return self._call("POST", "/v1/reload")
+
+    def decide(self, what: str, /, **names: str) -> Reply:
+        """Have the daemon ``trust`` or ``forget`` a server that was found. Raises
+        DaemonUnavailable, and what the daemon refuses it with."""
+        self.ensure()
+        body = json.dumps(names).encode()
+        connection = _Connection(self._path, ANSWER_WITHIN)
+        try:
+            answer = self._ask(connection, "POST", f"/v1/{what}", body)
+            return _decoded(b"".join(self._lines(answer)))
+        finally:
+            connection.close()
 
     def suggest(self, request: SuggestRequest) -> Iterator[Reply]:
         """The daemon's updates, one dictionary each, the final one last. Leaving the iterator early
@@ -181,9 +199,12 @@ class _Connection(http.client.HTTPConnection):
         self.sock.connect(os.fspath(self._path))
 
 
+_KINDS = ConfigError, DaemonUnavailable, DiscoveryError, ModelUnavailable
+
+
 def error_of(said: Mapping[str, Any]) -> CmdaiError:
     """The error the daemon met; of its own class where this side treats that class apart."""
-    kinds = {kind.code: kind for kind in (ConfigError, DaemonUnavailable, ModelUnavailable)}
+    kinds = {kind.code: kind for kind in _KINDS}
     kind = kinds.get(said.get("code", ""), CmdaiError)
     return kind(str(said.get("message", "the daemon failed")), str(said.get("hint", "")))
 

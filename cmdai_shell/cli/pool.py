@@ -28,6 +28,36 @@ def servers(found: Reply) -> Iterator[tuple[str, str]]:
         yield "server", f"{server['id']}: {_standing(server)}"
 
 
+def found_servers(found: Reply) -> Iterator[tuple[str, str]]:
+    """What is listened to, who is there and not used, and in which order all are asked."""
+    discovery = found.get("discovery")
+    if not discovery:
+        return
+    if discovery["problem"]:
+        yield "trust", discovery["problem"]
+    for source in discovery["sources"]:
+        cure = f" ({source['hint']})" if source["hint"] else ""
+        number = f"{source['known']} known" if source["state"] == "listening" else source["problem"]
+        yield "discovery", f"{source['name']}: {source['state']}; {number}{cure}"
+    for one in discovery["found"]:
+        if one["state"] not in ("approved", "by-policy"):
+            why = f": {one['story']}" if one["story"] else ""
+            hint = one["hint"] or f"cmdai-shell backends trust {one['name']}"
+            yield "found", f"{one['name']} ({one['url']}), not used{why}; {hint}"
+    if chain := _chain(found):
+        yield "order", " -> ".join(chain)
+
+
+def _chain(found: Reply) -> list[str]:
+    """Tiers that may be asked, best first; the last resort is the model here."""
+    tiers = sorted({s["priority"] for s in found.get("servers") or () if s["is_active"]})
+    names = [
+        ", ".join(s["id"] for s in found["servers"] if s["priority"] == tier and s["is_active"])
+        for tier in reversed(tiers)
+    ]
+    return [*names, "the model on this CPU"] if names else []
+
+
 def decisions(found: Reply) -> Iterator[tuple[str, str]]:
     """The last one: who was asked, and what came of it."""
     for last in (found.get("decisions") or [])[-1:]:

@@ -78,6 +78,7 @@ def summary(found: Reply) -> Iterator[tuple[str, str]]:
     yield "daemon", f"{version}, {life}"
     yield "model", _model(found.get("model") or {})
     yield from pool.servers(found)
+    yield from pool.found_servers(found)
     yield "manual", _manual(found.get("manual"), time.time())
     yield "history", _history(found.get("history"))
     hooks = found.get("hooks_seen") or []

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, get_args
 from cmdai_shell.backends import load as load_backend
 from cmdai_shell.config import load as load_config
 from cmdai_shell.config import paths
+from cmdai_shell.config.environments import NONE
 from cmdai_shell.core import Shell
 from cmdai_shell.daemon.active import Active, meant
+from cmdai_shell.daemon.finder import Finder
 from cmdai_shell.daemon.host import HostLook
 from cmdai_shell.daemon.noted import Noted, NotedServer
 from cmdai_shell.daemon.recipes import Shelf
@@ -107,15 +109,20 @@ class Chain:
         self._to_close: list[Backend] | None = None
         """What is not left to a successor, once there is one."""
         self.active = Active(config, self.pool, clock)
+        self.finder: Finder | None = None
+        if remote is None and config.active_environment != NONE:
+            self.finder = self._found_before(former) or Finder(
+                config, self.pool, clock=clock, admit=lambda server: _noted(server, config)
+            )
         balancing = config.load_balancing
         self.keeper: Keeper | None = None
-        if len(self.pool) and balancing.health_check_enabled:
+        if (len(self.pool) or self.finder) and balancing.health_check_enabled:
             self.keeper = Keeper(
                 self.pool,
                 clock=clock,
                 pace=health_pace(balancing),
                 paces=own_paces(config),
-                on_news=self.active.look,
+                on_news=self._heard,
             )
         knows_person = own is self.engine or config.suggest.share_history
         router = Router(
@@ -162,6 +169,17 @@ class Chain:
             for server in servers_of(wanted, self.config, self._clock):
                 self.pool.add(_noted(server, self.config))
         return request
+
+    def _found_before(self, former: Chain | None) -> Finder | None:
+        if former and former.pool is self.pool and former.config.discovery == self.config.discovery:
+            return former.finder
+        return None
+
+    def _heard(self) -> None:
+        """More is known of a server."""
+        self.active.look()
+        if self.finder:
+            self.finder.look()
 
     @contextmanager
     def in_use(self) -> Iterator[Suggester]:
@@ -221,7 +239,9 @@ class Chain:
                 remembering = group.create_task(self._remembering())
                 keeping = group.create_task(self._keeping())
                 stocking = group.create_task(self._stocking())
+                finding = group.create_task(self._finding())
                 await self._retired.wait()
+                finding.cancel()
                 keeping.cancel()
                 stocking.cancel()
                 background.cancel()
@@ -244,6 +264,11 @@ class Chain:
         if self.keeper:
             with _doing_without("the servers' background work"):
                 await self.keeper.run()
+
+    async def _finding(self) -> None:
+        if self.finder:
+            with _doing_without("discovery"):
+                await self.finder.run()
 
     async def _stocking(self) -> None:
         if self.shelf:
@@ -272,7 +297,7 @@ class Chain:
 
     async def _warm(self, engine: EmbeddedBackend, hurried: asyncio.Event) -> None:
         """With servers: whenever there is one at most that can answer."""
-        if self.keeper:
+        if self.keeper and len(self.pool):
             while True:
                 await self.keeper.scarcity(True)
                 await self._warm_now(engine)

@@ -8,16 +8,18 @@ import os
 import sys
 import time
 from contextlib import aclosing, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from urllib.parse import urlsplit
 
 from cmdai_shell import __version__
 from cmdai_shell.config import paths
 from cmdai_shell.config.environment_files import FOLDER
 from cmdai_shell.config.loading import config_file, sources
-from cmdai_shell.core import Explanation, Hint, Suggestion, SuggestRequest, Update
+from cmdai_shell.core import Explanation, Hint, Risk, Suggestion, SuggestRequest, Update, Verdict
 from cmdai_shell.daemon.noted import Sent, sent
-from cmdai_shell.errors import CmdaiError
+from cmdai_shell.discovery.trust import trust_hint
+from cmdai_shell.errors import CmdaiError, ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
     from cmdai_shell.core import Clock
     from cmdai_shell.daemon.compose import Chain
+    from cmdai_shell.daemon.finder import Finder
+    from cmdai_shell.discovery.candidate import Candidate
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +88,7 @@ class Desk:
             with chain.in_use() as suggester:
                 async with aclosing(suggester.suggest(request)) as updates:
                     async for final in updates:
-                        yield final
+                        yield _with_news(chain, request, final)
             is_sent = True
         except CmdaiError as error:
             final = error
@@ -109,6 +113,14 @@ class Desk:
         if self._chain is None or self._read != _stamps(self._files):
             self.reload()
         return cast("Chain", self._chain)
+
+    def finder(self) -> Finder:
+        """Raises ConfigError where nobody is looked for."""
+        finder = self.chain().finder
+        if finder is None:
+            what = "no server is looked for: active_environment is none"
+            raise ConfigError(what, "cmdai-shell config use auto")
+        return finder
 
     def maker(self, backend: str) -> str:
         """A backend's name as a person reads it."""
@@ -171,6 +183,9 @@ class Desk:
             if self._chain and self._chain.history
             else None,
             **_servers(self._chain, now),
+            "discovery": self._chain.finder.status()
+            if self._chain and self._chain.finder
+            else None,
             "last_request": self._last,
             "in_flight": self.in_flight,
         }
@@ -211,6 +226,35 @@ class Desk:
             "sent": note.account(),
         }
         log.info("request", extra={"fields": self._last})
+
+
+def _with_news(chain: Chain, request: SuggestRequest, update: Update) -> Update:
+    """A server that was found and waits to be trusted: the press with nothing to work on offers
+    the command for that, and the first suggestion after it was found says so."""
+    if not chain.finder or not request.shell_version:
+        return update
+    if isinstance(update, Hint) and request.op == "suggest" and not request.line.strip():
+        waiting = chain.finder.waiting()
+        return _offer(waiting[0]) if waiting else update
+    if isinstance(update, Suggestion) and update.action == "insert" and not update.explanation:
+        found = chain.finder.news()
+        return replace(update, explanation=_news(found)) if found else update
+    return update
+
+
+def _offer(found: Candidate) -> Suggestion:
+    by = found.sources[0].partition(":")[0] if found.sources else ""
+    where = urlsplit(found.endpoint.url).netloc
+    return Suggestion(
+        command=trust_hint(found.name),
+        verdict=Verdict(risk=Risk.SAFE),
+        explanation=f"{where} says it is a server; to use it, run this",
+        backend=by,
+    )
+
+
+def _news(found: Candidate) -> str:
+    return f"found {found.name}: the key on an empty line offers it"
 
 
 def _stamps(files: tuple[Path, ...]) -> tuple[Stamp | None, ...]:

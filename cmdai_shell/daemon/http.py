@@ -1,4 +1,4 @@
-"""The API itself: ``POST /v1/suggest|stop|reload``, ``GET /v1/status``. Imported late: ``api``."""
+"""The API: ``POST /v1/suggest|stop|reload|trust|forget``, ``GET /v1/status``. See ``api``."""
 
 from __future__ import annotations
 
@@ -49,6 +49,8 @@ async def serve(
             web.get("/v1/status", api.status),
             web.post("/v1/stop", api.stop),
             web.post("/v1/reload", api.reload),
+            web.post("/v1/trust", api.trust),
+            web.post("/v1/forget", api.forget),
         ]
     )
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.4)
@@ -99,6 +101,40 @@ class _Api:
         except CmdaiError as error:
             return _refused(error)
         return web.json_response({"reloaded": True})
+
+    async def trust(self, request: web.Request) -> web.StreamResponse:
+        """``{"name", "called", "environment"}`` in, the server's account out."""
+
+        async def decide(asked: _Decision) -> Any:
+            names = {"called": asked.called, "environment": asked.environment}
+            return await self._desk.finder().trust(asked.name, **names)
+
+        return await _decided(request, decide)
+
+    async def forget(self, request: web.Request) -> web.StreamResponse:
+        async def decide(asked: _Decision) -> Any:
+            return {"forgotten": await self._desk.finder().forget(asked.name)}
+
+        return await _decided(request, decide)
+
+
+class _Decision(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    called: str = ""
+    environment: str = ""
+
+
+async def _decided(
+    request: web.Request, decide: Callable[[_Decision], Awaitable[Any]]
+) -> web.StreamResponse:
+    try:
+        asked = msgspec.json.decode(await request.read(), type=_Decision)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return _refused(WireError(f"not a request: {error}"))
+    try:
+        return web.json_response(_clean(await decide(asked)))
+    except CmdaiError as error:
+        return _refused(error)
 
 
 @web.middleware

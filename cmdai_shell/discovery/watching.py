@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, cast
@@ -34,6 +35,8 @@ class Watched:
     """How one source does."""
 
     source: Source
+    name: str
+    """Its own, and a number where several have the same."""
     state: WatchState = "listening"
     problem: str = ""
     """The last failure, and"""
@@ -43,10 +46,6 @@ class Watched:
     """In a row."""
     known: set[str] = field(default_factory=set)
     """Ids of what it says is there."""
-
-    @property
-    def name(self) -> str:
-        return self.source.name
 
 
 class Watcher:
@@ -61,7 +60,14 @@ class Watcher:
         clock: Clock,
         random: Callable[[], float],
     ) -> None:
-        self.watched = tuple(Watched(source=source) for source in sources)
+        names = Counter[str]()
+        watched = []
+        for source in sources:
+            names[source.name] += 1
+            count = names[source.name]
+            name = source.name if count == 1 else f"{source.name}:{count}"
+            watched.append(Watched(source=source, name=name))
+        self.watched = tuple(watched)
         self._hear = hear
         self._clock = clock
         self._random = random

@@ -173,7 +173,7 @@ class TestEdit:
     ) -> None:
         monkeypatch.setenv("VISUAL", program)
         assert run(capsys, "edit")[0] == 78
-        assert loading.load() == Config()
+        assert loading.load(environ={}) == Config()
 
     def test_no_editor_at_all(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path

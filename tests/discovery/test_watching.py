@@ -48,6 +48,11 @@ def test_what_each_says_is_heard_with_its_name():
     assert (one.closed, other.closed) == (1, 1)
 
 
+def test_two_of_one_name_can_be_told_apart():
+    _, heard = watched(1, *[ScriptedSource("mdns", [there("a"), inf]) for _ in range(2)])
+    assert heard == [("mdns", "a"), ("mdns:2", "a")]
+
+
 def test_a_source_that_fails_is_begun_again_and_the_others_go_on():
     bad = ScriptedSource("mdns", [MUTE], [MUTE], [there("a"), inf])
     good = ScriptedSource("dns", [2.0, there("b"), inf])

@@ -17,7 +17,8 @@ Turn: TypeAlias = "Sequence[Added | Removed | float | Exception]"
 
 
 def there(id_: str, url: str = "http://192.168.1.7:8000", **more: object) -> Added:
-    return Added(endpoint=Endpoint(id=id_, url=url, **more))  # type: ignore[arg-type]
+    endpoint = Endpoint(id=id_, url=url, **{"source": "mdns", **more})  # type: ignore[arg-type]
+    return Added(endpoint=endpoint)
 
 
 class ScriptedSource:

@@ -1,0 +1,75 @@
+"""``cmdai-shell backends trust`` and ``forget``: the person's word on a server that was found."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from cmdai_shell.cli import output
+from cmdai_shell.cli.client import Client
+from cmdai_shell.errors import DiscoveryError
+
+if TYPE_CHECKING:
+    from cmdai_shell.cli.client import Reply
+
+FOUND_WITHIN = 3.0
+"""Seconds that a daemon which has just been started gets to find the server."""
+_LOOK_EVERY = 0.2
+
+as_json = click.option("--json", "json_", is_flag=True, help="As one JSON document.")
+
+
+@click.command()
+@click.argument("name")
+@click.option("--as", "called", default="", help="What you want to call it.")
+@click.option("--environment", default="", help="The environment whose login it gets.")
+@as_json
+def trust(*, name: str, called: str, environment: str, json_: bool) -> None:
+    """Use a server that was found: from now on it may be sent what you type.
+
+    NAME is what `backends discover` and the line at your prompt call it. A server of https is known
+    by its key from then on, and one that shows another key is not used.
+
+    \b
+    Examples:
+      cmdai-shell backends trust spark-1a2b:8000
+      cmdai-shell backends trust spark-1a2b:8000 --as desk
+    """
+    found = _trusted(name, called, environment)
+    if json_:
+        output.emit(found, "json")
+        return
+    output.say(f"{found['name']} ({found['url']}) is used from now on", "green")
+    output.say(f"to take that back: cmdai-shell backends forget {found['name']}", "dim")
+
+
+@click.command()
+@click.argument("name")
+@as_json
+def forget(*, name: str, json_: bool) -> None:
+    """Use a server no longer that `backends trust` approved.
+
+    \b
+    Example:
+      cmdai-shell backends forget spark-1a2b:8000
+    """
+    found = Client().decide("forget", name=name)
+    if json_:
+        output.emit(found, "json")
+    else:
+        output.say(f"{found['forgotten']} is not used any longer; nothing is sent to it")
+
+
+def _trusted(name: str, called: str, environment: str) -> Reply:
+    """A daemon that was not running has yet to find the server."""
+    client = Client()
+    until = time.monotonic() + FOUND_WITHIN
+    while True:
+        try:
+            return client.decide("trust", name=name, called=called, environment=environment)
+        except DiscoveryError:
+            if time.monotonic() > until:
+                raise
+        time.sleep(_LOOK_EVERY)

@@ -1,0 +1,158 @@
+"""From the configuration to sources, and from an approved candidate to its live server."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from dataclasses import replace
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from cmdai_shell import discovery
+from cmdai_shell.discovery.trust import forget_hint
+from cmdai_shell.errors import CmdaiError, DiscoveryError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Iterator
+
+    from cmdai_shell.backends.login import Authenticator
+    from cmdai_shell.config import Config
+    from cmdai_shell.core import Added, Clock, Removed, Server, Source
+    from cmdai_shell.discovery.candidate import Candidate
+    from cmdai_shell.discovery.pins import LearnedIdentity
+    from cmdai_shell.discovery.trust import TrustStore
+
+PRIORITY = {"mdns": 30, "kubernetes": 20, "dns": 10}
+"""Of servers that belong to no environment: what is in the own network goes before the cluster,
+that before a name server's, and all before the addresses that are written down (0, unless their
+environment says otherwise)."""
+TIMEOUT_S, RETRIES = 5.0, 2
+"""As an environment has them by default."""
+
+
+class Missing:
+    """A source that cannot be made: it says why each time it is begun."""
+
+    def __init__(self, name: str, error: CmdaiError) -> None:
+        self.name = name
+        self._error = error
+
+    async def watch(self) -> AsyncGenerator[Added | Removed, None]:
+        raise DiscoveryError(self._error.message, self._error.hint)
+        yield  # type: ignore[unreachable]  # a generator, as the others
+
+
+def sources(config: Config) -> list[Source]:
+    """Slow where packages have to be imported."""
+    return [_source(way, arguments) for way, arguments in wanted(config)]
+
+
+def wanted(config: Config) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(word of ``discovery.SOURCES``, arguments) of those that the configuration asks for: first
+    the ones of no environment."""
+    found = config.discovery
+    listening = {"exclude_interfaces": found.exclude_interfaces}
+    asking = {
+        "servers": found.dns_servers,
+        "clock": time.monotonic,
+        "random": random.random,
+    }
+    cluster = {"context": found.kubernetes_context}
+    if found.mdns:
+        yield "mdns", {"service_types": found.service_types, **listening}
+    if found.dns_domains:
+        yield "dns_srv", {"domains": found.dns_domains, **asking}
+    if found.kubernetes:
+        yield "k8s_service", {"namespaces": found.kubernetes_namespaces, **cluster}
+    for environment in config.environments.values():
+        common = {"environment": environment.id, "priority": environment.priority}
+        match environment.discovery_method:
+            case "mdns":
+                yield "mdns", {"service_types": (environment.service_type,), **listening, **common}
+            case "dns_srv":
+                yield "dns_srv", {"domains": (environment.dns_srv_record,), **asking, **common}
+            case "k8s_service":
+                place = {
+                    "namespaces": (environment.k8s_namespace,),
+                    "service": environment.k8s_service_name,
+                }
+                yield "k8s_service", {**place, **cluster, **common}
+
+
+def _source(way: str, arguments: dict[str, Any]) -> Source:
+    try:
+        source: Source = discovery.load(way)(**arguments)
+    except CmdaiError as error:
+        return Missing(way, error)
+    return source
+
+
+def connected(
+    candidate: Candidate,
+    config: Config,
+    store: TrustStore,
+    clock: Clock,
+    on_other_key: Callable[[str], None],
+) -> Server:
+    """No byte is sent. ``on_other_key`` is told which key it showed instead of the one it is known
+    by. Raises ConfigError."""
+    from cmdai_shell import backends
+    from cmdai_shell.backends import places
+    from cmdai_shell.backends.http import Settings
+    from cmdai_shell.backends.login import NoLogin
+
+    endpoint = candidate.endpoint
+    environment = config.environments.get(endpoint.environment)
+    auth: Authenticator = places.login(environment, endpoint.kind) if environment else NoLogin()
+    if endpoint.url.startswith("https:"):
+        auth = _pinned(candidate, auth, store, on_other_key)
+    if environment:
+        endpoint = replace(
+            endpoint,
+            priority=environment.priority,
+            model=environment.model or endpoint.model,
+            timeout=environment.timeout_ms / 1000,
+            retries=environment.retry_count,
+            backoff=environment.retry_backoff_ms / 1000,
+        )
+    else:
+        word = endpoint.source.partition(":")[0]
+        endpoint = replace(
+            endpoint,
+            environment="",
+            priority=PRIORITY.get(word, 0),
+            timeout=TIMEOUT_S,
+            retries=RETRIES,
+        )
+    settings = Settings(auth=auth, clock=clock, random=Random())  # noqa: S311  operands of sums
+    return backends.connect(endpoint, settings)
+
+
+def _pinned(
+    candidate: Candidate,
+    inner: Authenticator,
+    store: TrustStore,
+    on_other_key: Callable[[str], None],
+) -> Authenticator:
+    from cmdai_shell.discovery.pins import PinnedAtFirstUse
+
+    url, approval = candidate.endpoint.url, candidate.approval
+
+    async def remember(seen: LearnedIdentity) -> None:
+        alone = not seen.is_chain_valid
+        if approval:
+            await asyncio.to_thread(store.note_pin, approval.name, seen.spki, is_key_alone=alone)
+        else:
+            await asyncio.to_thread(store.note_key, url, seen.spki)
+
+    return PinnedAtFirstUse(
+        inner,
+        url,
+        remember=remember,
+        pin=approval.pin if approval else candidate.key,
+        is_key_alone=approval.is_key_alone if approval else candidate.is_key_alone,
+        on_mismatch=on_other_key,
+        name=candidate.name,
+        hint=forget_hint(candidate.name),
+    )
