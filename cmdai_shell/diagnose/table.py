@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from cmdai_shell.diagnose import files, history, manual, model, service, shells, terminal
+from cmdai_shell.diagnose import (
+    files,
+    history,
+    manual,
+    model,
+    network,
+    service,
+    shells,
+    terminal,
+)
 
 CHECKS = (
     *files.CHECKS,
@@ -10,6 +19,7 @@ CHECKS = (
     *model.CHECKS,
     *manual.CHECKS,
     *history.CHECKS,
+    *network.CHECKS,
     *shells.CHECKS,
     *terminal.CHECKS,
 )
