@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from dataclasses import dataclass
 from math import inf
+from random import Random
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from cmdai_shell.core import Added, Removed
@@ -136,8 +138,8 @@ class SrvSource:
         servers: Sequence[str] = (),
         environment: str = "",
         priority: int = 0,
-        clock: Clock,
-        random: Callable[[], float],
+        clock: Clock = time.monotonic,
+        random: Callable[[], float] | None = None,
         pace: Pace | None = None,
         system: Callable[[], Awaitable[Resolving]] | None = None,
         lookup: MakeLookup = Lookup,
@@ -150,7 +152,7 @@ class SrvSource:
         self._domains = tuple(domains)
         self._naming = Naming(environment=environment, priority=priority)
         self._clock = clock
-        self._random = random
+        self._random = random or Random().random  # noqa: S311  spreads load, no secret
         self._pace = pace or Pace()
         self._system = system or _system
         self._make_lookup = lookup

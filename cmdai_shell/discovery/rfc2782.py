@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import groupby
+from itertools import accumulate, groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -57,9 +57,5 @@ def _drawn(left: list[Record], random: Callable[[], float]) -> Iterator[Record]:
 
 def _at(records: list[Record], number: int) -> Record:
     """The first one at which the running sum of weights reaches the number."""
-    running = 0
-    for record in records:
-        running += record.weight
-        if running >= number:
-            return record
-    return records[-1]
+    running = accumulate(record.weight for record in records)
+    return next(record for record, sum_ in zip(records, running, strict=True) if sum_ >= number)

@@ -297,7 +297,7 @@ def _domain(text: str) -> str:
         return domain
     is_foreign = not text.isascii() and text.isprintable()
     hint = "write it as DNS has it, xn--..." if is_foreign else "write it like example.org"
-    raise ConfigError(f"discovery.dns_domains: {text!r} is no domain", hint)
+    raise ConfigError(f"{text!r} is no domain", hint)
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

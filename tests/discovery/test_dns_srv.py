@@ -394,6 +394,7 @@ def test_wrong_settings(more: dict[str, Any], what: str):
 
 def test_it_is_in_the_table_and_dns_is_imported_only_then():
     assert discovery.load("dns_srv") is SrvSource
+    assert discovery.load("dns_srv")(domains=("example.org",)).name == "dns:example.org"
     code = (
         "import sys, cmdai_shell.discovery, cmdai_shell.daemon.compose; print('dns' in sys.modules)"
     )

@@ -87,7 +87,9 @@ class _Udp(asyncio.DatagramProtocol):
 
 
 @asynccontextmanager
-async def serving(zone: Zone) -> AsyncIterator[NameServer]:
+async def serving(
+    zone: Zone, host: str = "127.0.0.1", has_tcp: bool = True
+) -> AsyncIterator[NameServer]:
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while size := await reader.read(2):
@@ -98,11 +100,13 @@ async def serving(zone: Zone) -> AsyncIterator[NameServer]:
             writer.close()
 
     loop = asyncio.get_running_loop()
-    tcp = await asyncio.start_server(connected, "127.0.0.1", 0)
+    tcp = await asyncio.start_server(connected, host, 0)
     port = tcp.sockets[0].getsockname()[1]
-    udp, _ = await loop.create_datagram_endpoint(lambda: _Udp(zone), ("127.0.0.1", port))
+    udp, _ = await loop.create_datagram_endpoint(lambda: _Udp(zone), (host, port))
     async with tcp:
-        yield NameServer("127.0.0.1", port)
+        if not has_tcp:
+            tcp.close()
+        yield NameServer(host, port)
     udp.close()
 
 
@@ -247,6 +251,34 @@ async def test_truncated_over_tcp_too():
     zone = Zone()
     zone.hook = short
     assert await problem(zone) == "an answer that is cut off even over TCP"
+
+
+async def test_a_server_without_tcp():
+    zone = Zone(*(f"{OWNER}. 60 IN SRV 1 1 8000 h{i}.example.org." for i in range(99)))
+    async with serving(zone, has_tcp=False) as server:
+        said = await Lookup([server], seconds=2).ask(OWNER)
+    assert said == Unanswered(f"{server} cannot be reached over TCP")
+
+
+async def test_garbage_over_tcp():
+    def respond(query: dns.message.Message, is_tcp: bool) -> bytes:
+        reply = dns.message.make_response(query)
+        reply.flags |= dns.flags.TC
+        return b"\xff" * 40 if is_tcp else reply.to_wire()
+
+    zone = Zone()
+    zone.hook = respond
+    async with serving(zone) as server:
+        said = await Lookup([server], seconds=2).ask(OWNER)
+    assert said == Unanswered(f"{server} answers what cannot be read")
+
+
+async def test_a_name_server_with_an_ipv6_address():
+    async with serving(Zone(SRV, A), "::1") as server:
+        assert isinstance(await Lookup([server], seconds=2).ask(OWNER), Answer)
+    assert await Lookup([server], seconds=0.3).ask(OWNER) == Unanswered(
+        f"no answer within 0.3 s from [::1]:{server.port}"
+    )
 
 
 async def test_aliases_are_followed():
