@@ -61,10 +61,19 @@ class Candidate:
     key: str = ""
     """Of https: the pin of the key that it was seen to have. Checked, no claim."""
     is_key_alone: bool = False
+    pin: str = ""
+    """The key that it has to show, kept since its first use; empty before."""
     is_quiet: bool = False
     """It says that it is one that is approved already, at another of its addresses."""
     also: tuple[str, ...] = ()
     """Names of others that claim the same identity. A hint to show, no more."""
+
+    @property
+    def is_unkept(self) -> bool:
+        """It is approved, its key was seen for the first time, and has to be kept
+        (``TrustStore.note_pin``, ``note_key``) before it is asked anything."""
+        is_used = self.state == "by-policy" or (self.state == "approved" and bool(self.approval))
+        return is_used and bool(self.key) and not self.pin
 
 
 def cleaned(endpoint: Endpoint) -> Endpoint | None:

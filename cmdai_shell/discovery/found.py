@@ -164,7 +164,8 @@ class Found:
             for each in self.candidates()
             if each.endpoint.url.startswith("https:")
             and not each.key
-            and (each.is_quiet or each.state == "by-policy" or _is_unpinned(each))
+            and (each.is_quiet or each.state == "by-policy" or (each.approval and not each.pin))
+            and each.state != "changed"
         ]
         return tuple(urls[:_TO_LEARN])
 
@@ -361,6 +362,9 @@ class Found:
     ) -> Candidate:
         where = spot(endpoint.url)
         key, is_key_alone = self._keys.get(where, ("", False)) if where else ("", False)
+        pins = {"by-policy": self._pinned.get(where, "") if where else ""}
+        if approval:
+            pins["approved"] = approval.pin
         return Candidate(
             name=name,
             endpoint=replace(endpoint, id=name),
@@ -371,6 +375,7 @@ class Found:
             approval=approval,
             key=key,
             is_key_alone=is_key_alone,
+            pin=pins.get(state, ""),
             is_quiet=is_quiet,
         )
 
@@ -385,8 +390,3 @@ class Found:
 
     def _addresses(self, where: Spot) -> tuple[str, ...]:
         return (where.host,) if address(where.host) else self._resolved.get(where.host, ())
-
-
-def _is_unpinned(candidate: Candidate) -> bool:
-    approval = candidate.approval
-    return candidate.state == "approved" and approval is not None and not approval.pin

@@ -482,7 +482,11 @@ def test_one_that_has_no_pin_yet_wants_one() -> None:
     found.saw_key(TLS, PIN, is_key_alone=True)
     candidate = one(found.candidates())
     assert (candidate.key, candidate.is_key_alone, candidate.state) == (PIN, True, "approved")
+    assert (candidate.pin, candidate.is_unkept) == ("", True)
     assert found.unverified() == ()
+    found.settle(approvals=[VAULT])
+    candidate = one(found.candidates())
+    assert (candidate.pin, candidate.is_unkept) == (PIN, False)
 
 
 def test_not_too_many_are_looked_at_at_once() -> None:
@@ -545,6 +549,16 @@ def test_by_policy_a_key_that_was_seen_holds() -> None:
     assert PIN in candidate.story
     found.settle(keys={})
     assert one(found.candidates()).state == "by-policy"
+
+
+def test_by_policy_a_key_that_is_seen_first_has_to_be_kept() -> None:
+    found = Found(trusting(trust_subnets=("192.168.1.0/24",)))
+    heard(found, added("a", TLS), real("b"))
+    found.saw_key(TLS, PIN)
+    assert by_url(found, TLS).is_unkept
+    assert not by_url(found, REAL).is_unkept
+    found.settle(keys={TLS: PIN})
+    assert (by_url(found, TLS).is_unkept, by_url(found, TLS).pin) == (False, PIN)
 
 
 def test_what_is_written_down_is_that_and_no_news() -> None:
@@ -725,6 +739,12 @@ class Announcements(RuleBasedStateMachine):
         self, source: str, id_: str, url: str, labels: dict[str, str], kind: str, model: str
     ) -> None:
         endpoint = Endpoint(id=id_, url=url, source=source, labels=labels, kind=kind, model=model)
+        self.found.apply(source, Added(endpoint=endpoint))
+
+    @rule(source=SOURCES, id_=IDS, url=URLS)
+    def copy(self, source: str, id_: str, url: str) -> None:
+        """All that the real one says, at another place."""
+        endpoint = replace(real(id_).endpoint, url=url)
         self.found.apply(source, Added(endpoint=endpoint))
 
     @rule(source=SOURCES, id_=IDS)

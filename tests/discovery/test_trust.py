@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmdai_shell.core import Endpoint
+from cmdai_shell.core import Added, Endpoint
 from cmdai_shell.discovery.candidate import Candidate
+from cmdai_shell.discovery.found import Found
 from cmdai_shell.discovery.trust import SEEN_AGAIN, Approval, TrustStore
 from cmdai_shell.errors import ConfigError
 
@@ -286,3 +287,39 @@ def test_whatever_is_in_the_file(tmp_path_factory: pytest.TempPathFactory, raw: 
     for approval in store.approvals():
         assert approval.url.startswith(("http://", "https://"))
     assert store.path.exists() or store.aside()
+
+
+@given(
+    host=st.text(max_size=80),
+    instance=st.text(max_size=80),
+    addresses=st.lists(st.ip_addresses().map(str), max_size=70),
+    url=st.sampled_from(
+        [
+            "http://192.168.1.7:8000/v1/",
+            "https://8.8.8.8",
+            "http://[fe80::1%25eth0]:8000",
+            "http://[fd00::1]:8000",
+            "https://Gpu.Example.org:8443",
+        ]
+    ),
+)
+def test_whoever_waits_can_be_approved_and_then_is(
+    tmp_path_factory: pytest.TempPathFactory,
+    host: str,
+    instance: str,
+    addresses: list[str],
+    url: str,
+) -> None:
+    store = TrustStore(tmp_path_factory.mktemp("any"))
+    labels = {"host": host, "instance": instance, "addresses": " ".join(addresses)}
+    found = Found()
+    found.apply("mdns", Added(endpoint=Endpoint(id="x", url=url, labels=labels)))
+    (waiting,) = found.waiting()
+    approval = store.approve(waiting)
+    found.settle(approvals=store.approvals())
+    (approved,) = found.candidates()
+    assert (approved.state, approved.name) == ("approved", waiting.name)
+    assert approved.endpoint == approval.endpoint
+    assert approved.endpoint.url == waiting.endpoint.url
+    found.settle(approvals=[])
+    assert found.waiting() == (waiting,)
