@@ -271,7 +271,10 @@ class Config(Table, frozen=True):
         Meta(description="shell to write for when the request does not name one"),
     ] = "bash"
     cache_max_size_gb: Annotated[
-        int, Meta(ge=1, le=1_000, description="taken over from cmdai; nothing reads it yet")
+        int,
+        Meta(
+            ge=1, le=1_000, description="most that the cache folder may hold; what is oldest goes"
+        ),
     ] = 10
     active_environment: Annotated[
         str,

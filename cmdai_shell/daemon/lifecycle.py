@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import cmdai_shell
 from cmdai_shell import __version__
 from cmdai_shell.config import paths
+from cmdai_shell.daemon import trim
 from cmdai_shell.daemon.start import API, HOOK
 from cmdai_shell.errors import CmdaiError
 from cmdai_shell.observe import logs
@@ -80,10 +81,12 @@ class Daemon:
         gc.freeze()  # what is imported stays: a press need not wait while it is looked through
         async with asyncio.TaskGroup() as group:
             life = group.create_task(_beside_the_hooks(desk.live()))
+            trimmed = group.create_task(_beside_the_hooks(trimming(desk)))
             api = group.create_task(_beside_the_hooks(door.serve(self._listeners.api)))
             await hooks.serve(self._listeners.hook, self._stopping)
             api.cancel()
             life.cancel()
+            trimmed.cancel()
 
     def stop(self) -> None:
         self._stopping.set()
@@ -122,6 +125,11 @@ class Installed:
             found = self._path.stat()
             return found.st_ino, found.st_size, found.st_ctime_ns
         return None
+
+
+async def trimming(desk: Desk) -> None:
+    """For ever: the cache folder keeps to what the configuration in force allows it."""
+    await trim.keep(paths.cache_dir(), lambda: desk.chain().config.cache_max_size_gb)
 
 
 async def _beside_the_hooks(work: Coroutine[Any, Any, None]) -> None:
