@@ -148,7 +148,8 @@ class PinnedAtFirstUse:
         authorities: Callable[[], SSLContext] = create_default_context,
         wall: Clock = time.time,
     ) -> None:
-        """``on_mismatch`` is told the other key that was seen. ``hint``: what to type then."""
+        """``on_mismatch`` is told the other key that was seen. ``hint``: what to type where what was
+        learned cannot be kept, unless that says it."""
         parts = urlsplit(url)
         self._inner = inner
         self._host = parts.hostname or ""
@@ -183,7 +184,9 @@ class PinnedAtFirstUse:
             try:
                 await self._remember(found)
             except CmdaiError as error:
-                raise BackendDenied(f"{self._name}: {error.message}", error.hint) from None
+                raise BackendDenied(
+                    f"{self._name}: {error.message}", error.hint or self._hint
+                ) from None
             if self._inner.ssl() is None:
                 make = self._authorities if found.is_chain_valid else unchecked
                 self._context = await asyncio.to_thread(make)

@@ -173,6 +173,7 @@ def pinned(
         is_key_alone=is_key_alone,
         on_mismatch=kept.others.append,
         name="spark",
+        hint="do that",
         authorities=authorities,
     )
 
@@ -322,6 +323,10 @@ async def test_what_cannot_be_kept_is_not_used(box: Box) -> None:
     assert caught.value.hint == "make room"
     assert auth.expected == ""
     assert box.log == b""
+    auth = pinned(box, kept=Kept(ConfigError("the disk is full")))
+    with pytest.raises(BackendDenied, match="the disk is full") as caught:
+        await auth.meet()
+    assert caught.value.hint == "do that"
 
 
 async def test_an_expired_one_is_not_met(box: Box) -> None:
