@@ -148,8 +148,8 @@ class PinnedAtFirstUse:
         authorities: Callable[[], SSLContext] = create_default_context,
         wall: Clock = time.time,
     ) -> None:
-        """``on_mismatch`` is told the other key that was seen. ``hint``: what to type where what was
-        learned cannot be kept, unless that says it."""
+        """``on_mismatch`` is told the other key that was seen. ``hint``: what to type where what
+        was learned cannot be kept, unless that says it."""
         parts = urlsplit(url)
         self._inner = inner
         self._host = parts.hostname or ""
