@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from cmdai_shell.backends.names import Infos
 
+_LEADS_OUT = tuple(map(ipaddress.ip_network, ("198.18.0.0/15", "2001::/32", "64:ff9b::/96")))
+"""Of no use to anybody in the own network, and no global ones for ``ipaddress``: what proxies give
+out for names of the Internet (RFC 2544's), Teredo (RFC 4380) and NAT64 (RFC 6052)."""
 _RESOLVE_S = 1.0
 """A name server that does not answer costs the system's resolver 5 s and more."""
 
@@ -84,4 +87,5 @@ def _results(host: str, port: int, info: tuple[Any, ...]) -> Iterator[ResolveRes
 
 
 def _is_global(address: str) -> bool:
-    return ipaddress.ip_address(address.partition("%")[0]).is_global
+    found = ipaddress.ip_address(address.partition("%")[0])
+    return found.is_global or any(found in network for network in _LEADS_OUT)

@@ -110,7 +110,7 @@ def connected(
     if environment:
         endpoint = replace(
             endpoint,
-            priority=environment.priority,
+            priority=endpoint.priority or environment.priority,
             model=environment.model or endpoint.model,
             timeout=environment.timeout_ms / 1000,
             retries=environment.retry_count,

@@ -45,3 +45,12 @@ async def test_a_name_server_that_does_not_answer(monkeypatch: pytest.MonkeyPatc
     answers.next = socket.gaierror(socket.EAI_NONAME, "no such name")
     with pytest.raises(socket.gaierror):
         await found.resolve("gpu.lan", 80)
+
+
+@pytest.mark.parametrize("address", ["198.18.0.7", "2001::1", "64:ff9b::808:808", "8.8.8.8"])
+async def test_for_http_an_address_that_leads_out_is_none(address: str):
+    answers = Answers()
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    answers.next = [(family, socket.SOCK_STREAM, 6, "", (address, 0))]
+    with pytest.raises(resolver.NotNear):
+        await resolver.Resolver(only_near=True, names=cast("Names", answers)).resolve("gpu.lan", 80)
