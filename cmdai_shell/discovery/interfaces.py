@@ -118,7 +118,8 @@ class Reach:
 
 
 def read(exclude: Sequence[str] = ()) -> Links:
-    """As they are now; those whose name one of the patterns ``exclude`` matches are left alone."""
+    """As they are now; those whose name one of the patterns ``exclude`` matches are left alone, and
+    loopback always is."""
     useless = _useless_addresses()
     stats = psutil.net_if_stats()
     heard: list[Link] = []
@@ -141,7 +142,9 @@ def read(exclude: Sequence[str] = ()) -> Links:
                 addresses=addresses,
                 has_multicast="multicast" in state.flags.split(","),
             )
-            is_out = any(fnmatchcase(name, pattern) for pattern in exclude)
+            is_out = all(own.ip.is_loopback for own in addresses) or any(
+                fnmatchcase(name, pattern) for pattern in exclude
+            )
             (excluded if is_out else heard).append(link)
     return Links(heard=tuple(heard), excluded=tuple(excluded))
 

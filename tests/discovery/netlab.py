@@ -34,6 +34,14 @@ exec avahi-daemon -f "$1/avahi.conf" --no-drop-root --no-chroot --no-rlimits
 """
 """In the mount namespace that ``ip netns exec`` makes: nobody else sees these."""
 
+_FETCH = """
+import asyncio, sys, aiohttp
+async def fetch():
+    async with aiohttp.ClientSession() as client, client.get(sys.argv[1]) as reply:
+        print(reply.status)
+asyncio.run(fetch())
+"""
+
 _CONFIG = """
 [server]
 host-name={name}
@@ -127,25 +135,21 @@ class NetLab:
         return name
 
     def plug(
-        self, host: str, network: str, address: str = "", name: str = "", mac: str = ""
+        self, host: str, network: str, address: str = "", *, name: str = "", dad: bool = False
     ) -> str:
-        """Another interface, up and with its addresses ready; ``eth0``, ``eth1``... by itself."""
+        """Another interface, up; ``eth0``, ``eth1``... by itself. Its IPv6 addresses are ready, or
+        with ``dad`` checked for duplicates first, as usual."""
         name = name or f"eth{len(self._hosts[host])}"
         self._hosts[host].append(name)
         if network not in self._bridges:
             self._bridges.add(network)
-            self._ip(*("link", "add", network, "type", "bridge", "mcast_snooping", "0"), host="")
+            self._ip("link", "add", network, "type", "bridge", "mcast_snooping", "0", host="")
             self._ip("link", "set", network, "up", host="")
         port = f"p{next(self._ports)}"
-        self._ip(
-            *("link", "add", port, "type", "veth", "peer", "name", name),
-            *("netns", self.namespace(host)),
-            host="",
-        )
+        inside = ("peer", "name", name, "netns", self.namespace(host))
+        self._ip("link", "add", port, "type", "veth", *inside, host="")
         self._ip("link", "set", port, "master", network, "up", host="")
-        self.set(host, f"net/ipv6/conf/{name}/accept_dad", 0)
-        if mac:
-            self._ip("link", "set", name, "address", mac, host=host)
+        self.set(host, f"net/ipv6/conf/{name}/accept_dad", int(dad))
         if address:
             self.address(host, address, name)
         self._ip("link", "set", name, "up", host=host)
@@ -173,6 +177,10 @@ class NetLab:
         )
         assert done.returncode == 0, f"{command}: {done.stderr}"
         return done.stdout
+
+    def fetch(self, host: str, url: str) -> int:
+        """The status of a GET from there, by the client that the daemon uses."""
+        return int(self.run(host, sys.executable, "-c", _FETCH, url))
 
     def popen(self, host: str, *command: str, **options: Any) -> subprocess.Popen[Any]:
         process = subprocess.Popen(

@@ -143,18 +143,21 @@ def test_an_interface_that_came_back_is_another():
 
 
 def test_those_of_this_machine():
-    found = interfaces.read(["lo"])
+    found = interfaces.read()
     everything = {each.name for each in (*found.heard, *found.excluded)}
     assert everything <= set(psutil.net_if_addrs())
-    assert [each.name for each in found.excluded] == ["lo"]
+    assert [each.name for each in found.excluded] == ["lo"]  # nobody else hears what is said there
     lo = found.excluded[0]
     assert lo.index == socket.if_nametoindex("lo")
     assert ipaddress.ip_interface("127.0.0.1/8") in lo.addresses
 
 
 def test_patterns_mean_whole_names():
-    assert "lo" in {each.name for each in interfaces.read(["l", "?", "*lo?"]).heard}
-    assert "lo" in {each.name for each in interfaces.read(["l*"]).excluded}
+    name = interfaces.read().heard[0].name if interfaces.read().heard else ""
+    if not name:
+        pytest.skip("no network here")
+    assert name in {each.name for each in interfaces.read([name[1:], f"?{name}"]).heard}
+    assert name in {each.name for each in interfaces.read([f"{name[0]}*"]).excluded}
     assert not interfaces.read(["*"]).heard
 
 

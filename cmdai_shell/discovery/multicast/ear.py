@@ -6,7 +6,7 @@ import asyncio
 import errno
 import socket
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import zeroconf
 from zeroconf import IPVersion, RecordUpdateListener, ServiceStateChange, Zeroconf
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from cmdai_shell.discovery.interfaces import Links
 
 PORT = 5353
+_A, _TXT, _AAAA, _SRV = 1, 16, 28, 33
+START_S = 5.0
+"""Until zeroconf has opened its sockets, or does not start; it takes some milliseconds."""
 ASK_S = 3.0
 """Until a service that does not say where it is has not been found."""
 OTHER_FAMILY_S = 0.1
@@ -32,19 +35,32 @@ _HEAVY = 256
 """Bytes of TXT data that weigh as much as a record."""
 
 
-class _Scale(RecordUpdateListener):
-    """Counts what zeroconf was told, wanted or not: all of it is kept, most for an hour."""
+Event = Literal["there", "records", "host", "gone"]
+"""What is heard: a service is there, or something of it is new; records came, of whom may be a
+service; addresses of a host were taken back; a service has gone."""
 
-    def __init__(self, most: int, full: Callable[[], None]) -> None:
+
+class _Scale(RecordUpdateListener):
+    """Sees all that zeroconf is told, wanted or not. All of it is kept, most for an hour: it is
+    weighed. And zeroconf's browser tells nothing of a record that was there before (until its next
+    round of cleaning, although another one displaced it), nor of an address that is taken back."""
+
+    def __init__(self, most: int, full: Callable[[], None], hear: Callable[[str, Event], None]):
         super().__init__()
         self.weight = 0
         self.most = most
         self._full = full
+        self._hear = hear
 
     def async_update_records(self, zc: Zeroconf, now: float, records: list[RecordUpdate]) -> None:
         for each in records:
+            record = each.new
             if each.old is None:
-                self.weight += 1 + len(getattr(each.new, "text", b"")) // _HEAVY
+                self.weight += 1 + len(getattr(record, "text", b"")) // _HEAVY
+            if record.type in (_SRV, _TXT):
+                self._hear(record.name, "records")
+            elif record.type in (_A, _AAAA) and record.ttl == 0:
+                self._hear(record.name, "host")
         if self.weight > self.most:
             self._full()
 
@@ -53,14 +69,14 @@ class _Scale(RecordUpdateListener):
 
 
 class Ear:
-    """``hear`` is called in the loop, with the full name of a service of which something changed
-    and whether it has gone; ``full`` when more than ``most`` records were heard."""
+    """``hear`` is called in the loop, with the full name of a service, or a host's; ``full`` when
+    more than ``most`` records were heard."""
 
     def __init__(
         self,
         types: Sequence[tuple[str, str]],
         *,
-        hear: Callable[[str, bool], None],
+        hear: Callable[[str, Event], None],
         full: Callable[[], None],
         most: int,
     ) -> None:
@@ -72,7 +88,7 @@ class Ear:
             )
         )
         self._hear = hear
-        self._scale = _Scale(most, full)
+        self._scale = _Scale(most, full, hear)
         self._zeroconf: AsyncZeroconf | None = None
         self._browser: AsyncServiceBrowser | None = None
 
@@ -87,10 +103,13 @@ class Ear:
         _try_port(socket.AF_INET if version is IPVersion.V4Only else socket.AF_INET6)
         try:
             self._zeroconf = AsyncZeroconf(interfaces=sockets, ip_version=version)
-            await self._zeroconf.zeroconf.async_wait_for_start()
+            core = self._zeroconf.zeroconf
+            async with asyncio.timeout(START_S):
+                # Who is cancelled in zeroconf's own wait for it cannot close it any more.
+                while not core.started:  # noqa: ASYNC110
+                    await asyncio.sleep(0.005)
         except (OSError, RuntimeError, zeroconf.Error) as error:
             raise failure(error) from error
-        core = self._zeroconf.zeroconf
         core.async_add_listener(self._scale, None)
         # A subtype's instances have no records below its own name: changes show at the service's.
         types = [*dict.fromkeys((*self._wanted, *self._bases))]
@@ -135,12 +154,14 @@ class Ear:
     def _changed(
         self, zeroconf: Zeroconf, service_type: str, name: str, state_change: ServiceStateChange
     ) -> None:
-        """Called with these names."""
-        if state_change is ServiceStateChange.Removed:
-            there = zeroconf.cache.current_entry_with_name_and_alias
-            self._hear(name, not any(there(wanted, name) for wanted in self._wanted))
-        elif state_change is ServiceStateChange.Updated or service_type in self._wanted:
-            self._hear(name, False)
+        """Called with these names. A subtype's pointer counts for zeroconf as the service's, too,
+        and an update only as the service's: so it is looked whether there is one that is wanted."""
+        is_sure = state_change is not ServiceStateChange.Removed and service_type in self._wanted
+        there = zeroconf.cache.current_entry_with_name_and_alias
+        if is_sure or any(there(wanted, name) for wanted in self._wanted):
+            self._hear(name, "there")
+        elif state_change is ServiceStateChange.Removed:
+            self._hear(name, "gone")
 
 
 def failure(error: Exception) -> DiscoveryError:

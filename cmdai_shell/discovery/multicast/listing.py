@@ -49,6 +49,10 @@ class Listing:
     def __len__(self) -> int:
         return len(self._there)
 
+    def at(self, host: str) -> tuple[str, ...]:
+        """Keys of those that a host has."""
+        return tuple(key for key, (heard, _) in self._there.items() if host == heard.host != "")
+
     def url(self, key: str) -> str:
         return self._there[key][1].url if key in self._there else ""
 
@@ -74,11 +78,10 @@ class Listing:
         for key in tuple(self._doubted):
             self.remove(key)
 
-    def judge(self, again: Callable[[Announcement, str], Endpoint | None]) -> None:
-        """Our own addresses changed: ``again`` makes the endpoint of what was heard, and of the URL
-        it had."""
+    def judge(self, again: Callable[[Announcement, Endpoint], Endpoint | None]) -> None:
+        """Our own addresses changed: ``again`` makes the endpoint anew, of what was heard."""
         for key, (heard, old) in tuple(self._there.items()):
-            new = again(heard, old.url)
+            new = again(heard, old)
             if new is None:
                 self.remove(key)
             else:
@@ -146,6 +149,9 @@ class Agenda:
 
     def __len__(self) -> int:
         return len(self._turns)
+
+    def __contains__(self, name: str) -> bool:
+        return name.lower() in self._turns
 
     def note(self, name: str, now: float) -> None:
         """Something of it changed."""

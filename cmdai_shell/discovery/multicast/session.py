@@ -7,6 +7,7 @@ from contextlib import suppress
 from math import inf
 from typing import TYPE_CHECKING
 
+from cmdai_shell.discovery import txt
 from cmdai_shell.discovery.interfaces import Links
 from cmdai_shell.discovery.multicast.ear import Ear
 from cmdai_shell.discovery.multicast.listing import Agenda
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from cmdai_shell.core import Clock, Endpoint
     from cmdai_shell.discovery.multicast.announcement import Announcement
+    from cmdai_shell.discovery.multicast.ear import Event
     from cmdai_shell.discovery.multicast.listing import Listing
 
 LOOK_S = 3.0
@@ -131,14 +133,20 @@ class Session:
         if is_new:
             await self._close()
             self._opened = -inf
-        self._listing.judge(lambda heard, url: self._offer(heard, links, url))
+        self._listing.judge(self._again)
+
+    def _again(self, heard: Announcement, old: Endpoint) -> Endpoint | None:
+        """With the links of now. Who was on one of ours, and no longer is, was left behind."""
+        new = self._offer(heard, self._links, old.url)
+        is_left = old.labels.get("interface") and new and not new.labels.get("interface")
+        return None if is_left else new
 
     async def _begin(self, now: float) -> None:
         """Ask everything anew, if there is somebody to ask and the network is not too loud."""
         if now < self._opened + SHORTEST_S:
             return
         if not self._links.can_listen:
-            self._listing.judge(lambda heard, url: None)
+            self._listing.judge(lambda heard, old: None)
             if mute := [link.name for link in self._links.heard]:
                 raise DiscoveryError(
                     f"no multicast on {', '.join(mute[:4])}",
@@ -164,13 +172,19 @@ class Session:
     def _is_crowded(self) -> bool:
         return self._listing.dropped + self._agenda.dropped > self._dropped
 
-    def _hear(self, name: str, is_gone: bool) -> None:
-        if is_gone:
+    def _hear(self, name: str, event: Event) -> None:
+        if event == "gone":
             self._agenda.forget(name)
             self._listing.remove(name.lower())
             self._changed.set()
-        else:
-            self._agenda.note(name, self._clock())
+            return
+        names: Sequence[str] = (name,)
+        if event == "records" and name.lower() not in self._listing:
+            return
+        if event == "host":
+            names = self._listing.at(txt.host(name))
+        for one in names:
+            self._agenda.note(one, self._clock())
             self._wake.set()
 
     def _visit(self, ear: Ear, group: asyncio.TaskGroup, now: float) -> None:
@@ -188,7 +202,7 @@ class Session:
 
     async def _ask(self, ear: Ear, name: str) -> None:
         heard = await ear.ask(name)
-        if ear is not self._ear:
+        if ear is not self._ear or name not in self._agenda:  # it has gone meanwhile
             return
         if heard is not None:
             self._found(name, heard)

@@ -115,9 +115,9 @@ def test_judged_anew():
     put(listing, "a")
     put(listing, "b")
     said(listing)
-    listing.judge(lambda heard, url: Endpoint(id="a", url="http://10.0.0.7:80") if url else None)
+    listing.judge(lambda heard, old: Endpoint(id="a", url="http://10.0.0.7:80"))
     assert said(listing) == ["-b", "+a", "+a~2"]
-    listing.judge(lambda heard, url: None)
+    listing.judge(lambda heard, old: None)
     assert said(listing) == ["-a", "-a~2"]
 
 
