@@ -8,6 +8,7 @@ from cmdai_shell.diagnose import (
     manual,
     model,
     network,
+    resolver,
     service,
     shells,
     terminal,
@@ -20,6 +21,7 @@ CHECKS = (
     *manual.CHECKS,
     *history.CHECKS,
     *network.CHECKS,
+    *resolver.CHECKS,
     *shells.CHECKS,
     *terminal.CHECKS,
 )
