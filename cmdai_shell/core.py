@@ -73,6 +73,8 @@ class SuggestRequest:
 
     op: Op = "suggest"
     shell: Shell = "bash"
+    any_shell: bool = False
+    """It comes from no shell: ``default_shell`` of the configuration is meant."""
     shell_version: str = ""
     line: str = ""
     """The person's own text, never our suggestion: for ``next`` the text it was made from."""

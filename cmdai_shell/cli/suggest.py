@@ -73,7 +73,7 @@ def run(words: Sequence[str], shell: str, wish: Wish, client: Client | None = No
         backend=wish.backend,
     )
     if shell:
-        request = replace(request, shell=shell)  # type: ignore[arg-type]  # click checked it
+        request = replace(request, shell=shell, any_shell=False)  # type: ignore[arg-type]
     with output.LiveLine() as live:
         found = list(_suggestions(client, request, wish, live))
         best = found[0]
@@ -108,6 +108,7 @@ def _surroundings() -> SuggestRequest:
     except FileNotFoundError:
         cwd = ""  # the folder was removed under us
     return SuggestRequest(
+        any_shell=True,
         cwd=cwd.encode(errors="replace").decode(),
         path=os.environ.get("PATH", "").encode(errors="replace").decode(),
         width=shutil.get_terminal_size().columns,

@@ -106,7 +106,9 @@ class Active:
 
 def meant(request: SuggestRequest, config: Config, active: Active, pool: Pool) -> SuggestRequest:
     """The request with the names that it means: of the environment, in use or asked for, and of
-    the server. Raises ConfigError for a name that is not there."""
+    the server; and of the shell. Raises ConfigError for a name that is not there."""
+    if request.any_shell:
+        request = replace(request, shell=config.default_shell, any_shell=False)
     if request.backend == EMBEDDED:
         return replace(request, environment=NONE)
     environment = request.environment

@@ -71,7 +71,9 @@ class _Api:
     async def suggest(self, request: web.Request) -> web.StreamResponse:
         """SuggestRequest as JSON in, one update a line out."""
         try:
-            asked = msgspec.json.decode(await request.read(), type=SuggestRequest)
+            given = msgspec.json.decode(await request.read(), type=dict[str, Any])
+            given.setdefault("any_shell", "shell" not in given)
+            asked = msgspec.convert(given, SuggestRequest)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return _refused(WireError(f"not a request: {error}"))
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})

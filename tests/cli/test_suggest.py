@@ -45,6 +45,11 @@ class TestStdout:
     def test_several_lines(self, call: Call) -> None:
         assert call("show two lines")[1] == 'for f in *; do\n  echo "$f"\ndone\n'
 
+    def test_of_the_configured_shell(self, call: Call) -> None:
+        assert call("config", "set", "default_shell", "fish")[0] == 0
+        assert call("show two lines")[1].endswith("end\n")
+        assert call("--shell", "zsh", "show two lines")[1].endswith("done\n")
+
     def test_prose_and_thoughts_of_the_model_are_left_out(self, call: Call) -> None:
         assert call("talk")[:2] == (0, "date -u\n")
 

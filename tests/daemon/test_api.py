@@ -15,6 +15,7 @@ import pytest
 from aiohttp import ClientSession, UnixConnector
 
 from cmdai_shell import __version__
+from cmdai_shell.config import paths
 from cmdai_shell.core import Explanation, Hint, Notice, Partial, Risk, Suggestion, Verdict
 from cmdai_shell.daemon import http, peer, pump
 from cmdai_shell.daemon.api import ApiDoor
@@ -55,6 +56,20 @@ async def suggest(session: ClientSession, **request: object) -> list[dict[str, d
     async with session.post("/v1/suggest", json=request) as response:
         assert response.content_type == "application/x-ndjson"
         return [json.loads(line) async for line in response.content]
+
+
+async def test_who_names_no_shell_means_the_configured_one(talking: Talking) -> None:
+    folder = paths.config_dir()
+    folder.mkdir(parents=True)
+    async with talking() as session:
+        for settings, named, end in (
+            ("", {}, "done"),
+            ("default_shell = 'fish'", {}, "end"),
+            ("default_shell = 'fish'", {"shell": "zsh"}, "done"),
+        ):
+            (folder / "config.toml").write_text(settings)
+            *_, last = await suggest(session, line="show two lines", **named)
+            assert str(last["suggestion"]["command"]).endswith(f"\n{end}")
 
 
 async def test_a_suggestion_is_the_last_line(talking: Talking) -> None:
