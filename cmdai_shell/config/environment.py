@@ -128,14 +128,12 @@ class Environment(Table, frozen=True):
     ] = 0
     discovery_method: Annotated[
         Discovery,
-        Meta(description="static; mdns, dns_srv and k8s_service are checked now, used later"),
+        Meta(description="static: at endpoints; mdns, dns_srv, k8s_service: found there, too"),
     ] = "static"
-    service_type: Annotated[str, _text("mdns: the service to look for" + _LATER)] = (
-        "_cmdai-dgx._tcp.local"
-    )
-    dns_srv_record: Annotated[str, _text("dns_srv: the record's name" + _LATER)] = ""
-    k8s_namespace: Annotated[str, _text("k8s_service: its namespace" + _LATER)] = "default"
-    k8s_service_name: Annotated[str, _text("k8s_service: its name" + _LATER)] = ""
+    service_type: Annotated[str, _text("mdns: the service to look for")] = "_cmdai-dgx._tcp.local"
+    dns_srv_record: Annotated[str, _text("dns_srv: the record's name")] = ""
+    k8s_namespace: Annotated[str, _text("k8s_service: its namespace")] = "default"
+    k8s_service_name: Annotated[str, _text("k8s_service: its name")] = ""
     oauth_token_url: Annotated[str, _text("oauth2: where tokens are given out" + _LATER)] = ""
     oauth_client_id_env: Annotated[
         str, _text("oauth2: variable that holds the client id" + _LATER)
