@@ -30,6 +30,11 @@ def timeless(notice: str) -> str:
     return re.sub(r",? [\d.]+ s\Z", "", notice)
 
 
+def model_name(model: str) -> str:
+    """A model that a server calls by a whole path (/models/coder.gguf) goes by the last part."""
+    return model.rstrip("/").rpartition("/")[2] if model.startswith("/") else model
+
+
 def _character(character: str) -> str:
     if " " <= character <= "~":
         return character

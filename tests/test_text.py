@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmdai_shell.text import visible
+from cmdai_shell.text import model_name, visible
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,19 @@ from cmdai_shell.text import visible
 )
 def test_what_is_left(text: str, shown: str) -> None:
     assert visible(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("model", "shown"),
+    [
+        ("/models/coder-7b.gguf", "coder-7b.gguf"),
+        ("/models/coder/", "coder"),
+        ("Qwen/Qwen2.5-Coder-7B-Instruct", "Qwen/Qwen2.5-Coder-7B-Instruct"),
+        ("", ""),
+    ],
+)
+def test_a_model_is_not_called_by_a_path(model: str, shown: str) -> None:
+    assert model_name(model) == shown
 
 
 @given(st.text())

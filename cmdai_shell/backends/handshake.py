@@ -21,7 +21,7 @@ from cmdai_shell.errors import (
     BadCompletion,
     ModelMissing,
 )
-from cmdai_shell.text import visible
+from cmdai_shell.text import model_name, visible
 
 if TYPE_CHECKING:
     import random
@@ -118,7 +118,7 @@ async def shake(
     except BackendError as error:
         return _failed(account, server, error, clock() - begun, "health")
     more = f", one of {len(found.models)}" if len(found.models) > 1 else ""
-    name = server.model.rpartition("/")[2] if server.model.startswith("/") else server.model
+    name = model_name(server.model)
     account.step("model", 0.0, f"{name}{more}" if name else "its only one")
     drawn = (random.randint(11, 49), random.randint(11, 49))
     for left, right in (FIRST, drawn) if is_first else (drawn,):

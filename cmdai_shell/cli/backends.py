@@ -18,7 +18,7 @@ from cmdai_shell.cli.trust import forget, trust
 from cmdai_shell.config import environments, loading
 from cmdai_shell.config.environment import Environment, Kind
 from cmdai_shell.errors import BackendError, ConfigError
-from cmdai_shell.text import visible
+from cmdai_shell.text import model_name, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -294,12 +294,18 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     if "problem" in row:
         return (*first, row["problem"])
     if "software" not in row:
-        return (*first, row["kind"], row["model"])
+        return (*first, row["kind"], model_name(row["model"]))
     models = len(row["models"])
     more = f" (of {models})" if models > 1 else ""
     waiting = row["load"]["waiting"]
     queue = "" if waiting is None else f"{waiting} waiting"
-    return (*first, row["software"], f"{row['in_use']}{more}", f"{row['latency_ms']} ms", queue)
+    return (
+        *first,
+        row["software"],
+        f"{model_name(row['in_use'])}{more}",
+        f"{row['latency_ms']} ms",
+        queue,
+    )
 
 
 def _columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cmdai_shell.text import model_name
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -79,7 +81,7 @@ def _standing(server: Reply) -> str:
     elif server["state"] in ("ok", "slow", "new"):
         parts.append(f"expected wait {server['score']:.2f} s")
     if server["model"]:
-        parts.append(server["model"])
+        parts.append(model_name(server["model"]))
     if server["priority"]:
         parts.append(f"priority {server['priority']}")
     if (server["load"] or {}).get("waiting") is not None:

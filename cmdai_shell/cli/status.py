@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os.path
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import click
@@ -88,7 +90,7 @@ def summary(found: Reply) -> Iterator[tuple[str, str]]:
     if not hooks:
         yield "shell", "no key pressed since the daemon started"
     yield from last_request(found)
-    yield "settings", str(found.get("config_path") or "no config.toml: every key has its default")
+    yield "settings", _settings(found)
 
 
 def last_request(found: Reply) -> Iterator[tuple[str, str]]:
@@ -149,6 +151,15 @@ def _history(history: Reply | None) -> str:
     if history["aside"]:
         parts.append(f"what could not be read is in {history['aside'][-1]}")
     return ", ".join(parts)
+
+
+def _settings(found: Reply) -> str:
+    main = str(found.get("config_path") or "")
+    folders = Counter(map(os.path.dirname, found.get("environment_files") or ()))
+    if not main and not folders:
+        return "no config.toml: every key has its default"
+    environments = (f"{_count(n, 'environment')} in {folder}" for folder, n in folders.items())
+    return "; ".join([main or "no config.toml", *environments])
 
 
 def _count(number: int, noun: str) -> str:

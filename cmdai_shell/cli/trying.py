@@ -10,6 +10,7 @@ from cmdai_shell.cli import output
 from cmdai_shell.config import loading
 from cmdai_shell.config.environments import endpoints
 from cmdai_shell.errors import ConfigError
+from cmdai_shell.text import model_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -75,7 +76,7 @@ def _read(server: Server, shaken: Handshake) -> Found:
     text = shaken.detail.removeprefix(server.title).lstrip(": ")
     if shaken.state in ("ok", "slow") and shaken.probe:
         software = f"{shaken.probe.kind} {shaken.probe.version}".strip()
-        model = f" with {server.model}" if server.model else ""
+        model = f" with {model_name(server.model)}" if server.model else ""
         text = f"{software}{model} computes, first token after {shaken.ttft:.2f} s"
     endpoint = server.endpoint
     return Found(

@@ -173,6 +173,11 @@ class Desk:
             "data_dir": str(paths.data_dir()),
             "config_dir": str(paths.config_dir()),
             "config_path": str(self._file) if self._file.exists() else "",
+            "environment_files": [
+                str(file)
+                for file in self._files or sources(self._file)
+                if file != self._file and file.is_file()
+            ],
             "hooks_seen": [
                 {**seen, "last_seen_s": round(now - seen["last_seen_s"], 3)}
                 for seen in self._shells.values()

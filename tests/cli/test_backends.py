@@ -72,6 +72,12 @@ def test_list_verbose_says_what_they_are_and_computes_nothing(
     assert found["abilities"] == ["large", "schema"]
 
 
+def test_a_model_that_is_a_path_goes_by_its_last_part(call: Call) -> None:
+    with in_thread(FakeOpenAI("llama.cpp", models=("/models/coder-7b.gguf",)).app()) as url:
+        call("config", "add-environment", "lab", "--url", url, "--no-test")
+        assert " coder-7b.gguf " in call("backends", "list", "--verbose")[1]
+
+
 def test_list_without_any(call: Call) -> None:
     code, out, err = call("backends", "list")
     assert (code, out) == (0, "")

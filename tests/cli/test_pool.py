@@ -39,6 +39,15 @@ async def test_how_servers_do():
     ]
 
 
+async def test_a_model_that_is_a_path_goes_by_its_last_part():
+    server = ScriptedServer("spark")
+    server.model = "/models/coder-7b.gguf"
+    _, found = await told(server)
+    ((_, text),) = pool.servers(found)
+    assert text.endswith("; coder-7b.gguf")
+    assert found["servers"][0]["model"] == "/models/coder-7b.gguf"
+
+
 async def test_who_was_asked_and_who_was_not():
     first, second = ScriptedServer("spark", does.DENIED), ScriptedServer("cloud", priority=-1)
     _, found = await told(first, second)

@@ -62,9 +62,20 @@ class TestRunning:
         assert SECRET not in out
 
     def test_the_settings_in_force(self, call: Call, scripted: Process) -> None:
-        loading.config_file().parent.mkdir()
+        def settings() -> str:
+            (found,) = re.findall("^settings +(.+)$", call("status")[1], re.MULTILINE)
+            return str(found)
+
+        assert settings() == "no config.toml: every key has its default"
+        folder = loading.config_file().parent / "environments"
+        folder.mkdir(parents=True)
+        for name in ("lab", "cloud"):
+            (folder / f"{name}.toml").write_text("endpoints = ['http://127.0.0.1:1']\n")
+        scripted.ask("list files")
+        assert settings() == f"no config.toml; 2 environments in {folder}"
         loading.config_file().write_text("")
-        assert str(loading.config_file()) in call("status")[1]
+        scripted.ask("list files")
+        assert settings() == f"{loading.config_file()}; 2 environments in {folder}"
 
 
 def test_all_that_a_large_model_was_told() -> None:
