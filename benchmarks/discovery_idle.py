@@ -11,15 +11,18 @@ same without the source: an event loop that waits, in the same kind of process.
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 
 from tests.discovery.mdns_programs import Listener, announce, until
 from tests.discovery.netlab import NetLab, missing
+
+if TYPE_CHECKING:
+    import subprocess
 
 BUDGET_PERCENT = 0.5
 """Of a core."""

@@ -7,6 +7,7 @@ import errno
 import ipaddress
 import itertools
 import os
+import time
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,12 @@ class Lab:
     def __init__(self, peer: AsyncZeroconf) -> None:
         self.kind = f"_t{os.getpid()}-{next(_NUMBERS)}._tcp"
         self.links = LO
-        self.source = MdnsSource(service_types=[f"{self.kind}.local"], read_links=self._read)
+        self.slept = 0.0
+        self.source = MdnsSource(
+            service_types=[f"{self.kind}.local"],
+            read_links=self._read,
+            wall=lambda: time.time() + self.slept,
+        )
         self._peer = peer
 
     def _read(self, exclude: Sequence[str]) -> Links:
@@ -54,6 +60,10 @@ class Lab:
 
     async def update(self, info: ServiceInfo) -> None:
         await (await self._peer.async_update_service(info))
+
+    def vanish(self, info: ServiceInfo) -> None:
+        """It answers no longer, and nobody says goodbye."""
+        self._peer.zeroconf.registry.async_remove(info)
 
     async def withdraw(self, info: ServiceInfo) -> None:
         await (await self._peer.async_unregister_service(info))
@@ -140,6 +150,20 @@ async def test_without_a_network_nobody_is_there_and_with_one_again(lab: Lab):
         assert await removed(events) == first.id
         lab.links = LO
         assert await added(events) == first
+
+
+async def test_after_a_sleep_of_the_machine_everything_is_asked_anew(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(session, "SWEEP_S", 1.5)
+    one, other = lab.info("one"), lab.info("other", 8001, server="other.local.")
+    await lab.announce(one)
+    await lab.announce(other)
+    async with lab.watched() as events:
+        found = {(each := await added(events)).labels["instance"]: each.id for _ in range(2)}
+        lab.vanish(other)
+        lab.slept = 3600
+        assert await removed(events) == found["other"]
 
 
 async def test_left_behind(lab: Lab):

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from cmdai_shell.discovery.multicast.announcement import Announcement
 
 MOST = 200
-"""Services that are kept. Of too many the oldest of the address with the most of them goes."""
+"""Services that are kept. Of too many the oldest of the address with the most of them goes; one
+more at that address is not taken, so that whoever makes up thousands causes no coming and going."""
 MOST_WAITING = 400
 """That are waiting to be looked at. Of too many the oldest goes."""
 SETTLE_S = 0.1
@@ -61,8 +62,8 @@ class Listing:
         self._doubted.discard(key)
         name = self._name(key, endpoint)
         self._there.pop(key, None)
-        if len(self._there) >= self._most:
-            self._make_room(endpoint)
+        if len(self._there) >= self._most and not self._made_room(endpoint):
+            return
         self._there[key] = heard, replace(endpoint, id=name)
 
     def remove(self, key: str) -> None:
@@ -118,12 +119,15 @@ class Listing:
             name = f"{base}~{count}"
         return name
 
-    def _make_room(self, newcomer: Endpoint) -> None:
+    def _made_room(self, newcomer: Endpoint) -> bool:
         self.dropped += 1
         places = {key: _place(endpoint) for key, (_, endpoint) in self._there.items()}
         count = Counter([*places.values(), _place(newcomer)])
         most = max(count[place] for place in places.values())
+        if most > 1 and count[_place(newcomer)] == most:
+            return False
         self.remove(next(key for key, place in places.items() if count[place] == most))
+        return True
 
 
 def _place(endpoint: Endpoint) -> str:

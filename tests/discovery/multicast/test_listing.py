@@ -106,8 +106,15 @@ def test_of_too_many_the_oldest_of_the_largest_group_goes():
         put(listing, f"many{n}", url="http://10.0.0.66:80")
     put(listing, "new", url="http://10.0.0.2:80")
     assert len(listing) == 4
-    assert said(listing) == ["+old", "+many4", "+many5", "+new"]
+    assert said(listing) == ["+old", "+many1", "+many2", "+new"]
     assert listing.dropped == 4
+
+
+def test_of_too_many_at_places_of_their_own_the_latest_stay():
+    listing = Listing(most=3)
+    for n in range(6):
+        put(listing, f"s{n}", url=f"http://10.0.0.{n}:80")
+    assert said(listing) == ["+s3", "+s4", "+s5"]
 
 
 def test_judged_anew():
