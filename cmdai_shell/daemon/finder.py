@@ -10,6 +10,7 @@ import asyncio
 import logging
 import math
 import random
+import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -17,8 +18,8 @@ from urllib.parse import urlsplit
 from cmdai_shell.config import paths
 from cmdai_shell.daemon.found_servers import connected, sources
 from cmdai_shell.discovery.found import Found
-from cmdai_shell.discovery.policy import Policy, address
-from cmdai_shell.discovery.trust import TrustStore
+from cmdai_shell.discovery.policy import Policy, address, is_in, network
+from cmdai_shell.discovery.trust import SEEN_AGAIN, TrustStore
 from cmdai_shell.discovery.watching import Watcher
 from cmdai_shell.errors import CmdaiError, ConfigError, DiscoveryError
 
@@ -37,10 +38,13 @@ BEGIN_S = 0.3
 remembered, and asked at once."""
 SETTLE_S = 0.05
 """A server is announced in several packets, and several times."""
+LOOK_EVERY_S = 15.0
+"""Without news, too: we may be in another network by now."""
 LEARN_AGAIN_S = 60.0
 """Until a server that showed no key is asked for it again."""
 LEARN_S = 2.0
 CLOSE_S = 0.6
+_IP = (socket.AF_INET, socket.AF_INET6)
 
 
 class Finder:
@@ -75,6 +79,9 @@ class Finder:
         self._learned_at: dict[str, float] = {}
         self._looked_up: dict[str, float] = {}
         self._changed = asyncio.Event()
+        self._own: tuple[str, ...] = ()
+        """Addresses of this machine."""
+        self._seen_at: dict[str, float] = {}
         self._closing: list[Server] = []
 
     # --- its life
@@ -112,8 +119,10 @@ class Finder:
 
     async def _following(self) -> None:
         while True:
-            await self._changed.wait()
-            await asyncio.sleep(SETTLE_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await self._changed.wait()
+                    await asyncio.sleep(SETTLE_S)
             self._changed.clear()
             try:
                 await self._follow()
@@ -121,10 +130,12 @@ class Finder:
                 log.exception("discovery failed")
 
     async def _follow(self) -> None:
+        self._own = await asyncio.to_thread(_own_addresses)
         self._see_silence()
         self._sync()  # who needs no look-up does not wait for one
         await self._look_up()
         await self._learn()
+        await self._keep()
         self._sync()
         await self._close_old()
 
@@ -162,22 +173,66 @@ class Finder:
                 seen = await pins.learn(parts.hostname or "", parts.port or 443, LEARN_S)
                 self.found.saw_key(url, seen.spki, is_key_alone=not seen.is_chain_valid)
 
+    async def _keep(self) -> None:
+        """Written down before it counts: the key of who is used for the first time, and the new
+        address of who has moved."""
+        store, is_new = self._store, False
+        for each in self.found.candidates():
+            url, approval = each.endpoint.url, each.approval
+            with suppress(ConfigError):  # it stays unused, and its story says why
+                if each.is_unkept:
+                    is_new = True
+                    alone = each.is_key_alone
+                    if approval:
+                        await asyncio.to_thread(
+                            store.note_pin, approval.name, each.key, is_key_alone=alone
+                        )
+                    else:
+                        await asyncio.to_thread(store.note_key, url, each.key)
+                elif each.state == "approved" and approval and each.sources:
+                    moved = each.endpoint if url != approval.url else None
+                    is_new = is_new or moved is not None
+                    if moved or self._is_seen_again(approval.name):
+                        await asyncio.to_thread(store.note_seen, approval.name, moved)
+        if is_new:
+            await self._remember()
+
+    def _is_seen_again(self, name: str) -> bool:
+        """Worth a write."""
+        now = self._clock()
+        if now - self._seen_at.get(name, -math.inf) < SEEN_AGAIN:
+            return False
+        self._seen_at[name] = now
+        return True
+
     # --- what it comes to
 
     def _sync(self) -> None:
         wanted = {
             each.name: each
             for each in self.found.candidates()
-            if each.state in ("approved", "by-policy") and each.endpoint.source != "static"
+            if each.state in ("approved", "by-policy")
+            and each.endpoint.source != "static"
+            and (each.pin or not each.endpoint.url.startswith("https:"))
+            and (each.sources or self._is_here(each))
         }
         for name in [name for name in self._members if name not in wanted]:
             self._dismiss(name)
         for name, candidate in wanted.items():
-            what = candidate.endpoint, _key_of(candidate)
+            what = candidate.endpoint, candidate.pin
             if self._members.get(name) != what:
                 self._dismiss(name)
                 self._employ(candidate)
                 self._members[name] = what
+
+    def _is_here(self, remembered: Candidate) -> bool:
+        """With plain http only in a network where it was approved: in another, somebody else may
+        have its address."""
+        approval = remembered.approval
+        if approval is None or not approval.networks or approval.pin:
+            return True
+        there = [found for text in approval.networks if (found := network(text))]
+        return any(is_in(own, each) for own in self._own for each in there)
 
     def _employ(self, candidate: Candidate) -> None:
         try:
@@ -284,8 +339,11 @@ class Finder:
         }
 
 
-def _key_of(candidate: Candidate) -> str:
-    return candidate.approval.pin if candidate.approval else candidate.key
+def _own_addresses() -> tuple[str, ...]:
+    import psutil
+
+    links = psutil.net_if_addrs().values()
+    return tuple(link.address for links_of in links for link in links_of if link.family in _IP)
 
 
 def _shown(candidate: Candidate) -> Mapping[str, Any]:

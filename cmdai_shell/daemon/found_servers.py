@@ -150,7 +150,7 @@ def _pinned(
         inner,
         url,
         remember=remember,
-        pin=approval.pin if approval else candidate.key,
+        pin=candidate.pin,
         is_key_alone=approval.is_key_alone if approval else candidate.is_key_alone,
         on_mismatch=on_other_key,
         name=candidate.name,

@@ -16,6 +16,7 @@ from cmdai_shell.core import Hint, Removed, Suggestion, SuggestRequest
 from cmdai_shell.daemon import compose, finder
 from cmdai_shell.daemon.compose import Chain
 from cmdai_shell.daemon.desk import Desk
+from cmdai_shell.discovery import pins
 from cmdai_shell.discovery.trust import TrustStore
 from cmdai_shell.errors import ConfigError, DiscoveryError
 from tests.daemon.conftest import until
@@ -41,6 +42,7 @@ class House:
         monkeypatch.setattr(finder, "BEGIN_S", 0.0)
         monkeypatch.setattr(finder, "sources", lambda config: [self.source])
         monkeypatch.setattr(finder, "connected", self._connected)
+        monkeypatch.setattr(finder, "_own_addresses", lambda: ("192.168.1.2", "fe80::1%eth0"))
         monkeypatch.setattr(compose, "_engine", lambda config, clock: Engine())
         self.desk = Desk(lambda former: Chain(load(), time.monotonic, former=former),
                          clock=time.monotonic)  # fmt: skip
@@ -116,6 +118,44 @@ async def test_who_was_approved_is_asked_before_anybody_is_found(monkeypatch):
     async with House(monkeypatch).alive() as later:
         await until(lambda: later.members == ["desk"])
         assert later.servers["desk"].endpoint.url == "http://192.168.1.7:8000"
+
+
+async def test_but_not_in_a_network_where_somebody_else_may_have_its_address(monkeypatch):
+    async with House(monkeypatch, there("a", labels=SPARK)).alive() as house:
+        await found(house)
+        await house.finder.trust("spark:8000")
+    monkeypatch.setattr(finder, "LOOK_EVERY_S", 0.05)
+    async with House(monkeypatch).alive() as later:
+        monkeypatch.setattr(finder, "_own_addresses", lambda: ("10.9.8.7",))
+        await until(lambda: later.state("spark:8000") == "approved")
+        assert later.members == []
+        monkeypatch.setattr(finder, "_own_addresses", lambda: ("10.9.8.7", "192.168.1.2"))
+        await until(lambda: later.members == ["spark:8000"])  # at home again
+
+
+async def test_of_https_the_key_is_kept_before_the_first_request(monkeypatch):
+    key = "sha256/" + "A" * 43 + "="
+    asked = []
+
+    async def learn(host: str, port: int, timeout: float) -> pins.LearnedIdentity:
+        asked.append((host, port))
+        return pins.LearnedIdentity(
+            spki=key, subject="CN=spark", is_chain_valid=False, not_after=9e9, address=host
+        )
+
+    monkeypatch.setattr(pins, "learn", learn)
+    said = there("a", "https://192.168.1.7:8443", labels=SPARK)
+    async with House(monkeypatch, said).alive() as house:
+        await found(house, "spark:8443")
+        assert asked == []  # not even that, of who is not trusted
+        await house.finder.trust("spark:8443")
+        await until(lambda: house.members == ["spark:8443"])
+        assert asked == [("192.168.1.7", 8443)]
+        (approval,) = TrustStore(paths.data_dir()).approvals()
+        assert (approval.pin, approval.is_key_alone) == (key, True)
+        house.finder._other_key(house.finder.found.candidates()[0])("sha256/" + "B" * 43 + "=")
+        await until(lambda: house.members == [])
+        assert house.state("spark:8443") == "changed"
 
 
 async def test_and_stays_when_it_is_announced_no_longer(monkeypatch):
