@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cmdai_shell.diagnose import (
+    cluster,
     files,
     history,
     manual,
@@ -12,6 +13,7 @@ from cmdai_shell.diagnose import (
     service,
     shells,
     terminal,
+    trust,
 )
 
 CHECKS = (
@@ -22,6 +24,8 @@ CHECKS = (
     *history.CHECKS,
     *network.CHECKS,
     *resolver.CHECKS,
+    *cluster.CHECKS,
+    *trust.CHECKS,
     *shells.CHECKS,
     *terminal.CHECKS,
 )
