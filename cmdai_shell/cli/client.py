@@ -41,7 +41,10 @@ START = (sys.executable, "-I", "-m", "cmdai_shell.daemon", "start")
 """Returns as soon as the sockets listen; the daemon goes on in the background."""
 
 ANSWER_WITHIN = 5.0
-"""Seconds for a call that needs no model."""
+"""Seconds for a call that needs no model, of a daemon that has been there for"""
+
+SETTLED_AFTER = 30.0
+"""seconds: a new one listens before it has imported anything, which a busy machine makes long."""
 
 SILENCE = 120.0
 """Seconds without a line of a stream before the daemon counts as dead; its own deadline
@@ -63,11 +66,12 @@ class Client:
 
     def stop(self) -> None:
         """Ask the daemon to end, and wait until it has let go of its socket."""
+        patience = self._patience()
         self._call("POST", "/v1/stop")
-        until = time.monotonic() + ANSWER_WITHIN
+        until = time.monotonic() + patience
         while self._listens():
             if time.monotonic() > until:
-                raise DaemonUnavailable(f"the daemon did not stop in {ANSWER_WITHIN:.0f} s", LOGS)
+                raise DaemonUnavailable(f"the daemon did not stop in {patience:.0f} s", LOGS)
             time.sleep(0.02)
 
     def reload(self) -> Reply:
@@ -79,7 +83,7 @@ class Client:
         DaemonUnavailable, and what the daemon refuses it with."""
         self.ensure()
         body = json.dumps(names).encode()
-        connection = _Connection(self._path, ANSWER_WITHIN)
+        connection = _Connection(self._path, self._patience())
         try:
             answer = self._ask(connection, "POST", f"/v1/{what}", body)
             return _decoded(b"".join(self._lines(answer)))
@@ -137,8 +141,16 @@ class Client:
         with socket.socket(socket.AF_UNIX) as probe:
             return probe.connect_ex(os.fspath(self._path)) == 0
 
+    def _patience(self) -> float:
+        """By the age of the socket's file, which a daemon makes as it starts."""
+        try:
+            age = max(0.0, time.time() - self._path.stat().st_mtime)
+        except OSError:
+            age = 0.0  # connecting fails next, and says so
+        return max(ANSWER_WITHIN, SETTLED_AFTER - age)
+
     def _call(self, method: str, target: str) -> Reply:
-        connection = _Connection(self._path, ANSWER_WITHIN)
+        connection = _Connection(self._path, self._patience())
         try:
             return _decoded(b"".join(self._lines(self._ask(connection, method, target, None))))
         finally:

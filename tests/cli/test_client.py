@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import os
 import socket
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -136,6 +138,7 @@ class TestStrangeServers:
             with peer:
                 peer.recv(65536)
                 for piece in said:
+                    time.sleep(0.0 if piece else 0.5)
                     peer.sendall(piece)
 
         thread = threading.Thread(target=serve)
@@ -163,11 +166,20 @@ class TestStrangeServers:
         with pytest.raises(DaemonUnavailable, match=complaint):
             Client(start=()).status()
 
+    def test_a_daemon_that_has_just_started_gets_a_moment(
+        self, answer: list[bytes], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "ANSWER_WITHIN", 0.05)
+        answer += [b"", b"HTTP/1.1 200 OK\r\n\r\n", b'{"version": "1"}']
+        assert Client(start=()).status() == {"version": "1"}
+
     def test_silence(self, runtime_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "ANSWER_WITHIN", 0.2)
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(runtime_dir / "api.sock"))
             listener.listen()
+            an_hour_ago = time.time() - 3600
+            os.utime(runtime_dir / "api.sock", (an_hour_ago, an_hour_ago))
             with pytest.raises(DaemonUnavailable, match="does not answer") as error:
                 Client(start=()).status()
         assert "cmdai-shell daemon restart" in error.value.hint
