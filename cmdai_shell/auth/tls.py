@@ -75,6 +75,14 @@ def load(files: TlsFiles, passphrase: Passphrase | None = None) -> Loaded:
     return Loaded(context=context, certificate=certificate)
 
 
+def also_systems(files: TlsFiles, passphrase: Passphrase | None = None) -> ssl.SSLContext:
+    """For an identity provider, which may be a public one: the system's authorities beside ours.
+    Blocks. Raises ConfigError."""
+    context = load(files, passphrase).context
+    context.load_default_certs()
+    return context
+
+
 def dated(certificate: x509.Certificate, path: Path, wall: float) -> None:
     """Raises ConfigError before its time and after it."""
     now = datetime.fromtimestamp(wall, UTC)

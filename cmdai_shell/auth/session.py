@@ -1,0 +1,134 @@
+"""A login that lasts: what a server's requests carry, and what ``auth status`` says of it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+from cmdai_shell.auth.blocking import aside
+from cmdai_shell.auth.carrying import Allowed, only_this_machine, require
+from cmdai_shell.auth.keychain import CredentialsUnavailable
+from cmdai_shell.auth.tls import OverTls
+from cmdai_shell.auth.tokens import in_words
+from cmdai_shell.errors import BackendDenied
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cmdai_shell.auth.keeper import TokenKeeper
+    from cmdai_shell.auth.oidc import Oidc
+    from cmdai_shell.auth.store import CredentialStore
+    from cmdai_shell.auth.tls import Tls
+    from cmdai_shell.auth.tokens import Tokens
+    from cmdai_shell.core import Clock
+
+LoginState = Literal["in", "out", "ended", "locked"]
+_REVOKE_S = 25.0
+
+
+class OAuth(OverTls):
+    """A bearer token for the server at ``url``, renewed in time."""
+
+    def __init__(
+        self,
+        keeper: TokenKeeper,
+        *,
+        url: str,
+        allowed: Allowed = only_this_machine,
+        tls: Tls | None = None,
+    ) -> None:
+        super().__init__(tls)
+        self._keeper = keeper
+        self._url = url
+        self._allowed = allowed
+
+    def __repr__(self) -> str:
+        return f"OAuth({self._keeper.environment!r})"
+
+    async def headers(self) -> Mapping[str, str]:
+        require(self._url, self._allowed)
+        await self.tls.refresh()
+        token = await self._keeper.access()
+        if not (token.isascii() and token.isprintable()):
+            raise BackendDenied("what the identity provider gave out cannot be a token")
+        return {"Authorization": f"Bearer {token}"}
+
+    async def invalidate(self) -> bool:
+        return await self._keeper.invalidate()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginStatus:
+    environment: str
+    state: LoginState
+    words: str
+    """One line for a person."""
+    hint: str = ""
+    who: str = ""
+    expires: float = 0.0
+    """Of the access token, Unix time; 0: not said."""
+    is_renewable: bool = False
+    where: str = ""
+
+
+async def status(
+    keeper: TokenKeeper, store: CredentialStore | None, wall: Clock = time.time
+) -> LoginStatus:
+    """Asks nobody but the store."""
+    environment = keeper.environment
+    login = f"cmdai-shell auth login --environment {environment}"
+    where = await store.where() if store else "in memory only"
+    try:
+        tokens = await keeper.known()
+    except CredentialsUnavailable as error:
+        return LoginStatus(
+            environment=environment,
+            state="locked",
+            words=error.message,
+            hint=error.hint,
+            where=where,
+        )
+    state, words = _described(tokens, wall(), needs_login=store is not None)
+    return LoginStatus(
+        environment=environment,
+        state=state,
+        words=words,
+        hint="" if state == "in" else login,
+        who=tokens.who if tokens else "",
+        expires=tokens.expires if tokens else 0.0,
+        is_renewable=bool(tokens and tokens.refresh),
+        where=where,
+    )
+
+
+def _described(tokens: Tokens | None, now: float, *, needs_login: bool) -> tuple[LoginState, str]:
+    if not needs_login:
+        return "in", "the program's own credentials: nobody has to log in"
+    if tokens is None:
+        return "out", "nobody is logged in"
+    if tokens.ended:
+        return "ended", tokens.ended
+    who = f"logged in as {tokens.who}" if tokens.who else "logged in"
+    left = in_words(tokens.expires - now)
+    if tokens.is_valid(now):
+        until = f", for {left} more" if tokens.expires else ""
+        return "in", f"{who}{until}{', then renewed by itself' * bool(tokens.refresh)}"
+    if tokens.refresh:
+        return "in", f"{who}; the token ended {left} ago and is renewed at the next request"
+    return "ended", f"the login ended {left} ago"
+
+
+async def logout(keeper: TokenKeeper, oidc: Oidc | None) -> str:
+    """Ends the login there, and here in any case. Empty, or why it lives on there. Raises
+    CredentialsUnavailable if it cannot be removed here."""
+    tokens = await keeper.known()
+    said = ""
+    if tokens and oidc:
+        try:
+            said = await aside(_REVOKE_S, partial(oidc.revoke, tokens))
+        except TimeoutError:
+            said = "the identity provider does not answer in time"
+    await keeper.drop()
+    return said
