@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "completion": ("cmdai_shell.cli.completion:completion", "print the shell's completion script"),
     "config": ("cmdai_shell.cli.config:config", "show, check and change the settings"),
     "daemon": ("cmdai_shell.cli.daemon:daemon", "start, stop and watch the background process"),
+    "diagnostics": ("cmdai_shell.cli.diagnostics:diagnostics", "pictures, and a bundle to show"),
     "doctor": ("cmdai_shell.cli.doctor:doctor", "find what is wrong, and say how to cure it"),
     "history": ("cmdai_shell.cli.history:history", "what became of suggestions, and forgetting it"),
     "init": ("cmdai_shell.cli.install:init", "print a shell's key binding, for its rc file"),
