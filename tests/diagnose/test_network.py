@@ -233,6 +233,15 @@ found.bind(("", 5353))
 print("held", flush=True)
 time.sleep(60)
 """
+_CHATTER = """
+import socket, sys, time
+found = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+found.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(sys.argv[1]))
+print("talking", flush=True)
+for _ in range(1000):
+    found.sendto(bytes(12), ("224.0.0.251", 5353))
+    time.sleep(0.03)
+"""
 _TIMED = """
 import sys, time
 from cmdai_shell.config import Config
@@ -401,9 +410,11 @@ class TestWiFi:
         self, lab: NetLab, laptop: str
     ) -> None:
         lab.plug(laptop, "cable", "10.78.0.1/24", name="eth0")
+        joined = lab.avahi(laptop)
+        until(lambda: "Server startup complete" in lab.log(joined), 15)
         printer = lab.host("printer", cable="10.78.0.2/24")
-        avahi = lab.avahi(printer, service(631, "_ipp._tcp"))
-        until(lambda: "successfully established" in lab.log(avahi), 15)
+        chatter = lab.popen(printer, sys.executable, "-c", _CHATTER, "10.78.0.2", stdout=-1)
+        assert chatter.stdout.readline() == b"talking\n"
         for port in ("p0", "p1"):
             lab.run("", "ip", "link", "set", port, "type", "bridge_slave", "isolated", "on")
         assert doctor(lab, laptop, "client-isolation")["severity"] == "warn"
