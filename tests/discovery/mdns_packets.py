@@ -43,14 +43,14 @@ def ptr(label: bytes, kind: str = TYPE, ttl: int = 4_500) -> bytes:
     return _record(_name(*_labels(kind)), _PTR, data, ttl=ttl, class_=1)
 
 
-def host(name: str, *addresses: str) -> bytes:
+def host(name: str, *addresses: str, ttl: int = 120) -> bytes:
     server = _name(*_labels(name))
-    return answer(*(_address(server, each) for each in addresses))
+    return answer(*(_address(server, each, ttl) for each in addresses))
 
 
-def _address(server: bytes, text: str) -> bytes:
+def _address(server: bytes, text: str, ttl: int = 120) -> bytes:
     found = ipaddress.ip_address(text)
-    return _record(server, _A if found.version == 4 else _AAAA, found.packed)
+    return _record(server, _A if found.version == 4 else _AAAA, found.packed, ttl=ttl)
 
 
 def _record(

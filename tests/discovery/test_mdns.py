@@ -7,6 +7,7 @@ import errno
 import ipaddress
 import itertools
 import os
+import socket
 import time
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -20,9 +21,10 @@ from cmdai_shell import discovery
 from cmdai_shell.core import Added, Removed
 from cmdai_shell.discovery.interfaces import Link, Links
 from cmdai_shell.discovery.mdns import MdnsSource
-from cmdai_shell.discovery.multicast import session
+from cmdai_shell.discovery.multicast import ear, listing, session
 from cmdai_shell.discovery.multicast.ear import failure
 from cmdai_shell.errors import ConfigError, DiscoveryError
+from tests.discovery import mdns_packets as packets
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -65,6 +67,10 @@ class Lab:
         """It answers no longer, and nobody says goodbye."""
         self._peer.zeroconf.registry.async_remove(info)
 
+    def move(self, info: ServiceInfo) -> None:
+        """It answers from now on, and has not said so."""
+        self._peer.zeroconf.registry.async_add(info)
+
     async def withdraw(self, info: ServiceInfo) -> None:
         await (await self._peer.async_unregister_service(info))
 
@@ -74,10 +80,18 @@ class Lab:
             yield events
 
 
+def shout(*answers: bytes) -> None:
+    """By multicast, on loopback."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
+        for each in answers:
+            one.sendto(each, ("224.0.0.251", 5353))
+
+
 @pytest.fixture
 async def lab(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Lab]:
     monkeypatch.setattr(session, "LOOK_S", 0.05)
-    async with AsyncZeroconf(interfaces=["127.0.0.1"]) as peer:
+    async with AsyncZeroconf(interfaces=["127.0.0.2"]) as peer:  # its own: unicast goes to one
         yield Lab(peer)
 
 
@@ -123,6 +137,47 @@ async def test_who_points_nowhere_any_longer_is_not_there(lab: Lab):
         await asyncio.sleep(1.1)  # before that, new addresses do not displace old: RFC 6762 10.2
         await lab.update(lab.info(parsed_addresses=["127.0.0.1", "8.8.8.8"]))
         assert await removed(events) == first.id
+
+
+async def test_an_address_is_taken_back_without_a_word_of_another(lab: Lab):
+    """It is asked where it is now."""
+    async with lab.watched() as events:
+        await lab.announce(lab.info())
+        assert (await added(events)).url == "http://10.77.0.5:8000"
+        lab.vanish(lab.info())
+        moved = lab.info(parsed_addresses=["10.77.0.6"])
+        lab.move(moved)
+        shout(packets.host(str(moved.server).rstrip("."), "10.77.0.5", ttl=0))
+        assert (await added(events)).url == "http://10.77.0.6:8000"
+
+
+async def test_who_does_not_say_where_he_is_holds_nobody_up(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(ear, "ASK_S", 0.3)
+    monkeypatch.setattr(listing, "RETRIES_S", (0.1, 0.1))
+    kind = f"{lab.kind}.local"
+    names = [*(f"ghost {n}".encode() for n in range(40)), b"\x1b[31m", b"\xff", b"a\0b"]
+    async with lab.watched() as events:
+        await lab.announce(lab.info("first", 8001))
+        await added(events)
+        shout(*(packets.answer(packets.ptr(name, kind)) for name in names))
+        await lab.announce(lab.info())
+        assert (await added(events)).labels["instance"] == "spark"
+        shout(packets.service("ghost 7", "10.77.0.7", port=8007, kind=kind))
+        assert (await added(events)).url == "http://10.77.0.7:8007"
+
+
+async def test_it_goes_while_it_is_asked(lab: Lab):
+    kind = f"{lab.kind}.local"
+    async with lab.watched() as events:
+        await lab.announce(lab.info())
+        await added(events)
+        shout(packets.answer(packets.ptr(b"ghost", kind)))
+        await asyncio.sleep(0.5)
+        shout(packets.answer(packets.ptr(b"ghost", kind, ttl=0)))
+        await lab.announce(lab.info("last", 8002))
+        assert (await added(events)).labels["instance"] == "last"
 
 
 async def test_begun_again_it_tells_again_and_what_has_gone(
