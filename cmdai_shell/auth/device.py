@@ -74,17 +74,21 @@ async def wait(
     ExchangeRefused, which says who ended it."""
     interval = code.interval
     until = clock() + code.expires_in
+    trouble: ExchangeFailed | None = None
     while clock() + interval < until:
         await sleep(interval)
         try:
             return await poll()
-        except ExchangeFailed:  # it is down for a moment: RFC 8628, 3.5 asks for longer waits
+        except ExchangeFailed as error:  # for a moment? RFC 8628, 3.5 asks for longer waits
+            trouble = error
             interval = min(2 * max(interval, 1.0), _LONGEST_S)
         except ExchangeRefused as error:
             longer = next_interval(interval, error.error)
             if longer is None:
                 raise _over(error) from None
-            interval = longer
+            interval, trouble = longer, None
+    if trouble:
+        raise trouble
     raise ExchangeRefused("the code has expired: nobody entered it in time", "", "expired_token")
 
 
