@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import click
 
+from cmdai_shell import __version__
 from cmdai_shell.cli import output
 from cmdai_shell.cli.client import Client
 from cmdai_shell.config import environments, loading
@@ -66,9 +70,26 @@ def network_topology(*, form: Form, path: str | None, json_: bool) -> None:
     if json_:
         from dataclasses import asdict
 
-        output.emit(asdict(graph), "json")
+        _put(json.dumps(asdict(graph), ensure_ascii=False, indent=2) + "\n", path)
     elif form == "tree":
-        _show(graph)
+        _show(graph, path)
+    else:
+        _put(drawn(graph, form), path)
+
+
+def drawn(graph: Graph, form: Form) -> str:
+    """The picture, of any form but ``tree``, as the text of a file."""
+    from cmdai_shell.diagnose import pictures
+
+    match form:
+        case "svg":
+            return pictures.svg(graph)
+        case "dot":
+            return pictures.dot(graph)
+        case "mermaid":
+            return pictures.mermaid(graph)
+    made = time.strftime("%Y-%m-%d %H:%M:%S %Z")
+    return pictures.page(graph, f"cmdai-shell {__version__}, {made}")
 
 
 def seen(status: Mapping[str, Any]) -> Graph:
@@ -95,16 +116,27 @@ def written() -> dict[str, str]:
     return {each.id: each.url for one in known for each in environments.endpoints(one)}
 
 
-def _show(graph: Graph) -> None:
+def _put(text: str, path: str | None) -> None:
+    if path is None or path == "-":
+        click.echo(text, nl=False)
+        return
+    Path(path).write_text(text, encoding="utf-8")
+    output.say(f"wrote {path}", "dim")
+
+
+def _show(graph: Graph, path: str | None) -> None:
+    import io
+
     from rich.console import Console
 
     from cmdai_shell.diagnose.pictures.tree import tree
 
-    is_live = sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
-    console = Console(
-        width=None if is_live else PIPE_COLUMNS,
-        force_terminal=is_live,
-        no_color=not is_live or bool(os.environ.get("NO_COLOR")),
-        highlight=False,
-    )
+    if path is None and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+        Console(no_color=bool(os.environ.get("NO_COLOR")), highlight=False).print(tree(graph))
+        return
+    # An encoding without lines and corners gets them made of | and -.
+    lines = io.TextIOWrapper(io.BytesIO(), "utf-8" if path else sys.stdout.encoding, "replace")
+    console = Console(file=lines, width=PIPE_COLUMNS, no_color=True, highlight=False)
     console.print(tree(graph))
+    lines.seek(0)
+    _put(lines.read(), path)

@@ -162,7 +162,7 @@ def _member(
         ("state", reasons.standing(member)),
         ("latency", f"{member['ttft']:.2f} s to the first token" if member.get("ttft") else ""),
         ("trust", trust),
-        ("source", _sources(sight)),
+        ("source", _sources(sight, "settings" if is_written else "")),
         ("environment", member.get("environment", "")),
         ("priority", str(member.get("priority") or "")),
         ("why", reasons.of(status, name)),
@@ -199,9 +199,9 @@ def _stranger(sight: Mapping[str, Any]) -> _Server:
     )
 
 
-def _sources(sight: Mapping[str, Any] | None) -> str:
-    names = (sight or {}).get("sources") or ()
-    return ", ".join("settings" if name == "static" else name for name in names)
+def _sources(sight: Mapping[str, Any] | None, first: str = "") -> str:
+    names = dict.fromkeys((first, *((sight or {}).get("sources") or ())))
+    return ", ".join(name for name in names if name and name != "static")
 
 
 def _health(member: Mapping[str, Any]) -> Health:

@@ -61,3 +61,37 @@ def test_servers_of_a_wrong_configuration_are_none(tmp_path: Path) -> None:
     lab = '[environments.lab]\nendpoints = ["http://192.168.1.100:8000"]\n'
     (tmp_path / "config" / "config.toml").write_text(lab)
     assert diagnostics.written() == {"lab/192.168.1.100:8000": "http://192.168.1.100:8000"}
+
+
+class TestPictures:
+    @pytest.mark.parametrize(
+        ("form", "begin"),
+        [
+            ("svg", "<svg "),
+            ("dot", "digraph topology {"),
+            ("mermaid", "flowchart LR\n"),
+            ("html", "<!DOCTYPE html>"),
+            ("tree", "shell: zsh 5.9"),
+        ],
+    )
+    def test_on_stdout_or_into_a_file(
+        self, call: Call, api: Told, tmp_path: Path, form: str, begin: str
+    ) -> None:
+        code, out, err = call(*WORDS, "--format", form)
+        assert (code, err) == (0, "")
+        assert out.startswith(begin)
+        assert out.endswith("\n")
+        path = tmp_path / "picture"
+        code, nothing, said = call(*WORDS, "--format", form, "-o", str(path))
+        assert (code, nothing, said) == (0, "", f"wrote {path}\n")
+        assert path.read_text().splitlines()[:-3] == out.splitlines()[:-3]
+
+    def test_into_a_folder_that_is_not_there(self, call: Call, api: Told, tmp_path: Path) -> None:
+        code, _, err = call(*WORDS, "--format", "svg", "-o", str(tmp_path / "no" / "picture"))
+        assert code == 1
+        assert "no such file or directory" in err
+
+    def test_where_lines_cannot_be_drawn(self, shell_out: Call, api: Told) -> None:
+        _, out, err = shell_out(*WORDS, PYTHONIOENCODING="ascii")
+        assert err == ""
+        assert "`-- daemon cmdai-shell" in out

@@ -151,7 +151,7 @@ def told() -> dict[str, Any]:
                     },
                 ],
                 "found": [
-                    sight("lab/spark:8000", LAB, "approved", sources=["static", "mdns"]),
+                    sight("lab/spark:8000", LAB, "approved", sources=["mdns"]),
                     sight("desk", "http://10.7.3.1:8000", "approved"),
                     sight("spark-1a2b:8000", "http://192.168.1.77:8000"),
                     sight(
