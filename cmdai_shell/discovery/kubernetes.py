@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from cmdai_shell.core import Added, Removed
 from cmdai_shell.discovery.cluster.api import Api
 from cmdai_shell.discovery.cluster.follow import Denied
-from cmdai_shell.discovery.cluster.login import ACCOUNT, log_in
+from cmdai_shell.discovery.cluster.login import ACCOUNT, Logins
 from cmdai_shell.discovery.cluster.session import Session
 from cmdai_shell.discovery.cluster.shapes import name_of, namespace_of
 from cmdai_shell.errors import ConfigError
@@ -72,8 +72,7 @@ class KubernetesSource:
         self._service = service
         self._environment = environment
         self._priority = priority
-        self._environ = environ
-        self._account = account
+        self._logins = Logins(context, environ, account)
         self._random = random or Random()  # noqa: S311  spreads retries, no secret
         self._offered: dict[str, Endpoint] = {}
         self.unreachable: tuple[tuple[str, str, str], ...] = ()
@@ -84,7 +83,7 @@ class KubernetesSource:
     async def watch(self) -> AsyncGenerator[Added | Removed, None]:
         """See ``core.Source``. Begun again, it adds all that is there again, and removes what has
         gone meanwhile. Only one runs at a time."""
-        api = Api(lambda: log_in(self._context, self._environ, self._account))
+        api = Api(self._logins)
         told: dict[str, Endpoint] = {}
         failure = None
         is_closed = True

@@ -262,8 +262,8 @@ class KubernetesContract:
             await client.create(kube.POOLS, kube.pool())
             await client.create(kube.ROUTES, kube.route(reference))
             await heard.until_barred(f"{client.namespace}/pool/coder", "no Gateway that runs")
-            programmed = [{"type": "Programmed", "status": "True"}]
-            await client.create(kube.GATEWAYS, kube.gateway(conditions=programmed))
+            await client.create(kube.GATEWAYS, kube.gateway())
+            await client.patch_status(kube.GATEWAYS, "inference", kube.programmed())
             await heard.until_there(name)  # and its pods' own service is none any more
             assert heard.endpoints[name].url == "https://llm.example.com"
             assert heard.endpoints[name].labels["via_gateway"] == f"{client.namespace}/inference"
@@ -278,12 +278,9 @@ class KubernetesContract:
         }
         there = {"name": cluster.namespace, "namespace": "default"}
         client = cluster.client
-        await client.create(
-            kube.GATEWAYS.format("default"),
-            kube.gateway(
-                cluster.namespace, addresses=[{"type": "IPAddress", "value": "192.168.7.80"}]
-            ),
-        )
+        path = kube.GATEWAYS.format("default")
+        await client.create(path, kube.gateway(cluster.namespace))
+        await client.patch_status(path, cluster.namespace, kube.programmed())
         await client.create(kube.POOLS, kube.pool())
         await client.create(kube.ROUTES, kube.route(reference, there))
         async with listening(cluster.source()) as heard:

@@ -1,4 +1,8 @@
-"""KubernetesSource against a real API server: kube-apiserver with etcd, RBAC on, on loopback."""
+"""KubernetesSource against a real API server: kube-apiserver with etcd, RBAC on, on loopback.
+
+With CMDAI_TEST_CRDS (tests/test_deployments.py) InferencePools, HTTPRoutes and Gateways have their
+published schemas; without, any object is one.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +12,21 @@ import shutil
 import subprocess
 import time
 from contextlib import aclosing
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
 
 from cmdai_shell.discovery.cluster.api import Api, Fault
-from cmdai_shell.discovery.cluster.login import log_in
+from cmdai_shell.discovery.cluster.login import Logins
 from cmdai_shell.discovery.kubernetes import KubernetesSource
 from tests.discovery import kube
 from tests.discovery.kube_contract import BALANCED, Cluster, KubernetesContract, listening
+from tests.test_deployments import CRDS, MANIFESTS, documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.discovery.kube import KubeApi
 
@@ -44,7 +49,11 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeApi]:
 
 async def prepare(api: KubeApi) -> None:
     await api.until_ready()
-    for one in (kube.SLICES_CRD, kube.POOLS_CRD, kube.ROUTES_CRD, kube.GATEWAYS_CRD):
+    crds = [kube.SLICES_CRD, kube.POOLS_CRD, kube.ROUTES_CRD, kube.GATEWAYS_CRD]
+    if CRDS:
+        names = ("inference.networking.k8s.io_inferencepools", "gw_httproutes", "gw_gateways")
+        crds[1:] = [kube.published(Path(CRDS), f"{name}.yaml") for name in names]
+    for one in crds:
         await api.install(one)
 
 
@@ -111,7 +120,7 @@ async def test_what_vanished_while_the_server_was_away_is_removed(cluster: Clust
 
 async def test_a_version_that_was_compacted_away_is_gone(cluster: Cluster, api: KubeApi):
     """The API server's own words for it, which the fake repeats."""
-    client = Api(lambda: log_in("", cluster.environ))
+    client = Api(Logins("", cluster.environ))
     path = kube.SERVICES.format(cluster.namespace)
     try:
         _, before = await client.all(path, {})
@@ -244,3 +253,42 @@ async def test_many_slices_are_one_service(cluster: Cluster):
         await heard.until_there(cluster.id("vllm:8000"))
         await cluster.client.patch_status(kube.SERVICES, "vllm", BALANCED)
         assert len(heard.changes) == 1
+
+
+PATHS = {
+    "PersistentVolumeClaim": "/api/v1/namespaces/{}/persistentvolumeclaims",
+    "Deployment": "/apis/apps/v1/namespaces/{}/deployments",
+    "Service": kube.SERVICES,
+    "InferencePool": kube.POOLS,
+    "Gateway": kube.GATEWAYS,
+    "HTTPRoute": kube.ROUTES,
+    "ServiceAccount": "/api/v1/namespaces/{}/serviceaccounts",
+    "ConfigMap": "/api/v1/namespaces/{}/configmaps",
+    "Role": kube.ROLES,
+    "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings",
+}
+
+
+async def test_the_examples_are_taken_and_found(cluster: Cluster):
+    """examples/kubernetes, all of it, checked by the API server and then really created."""
+    client = cluster.client
+    for value in [one for path in MANIFESTS[:2] for one in documents(path)]:
+        if value["metadata"]["name"] == "vllm-picker" and value["kind"] == "Deployment":
+            (container,) = value["spec"]["template"]["spec"]["containers"]
+            for probe in ("readinessProbe", "livenessProbe"):  # grpc: from Kubernetes 1.24 on
+                port = container[probe].pop("grpc")["port"]
+                container[probe]["tcpSocket"] = {"port": port}
+        path = PATHS[value["kind"]]
+        await client.create(f"{path}?dryRun=All", value)
+        await client.create(path, value)
+    async with listening(cluster.source()) as heard:
+        await heard.until_barred(f"{client.namespace}/vllm", "no pod")
+        await heard.until_barred(f"{client.namespace}/pool/vllm", "no Gateway that runs")
+        await client.create(kube.SLICES, kube.endpoint_slice())
+        await heard.until_barred(f"{client.namespace}/vllm", "no address outside")
+        await client.patch_status(kube.SERVICES, "vllm", BALANCED)
+        await heard.until_there(cluster.id("vllm:8000"))
+        await client.patch_status(kube.GATEWAYS, "inference", kube.programmed())
+        await heard.until_there(cluster.id("pool/vllm:8000"))
+        await heard.until_barred(f"{client.namespace}/vllm", "those of the InferencePool vllm")
+    assert heard.endpoints[cluster.id("pool/vllm:8000")].url == "https://llm.example.com"

@@ -15,10 +15,10 @@ from cmdai_shell import __version__
 from cmdai_shell.discovery.cluster.shapes import items, mapping, text
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncGenerator, Mapping
 
     from cmdai_shell.core import Clock
-    from cmdai_shell.discovery.cluster.login import Login
+    from cmdai_shell.discovery.cluster.login import Login, Logins
 
 Cause = Literal["lost", "login", "rights", "absent", "gone"]
 
@@ -56,14 +56,12 @@ class Fault(Exception):
 class Api:
     """Connections with one login, which ``renew`` makes anew. Close it."""
 
-    def __init__(
-        self, log_in: Callable[[], Awaitable[Login]], *, clock: Clock = time.monotonic
-    ) -> None:
-        self._log_in = log_in
+    def __init__(self, logins: Logins, *, clock: Clock = time.monotonic) -> None:
+        self._logins = logins
         self._clock = clock
         self._current: tuple[Login, aiohttp.ClientSession] | None = None
         self._old: aiohttp.ClientSession | None = None
-        self._renewed_at = 0.0
+        self._made_at = 0.0
         self._number = 0
         self._lock = asyncio.Lock()
 
@@ -76,9 +74,9 @@ class Api:
         async with self._lock:
             if number != self._number:
                 return True
-            if self._clock() - self._renewed_at < RENEW_S:
+            if self._clock() - self._made_at < RENEW_S:
                 return False
-            await self._renew()
+            await self._renew(anew=True)
             return True
 
     async def aclose(self) -> None:
@@ -131,10 +129,10 @@ class Api:
 
     async def _opened(self) -> tuple[Login, aiohttp.ClientSession]:
         async with self._lock:
-            return self._current or await self._renew()
+            return self._current or await self._renew(anew=False)
 
-    async def _renew(self) -> tuple[Login, aiohttp.ClientSession]:
-        login = await self._log_in()
+    async def _renew(self, *, anew: bool) -> tuple[Login, aiohttp.ClientSession]:
+        login, made_at = await self._logins.get(anew=anew)
         if self._current:
             before, self._old = self._old, self._current[1]  # somebody may be reading from it
             if before:
@@ -148,7 +146,7 @@ class Api:
         )
         self._current = login, session
         self._number += 1
-        self._renewed_at = self._clock()
+        self._made_at = made_at
         return self._current
 
     @asynccontextmanager

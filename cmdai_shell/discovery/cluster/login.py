@@ -8,6 +8,7 @@ import signal
 import ssl
 import sys
 import tempfile
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,11 @@ from cmdai_shell.text import visible
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from cmdai_shell.core import Clock
+
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+REMEMBERED_S = 600.0
+"""The shortest token that a cloud's plugin gives is good for 15 minutes."""
 KUBECONFIG_S = 30.0
 """Until then a plugin (aws, gcloud, kubelogin) has given a token."""
 _MOST_TOLD = 1 << 20
@@ -62,14 +67,48 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
 
 
+class Logins:
+    """Makes logins, and remembers the last one while the files it came from are as they were: a
+    source that is begun again every minute must not run a plugin each time."""
+
+    def __init__(
+        self,
+        context: str,
+        environ: Mapping[str, str],
+        account: Path = ACCOUNT,
+        *,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self._context = context
+        self._environ = environ
+        self._account = account
+        self._clock = clock
+        self._last: tuple[Login, float, object] | None = None
+
+    async def get(self, *, anew: bool) -> tuple[Login, float]:
+        """And when it was made. Raises DiscoveryError."""
+        files = await asyncio.to_thread(self._files)
+        if self._last and not anew:
+            login, made_at, seen = self._last
+            if seen == files and self._clock() - made_at < REMEMBERED_S:
+                return login, made_at
+        self._last = None
+        login = await log_in(self._context, self._environ, self._account)
+        self._last = login, self._clock(), files
+        return self._last[:2]
+
+    def _files(self) -> object:
+        paths = [*_kubeconfigs(self._environ).split(os.pathsep), str(self._account / "token")]
+        return [_stamp(Path(path).expanduser()) for path in paths if path]
+
+
 async def log_in(context: str, environ: Mapping[str, str], account: Path = ACCOUNT) -> Login:
     """By the kubeconfig if a context is asked for or ``KUBECONFIG`` is set, else as the pod that we
-    are in, else by ``~/.kube/config``. Reads everything anew. Raises DiscoveryError."""
-    named = environ.get("KUBECONFIG", "")
-    may_be_pod = environ.get(_HOST) and not context and not named
+    are in, else by ``~/.kube/config``. Raises DiscoveryError."""
+    may_be_pod = environ.get(_HOST) and not context and not environ.get("KUBECONFIG")
     if may_be_pod and await asyncio.to_thread(_exists, str(account / "token")):
         return await asyncio.to_thread(as_pod, environ, account)
-    paths = named or f"{environ.get('HOME', '~')}/.kube/config"
+    paths = _kubeconfigs(environ)
     if not await asyncio.to_thread(_exists, paths):
         raise DiscoveryError(
             f"there is no kubeconfig ({visible(paths)[:200]}), and this is no pod",
@@ -79,6 +118,18 @@ async def log_in(context: str, environ: Mapping[str, str], account: Path = ACCOU
     if told.error:
         raise DiscoveryError(f"the kubeconfig gives no login: {visible(told.error)}", _LOOK)
     return await asyncio.to_thread(_by_kubeconfig, told, environ)
+
+
+def _kubeconfigs(environ: Mapping[str, str]) -> str:
+    return environ.get("KUBECONFIG") or f"{environ.get('HOME', '~')}/.kube/config"
+
+
+def _stamp(path: Path) -> object:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def as_pod(environ: Mapping[str, str], account: Path = ACCOUNT) -> Login:

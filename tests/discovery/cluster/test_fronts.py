@@ -91,7 +91,7 @@ def test_a_route_that_its_gateway_refuses_is_not_accepted():
     ],
 )
 def test_a_gateway_runs_when_somebody_runs_it(status: Any, is_up: bool):
-    found = fronts.gateway(placed(kube.gateway(**status)))
+    found = fronts.gateway(placed(kube.gateway()) | {"status": status})
     assert found
     assert found.is_up is is_up
 

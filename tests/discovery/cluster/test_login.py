@@ -188,3 +188,17 @@ async def test_a_service_account_without_its_ca_is_told(account: Path):
     with pytest.raises(DiscoveryError) as caught:
         await login.log_in("", POD, account)
     assert "automountServiceAccountToken" in caught.value.hint
+
+
+async def test_a_login_is_remembered_while_its_file_is_as_it_was(path: Path):
+    now = 1_000.0
+    logins = login.Logins("", {"KUBECONFIG": str(path)}, clock=lambda: now)
+    first = await logins.get(anew=False)
+    now += login.REMEMBERED_S - 1
+    assert await logins.get(anew=False) == first
+    assert (await logins.get(anew=True))[1] == now
+    remembered = await logins.get(anew=False)
+    now += login.REMEMBERED_S
+    assert (await logins.get(anew=False))[1] == now != remembered[1]
+    changed(path, **{"current-context": "other"})
+    assert (await logins.get(anew=False))[0].authorization() == "Bearer another"

@@ -91,7 +91,7 @@ OBJECTS = {
     "nodes": NODE,
     "inferencepools": placed(kube.pool()),
     "httproutes": placed(kube.route(POOL_REFERENCE)),
-    "gateways": placed(kube.gateway(addresses=[{"value": "192.168.7.7"}])),
+    "gateways": placed(kube.gateway()) | {"status": kube.programmed()},
     "ingresses": placed(INGRESS),
 }
 
