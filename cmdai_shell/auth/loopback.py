@@ -53,8 +53,14 @@ async def listening(redirect_uri: str, state: str) -> AsyncIterator[Callback]:
     done: asyncio.Future[dict[str, str]] = asyncio.get_running_loop().create_future()
     servers: list[asyncio.Server] = []
 
+    running: set[asyncio.Task[None]] = set()
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, ValueError, TimeoutError, asyncio.IncompleteReadError):
+        if task := asyncio.current_task():
+            running.add(task)
+            task.add_done_callback(running.discard)
+        found = None
+        with suppress(OSError, ValueError, TimeoutError, EOFError, asyncio.CancelledError):
             async with asyncio.timeout(HEAD_S):
                 head = await reader.readuntil(b"\r\n\r\n")
             found = asked(head, path, _port(servers[0]))
@@ -62,10 +68,12 @@ async def listening(redirect_uri: str, state: str) -> AsyncIterator[Callback]:
                 found.get("state", "").encode(), state.encode()
             )
             writer.write(_reply(found is not None, is_ours))
-            await writer.drain()
-            if found is not None and is_ours and not done.done():
-                done.set_result(found)
+            found = found if is_ours else None
         writer.close()
+        with suppress(OSError, asyncio.CancelledError):
+            await writer.wait_closed()
+        if found is not None and not done.done():
+            done.set_result(found)
 
     servers += await _opened(serve, _HOSTS[host], port)
     shown = f"[{host}]" if ":" in host else host
@@ -75,6 +83,9 @@ async def listening(redirect_uri: str, state: str) -> AsyncIterator[Callback]:
         done.cancel()
         for server in servers:
             server.close()
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
         for server in servers:
             await server.wait_closed()
 
