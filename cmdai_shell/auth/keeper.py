@@ -114,6 +114,14 @@ class TokenKeeper:
         self._rejected = tokens.access
         return True
 
+    async def rotate(self) -> None:
+        """New tokens now, however long the old ones would live. Raises BackendDenied."""
+        if self._store:
+            await self._look()
+        self._rejected = self._tokens.access if self._tokens else ""
+        self._retry_at = 0.0
+        await self._renewed()
+
     def forget(self) -> None:
         """What is stored has changed: it is read again."""
         self._tokens = self._failure = None

@@ -53,7 +53,8 @@ def asked(host: str, grant: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any
 
 
 class ClientCredentials:
-    """A program's own login. ``renew`` is what a TokenKeeper calls."""
+    """A program's own login. ``renew`` is what a TokenKeeper calls. ``secret`` empty: the client's
+    certificate, which the exchange's TLS context has, says who asks (RFC 8705)."""
 
     def __init__(
         self,
@@ -78,8 +79,8 @@ class ClientCredentials:
         return f"ClientCredentials({self.origin!r}, {self.client!r})"
 
     def renew(self, _: Tokens | None = None) -> Tokens:
-        if self._client_auth != "auto":
-            return self._fetch(self._client_auth)
+        if self._client_auth != "auto" or not self._secret:
+            return self._fetch(self._client_auth if self._secret else "post")
         try:
             found = self._fetch("basic")
         except ExchangeRefused as error:
@@ -99,7 +100,7 @@ class ClientCredentials:
                     self.origin,
                     auth=basic(self.client, self._secret) if how == "basic" else None,
                     include_client_id=how == "post",
-                    client_secret=self._secret if how == "post" else None,
+                    client_secret=self._secret or None if how == "post" else None,
                     scope=self._scope or None,
                 ),
             )

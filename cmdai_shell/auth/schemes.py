@@ -102,11 +102,12 @@ def _oauth2(environment: Environment, means: Means) -> Login:
 
     exchange = _exchange(environment, means)
     exchange.check(environment.oauth_token_url)
+    by_certificate = environment.tls_cert_path and not environment.oauth_client_secret_env
     grant = ClientCredentials(
         exchange,
         token_url=environment.oauth_token_url,
         client=_variable(environment, "oauth_client_id_env", means),
-        secret=_variable(environment, "oauth_client_secret_env", means),
+        secret="" if by_certificate else _variable(environment, "oauth_client_secret_env", means),
         scope=environment.oauth_scope,
         wall=means.wall,
     )

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from cmdai_shell.auth.blocking import aside
 from cmdai_shell.auth.pins import Pins
-from cmdai_shell.errors import BackendDenied, ConfigError
+from cmdai_shell.errors import BackendDenied, CmdaiError, ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -128,7 +128,7 @@ class Tls:
             await aside(TIMEOUT_S, self._refresh)
         except TimeoutError:
             raise BackendDenied(f"reading {self._names()} takes too long") from None
-        except ConfigError as error:
+        except CmdaiError as error:  # the passphrase's store too
             raise BackendDenied(error.message, error.hint) from None
 
     def ssl(self) -> ssl.SSLContext | None:
@@ -136,7 +136,7 @@ class Tls:
         if self._has_files and self._loaded is None:
             try:
                 self._refresh()
-            except ConfigError as error:
+            except CmdaiError as error:
                 raise BackendDenied(error.message, error.hint) from None
         return self._loaded.context if self._loaded else None
 
@@ -154,7 +154,7 @@ class Tls:
             try:
                 self._loaded = load(self._files, self._passphrase)
                 self._marks = marks
-            except ConfigError as error:
+            except CmdaiError as error:
                 if self._loaded is None:
                     raise
                 self._refused = marks

@@ -29,14 +29,14 @@ SCRIPT = Path(__file__).with_name("provider.mjs")
 
 
 @contextmanager
-def running(**lifetimes: int) -> Iterator[str]:
-    """Its issuer. ``lifetimes``: seconds, as provider.mjs names them."""
+def running(**settings: object) -> Iterator[str]:
+    """Its issuer. ``settings``: the variables that provider.mjs names."""
     if not shutil.which("node") or not INSTALLED:
         pytest.skip("node and CMDAI_TEST_OIDC, a folder with oidc-provider, are needed")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environ = {**os.environ, **{name: str(value) for name, value in lifetimes.items()}}
+    environ = {**os.environ, **{name: str(value) for name, value in settings.items()}}
     with subprocess.Popen(
         ["node", str(SCRIPT), str(port)],
         cwd=INSTALLED,

@@ -250,6 +250,18 @@ async def test_of_a_refused_token_another_process_may_have_the_next(scene: Scene
     assert not scene.renewed
 
 
+async def test_rotation_on_demand(scene: Scene) -> None:
+    with pytest.raises(BackendDenied, match="nobody is logged in"):
+        await scene.keeper().rotate()
+    scene.log_in()
+    one = scene.keeper()
+    await one.rotate()
+    assert scene.renewed == ["r1"]
+    assert await one.access() == "a2"
+    await one.rotate()
+    assert scene.kept().refresh == "r3"
+
+
 async def test_a_locked_keychain_is_no_reason_to_use_up_the_refresh_token(scene: Scene) -> None:
     scene.log_in()
     one = scene.keeper()

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import logging
 import subprocess
 import sys
 import threading
 import time
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from cryptography import x509
 
 from cmdai_shell.auth import session
 from cmdai_shell.auth.exchange import Exchange, ExchangeRefused
@@ -20,8 +23,10 @@ from cmdai_shell.auth.keeper import TokenKeeper
 from cmdai_shell.auth.oauth2 import ClientCredentials, refreshed
 from cmdai_shell.auth.oidc import Oidc, OidcClient
 from cmdai_shell.auth.store import CredentialStore
+from cmdai_shell.auth.tls import TlsFiles, also_systems
 from cmdai_shell.errors import BackendDenied
 from tests.auth import provider
+from tests.auth.pki import Pki
 from tests.auth.provider import Browser
 
 if TYPE_CHECKING:
@@ -280,6 +285,38 @@ def test_a_programs_own_credentials(issuer: str, client: str, how: object) -> No
     assert not tokens.refresh
     assert tokens.scope == "infer"
     assert one.renew().access != tokens.access
+
+
+@pytest.mark.parametrize("shows", [True, False], ids=["shown", "not shown"])
+def test_a_certificate_in_the_place_of_a_secret(tmp_path: Path, shows: bool) -> None:
+    pki = Pki(tmp_path / "pki")
+    pki.issue("server")
+    pki.issue("alice", "alice@example.test", common_name="alice")
+    subject = x509.load_pem_x509_certificate(pki.pem("alice").read_bytes()).subject
+    short = {"organizationName": "O", "organizationalUnitName": "OU", "commonName": "CN"}
+    name = ",".join(f"{short[it.oid._name]}={it.value}" for it in subject)
+    files = TlsFiles(
+        ca=pki.ca,
+        certificate=pki.pem("alice") if shows else None,
+        key=pki.key("alice") if shows else None,
+    )
+    settings = {"TLS_KEY": pki.key("server"), "TLS_CERT": pki.pem("server"), "TLS_CA": pki.ca}
+    with provider.running(**settings, MTLS_DN=name) as url:
+        one = ClientCredentials(
+            Exchange(context=lambda: also_systems(files)),
+            token_url=f"{url}/token",
+            client="svc-mtls",
+            secret="",
+            scope="infer",
+        )
+        if not shows:
+            with pytest.raises(ExchangeRefused, match="invalid_client"):
+                one.renew()
+            return
+        claims = one.renew().access.split(".")[1]
+    bound = json.loads(base64.urlsafe_b64decode(claims + "=="))["cnf"]["x5t#S256"]
+    digest = sha256(pki.der("alice")).digest()
+    assert base64.urlsafe_b64decode(bound + "=") == digest
 
 
 def test_a_wrong_secret(issuer: str, caplog: pytest.LogCaptureFixture) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cmdai_shell.auth import pins
+from cmdai_shell.auth.keychain import CredentialsUnavailable
 from cmdai_shell.auth.tls import MutualTls, Tls, TlsFiles, load
 from cmdai_shell.backends.http import HttpClient, Settings
 from cmdai_shell.errors import BackendDenied, BackendUnavailable, ConfigError
@@ -244,6 +245,19 @@ async def test_one_that_ends_while_running(pki: Pki) -> None:
     now = (auth.tls.expires() or 0) + 1
     with pytest.raises(BackendDenied, match="expired on"):
         await auth.headers()
+
+
+async def test_a_passphrase_in_a_locked_keychain(pki: Pki) -> None:
+    def locked() -> str:
+        raise CredentialsUnavailable("the keychain is locked", "unlock it", "locked")
+
+    pki.issue("locked", passphrase=PASSPHRASE)
+    auth = MutualTls(Tls(files(pki, "locked"), passphrase=locked))
+    with pytest.raises(BackendDenied, match="keychain is locked") as caught:
+        await auth.headers()
+    assert caught.value.hint == "unlock it"
+    with pytest.raises(BackendDenied, match="keychain is locked"):
+        auth.ssl()
 
 
 async def test_a_file_system_that_hangs(pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
