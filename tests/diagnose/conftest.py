@@ -13,7 +13,7 @@ import pytest
 from cmdai_shell import __version__
 from cmdai_shell.backends.embedded.store import Manifest
 from cmdai_shell.config import Config, paths
-from cmdai_shell.config.schema import Embedded
+from cmdai_shell.config.schema import Discovery, Embedded
 from cmdai_shell.diagnose import table
 from cmdai_shell.diagnose.check import Finding, examine
 from cmdai_shell.diagnose.surroundings import Said, Surroundings, ask, writable
@@ -77,7 +77,7 @@ def healthy(tmp_path: Path, runtime_dir: Path) -> Surroundings:
         cache_dir=paths.cache_dir(),
         log_dir=paths.log_dir(),
         shells=SHELLS,
-        config=Config,
+        config=lambda: Config(discovery=Discovery(mdns=False)),
         daemon=status,
         relay=lambda: NC,
         llama=lambda: Said(0, BUILT),
