@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import socket
 import subprocess
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ from cmdai_shell.errors import BackendDenied, BackendUnavailable, ConfigError
 from tests.auth.pki import PASSPHRASE, Listener, Pki, listening
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
     from cmdai_shell.backends.login import Authenticator
@@ -122,6 +123,48 @@ async def test_one_that_its_authority_has_revoked(pki: Pki, tmp_path: Path) -> N
             await asked(log, mutual(pki))
     assert caught.value.cause in ("tls", "reset")
     assert len(log.requests) == 1
+
+
+@contextmanager
+def openssl_server(pki: Pki, version: str) -> Iterator[str]:
+    """One that says why it hangs up, where asyncio's only hangs up."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    files = ["-cert", pki.pem("server"), "-key", pki.key("server"), "-CAfile", pki.ca]
+    more = ["-Verify", "1", "-verify_return_error", "-www", "-cipher", "ALL:@SECLEVEL=0"]
+    with subprocess.Popen(
+        ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", *files, *more, version],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+            until = time.monotonic() + 20
+            while time.monotonic() < until:
+                with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                    break
+                time.sleep(0.02)
+            yield f"https://127.0.0.1:{port}"
+        finally:
+            process.kill()
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
+@pytest.mark.parametrize("version", ["-tls1_3", "-tls1_2", "-tls1_1"])
+async def test_another_implementation(pki: Pki, version: str) -> None:
+    with openssl_server(pki, version) as url:
+        log = Listener(url=url)
+        if version == "-tls1_1":
+            with pytest.raises(BackendUnavailable, match="not speak TLS that we"):
+                await asked(log, mutual(pki))
+            return
+        assert await asked(log, mutual(pki)) == 200
+        with pytest.raises(BackendUnavailable) as caught:
+            await asked(log, MutualTls(Tls(TlsFiles(ca=pki.ca))))
+    assert caught.value.cause == "tls"
+    if version == "-tls1_3":
+        assert "refused our TLS certificate" in caught.value.message
 
 
 def _absent(pki: Pki) -> None:
