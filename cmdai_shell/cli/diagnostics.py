@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -14,13 +15,15 @@ import click
 from cmdai_shell import __version__
 from cmdai_shell.cli import output
 from cmdai_shell.cli.client import Client
+from cmdai_shell.cli.status import size
 from cmdai_shell.config import environments, loading
-from cmdai_shell.errors import ConfigError
+from cmdai_shell.errors import CmdaiError, ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from cmdai_shell.diagnose.bundle import Seen
     from cmdai_shell.diagnose.topology import Graph
 
 Form: TypeAlias = Literal["tree", "svg", "mermaid", "dot", "html"]
@@ -34,6 +37,7 @@ PIPE_COLUMNS = 1_000
 Examples:
   cmdai-shell diagnostics network-topology
   cmdai-shell diagnostics network-topology --format html -o topology.html
+  cmdai-shell diagnostics bundle --anonymous
 """
 )
 def diagnostics() -> None:
@@ -75,6 +79,79 @@ def network_topology(*, form: Form, path: str | None, json_: bool) -> None:
         _show(graph, path)
     else:
         _put(drawn(graph, form), path)
+
+
+@diagnostics.command()
+@click.option("-o", "--output", "path", type=click.Path(dir_okay=False), help="The archive's name.")
+@click.option("--anonymous", is_flag=True, help="Without names of hosts, addresses, your own name.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "json_", is_flag=True, help="What was written, as one JSON document.")
+def bundle(*, path: str | None, anonymous: bool, yes: bool, json_: bool) -> None:
+    """Put together what somebody who helps wants to see, without credentials.
+
+    The daemon's status, what doctor finds, the settings, the end of the log, versions and the
+    topology, in a .tar.gz that only you can read. What is to be in it is listed first. Works
+    without a daemon, too.
+
+    \b
+    Examples:
+      cmdai-shell diagnostics bundle
+      cmdai-shell diagnostics bundle --anonymous -o help.tar.gz
+      cmdai-shell diagnostics bundle --yes --json | jq -r .path
+    """
+    from cmdai_shell.diagnose import bundle as made
+
+    now = time.time()
+    folder = time.strftime("cmdai-shell-bundle-%Y%m%d-%H%M%S", time.localtime(now))
+    file = Path(path or f"{folder}.tar.gz")
+    if file.exists():
+        raise CmdaiError(f"{file} is there already", "choose another name: -o FILE")
+    pieces = made.pieces(_all_seen(), anonymous=anonymous)
+    data = made.archive(pieces, folder, now)
+    for piece in pieces:
+        output.say(f"{size(len(piece.data)):>8}  {piece.name}")
+    again = shlex.join(["cmdai-shell", *sys.argv[1:], "--yes"])
+    if not yes and not _agreed(f"write {file} ({size(len(data))})?", again):
+        output.say("nothing was written")
+        return
+    made.write(file, data)
+    if json_:
+        rows = [{"name": piece.name, "bytes": len(piece.data)} for piece in pieces]
+        output.emit({"path": str(file), "bytes": len(data), "pieces": rows}, "json")
+    else:
+        output.say(f"wrote {file}; look through it before you give it away", "dim")
+
+
+def _all_seen() -> Seen:
+    """The daemon is asked, or why it cannot be is told; doctor takes seconds."""
+    from cmdai_shell.diagnose import table
+    from cmdai_shell.diagnose.bundle import Seen
+    from cmdai_shell.diagnose.check import examine
+    from cmdai_shell.diagnose.surroundings import here
+
+    client, graph = Client(start=()), None
+    try:
+        status = {"running": True, **client.status()}
+        graph = seen(status)
+    except CmdaiError as error:
+        status = {"running": False, "reason": str(error)}
+    with output.LiveLine() as live:
+        live.show("doctor looks at everything")
+        findings = examine(table.CHECKS, here(client.status))
+    return Seen(
+        status=status,
+        findings=findings,
+        graph=graph,
+        environ=dict(os.environ),
+        home=str(Path.home()),
+    )
+
+
+def _agreed(question: str, otherwise: str) -> bool:
+    """Ask on the terminal, if somebody is there."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise CmdaiError(f"nobody to ask: {question}", otherwise)
+    return click.confirm(question, default=True, err=True)
 
 
 def drawn(graph: Graph, form: Form) -> str:

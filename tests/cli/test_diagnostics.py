@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import tarfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +13,6 @@ from tests.fakes.told_status import LINKS, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.cli.conftest import Call
     from tests.fakes.api_socket import Told
@@ -95,3 +96,62 @@ class TestPictures:
         _, out, err = shell_out(*WORDS, PYTHONIOENCODING="ascii")
         assert err == ""
         assert "`-- daemon cmdai-shell" in out
+
+
+class TestBundle:
+    @pytest.fixture(autouse=True)
+    def _here(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr("cmdai_shell.diagnose.table.CHECKS", ())
+
+    def test_it_lists_then_writes(self, call: Call, api: Told, tmp_path: Path) -> None:
+        code, out, err = call("diagnostics", "bundle", "--yes")
+        assert (code, out) == (0, "")
+        (path,) = tmp_path.glob("cmdai-shell-bundle-*.tar.gz")
+        assert path.stat().st_mode & 0o777 == 0o600
+        with tarfile.open(path) as tar:
+            names = [entry.name.partition("/")[2] for entry in tar]
+        *listed, last = err.splitlines()
+        assert [line.split()[-1] for line in listed] == names
+        assert "status.json" in names
+        assert last.startswith(f"wrote {path.name}")
+
+    def test_in_json(self, call: Call, api: Told, tmp_path: Path) -> None:
+        words = ("diagnostics", "bundle", "--yes", "--json", "-o", "b.tar.gz")
+        document = json.loads(call(*words)[1])
+        assert document["bytes"] == (tmp_path / "b.tar.gz").stat().st_size
+        assert {piece["name"] for piece in document["pieces"]} >= {"status.json", "topology.svg"}
+
+    def test_with_nobody_to_ask(self, call: Call, api: Told, tmp_path: Path) -> None:
+        code, _, err = call("diagnostics", "bundle", "-o", "b.tar.gz")
+        assert code == 1
+        assert "status.json" in err
+        assert "--yes" in err
+        assert not (tmp_path / "b.tar.gz").exists()
+
+    def test_who_says_no(
+        self, call: Call, api: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(diagnostics, "_agreed", lambda *_: False)
+        code, _, err = call("diagnostics", "bundle", "-o", "b.tar.gz")
+        assert code == 0
+        assert err.endswith("nothing was written\n")
+        assert not (tmp_path / "b.tar.gz").exists()
+
+    def test_a_file_that_is_there_is_left_alone(self, call: Call, api: Told) -> None:
+        Path("b").write_text("mine")
+        code, _, err = call("diagnostics", "bundle", "--yes", "-o", "b")
+        assert code == 1
+        assert "b is there already" in err
+        assert Path("b").read_text() == "mine"
+
+    def test_without_a_daemon(self, call: Call, runtime_dir: Path) -> None:
+        code, _, err = call("diagnostics", "bundle", "--yes", "-o", "b.tar.gz")
+        assert code == 0
+        with tarfile.open("b.tar.gz") as tar:
+            file = next(tar.extractfile(e) for e in tar if e.name.endswith("/status.json"))
+            assert file
+            status = json.load(file)
+        assert not status["running"]
+        assert "no daemon is running" in status["reason"]
+        assert "topology" not in err
