@@ -4,64 +4,75 @@ from __future__ import annotations
 
 import os
 import time
-from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
 from cmdai_shell import backends
+from cmdai_shell.auth import schemes
+from cmdai_shell.auth.carrying import only_this_machine
+from cmdai_shell.auth.store import CredentialStore
 from cmdai_shell.backends.dialects import DIALECTS
 from cmdai_shell.backends.http import Settings
-from cmdai_shell.backends.login import ApiKey, Authenticator, NoLogin
-from cmdai_shell.config.environments import AUTO, endpoints
+from cmdai_shell.backends.login import Authenticator, NoLogin
+from cmdai_shell.config import paths
+from cmdai_shell.config.environments import AUTO, endpoints, is_near
 from cmdai_shell.config.schema import LoadBalancing
-from cmdai_shell.errors import BackendDenied
+from cmdai_shell.errors import BackendDenied, ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from cmdai_shell.config.environment import Environment
     from cmdai_shell.core import Clock, Server
 
 
-class NotYet(NoLogin):
-    """A login that the configuration can describe and nobody carries out."""
+class NoLoginYet(NoLogin):
+    """Something is missing that the login needs: said at each request, as it may be there soon."""
 
-    def __init__(self, word: str) -> None:
-        self._word = word
+    def __init__(self, error: ConfigError) -> None:
+        self._error = error
 
     async def headers(self) -> Mapping[str, str]:
-        raise BackendDenied(
-            f"auth_type {self._word} is not supported yet", "auth_type = api_key, or none"
-        )
+        raise BackendDenied(self._error.message, self._error.hint)
 
 
-def login(
-    environment: Environment, kind: str, environ: Mapping[str, str] = os.environ
-) -> Authenticator:
-    """How requests to a server of that kind say who asks."""
-    if environment.auth_type == "none":
-        return NoLogin()
-    if environment.auth_type != "api_key":
-        return NotYet(environment.auth_type)
-    usual = DIALECTS[kind].key_header if kind in DIALECTS else ""
-    header = environment.api_key_header or usual
-    return ApiKey(environment.api_key_env, header, environ)
+def logins(
+    environment: Environment, environ: Mapping[str, str] = os.environ
+) -> Callable[[str, str], Authenticator]:
+    """(URL, kind) -> how requests to such a server say who asks. Servers of one environment have
+    one login; nobody is asked and no file read yet."""
+    if environment.auth_type == "none" and not (environment.tls_ca_path or environment.pins):
+        return lambda _, __: NoLogin()
+    means = schemes.Means(
+        store=CredentialStore(paths.data_dir() / "credentials"),
+        allowed=is_near if environment.allow_http_credentials else only_this_machine,
+        environ=environ,
+    )
+    try:
+        made = schemes.login(environment, means)
+    except ConfigError as error:
+        missing = NoLoginYet(error)
+        return lambda _, __: missing
+
+    def to(url: str, kind: str) -> Authenticator:
+        usual = DIALECTS[kind].key_header if kind in DIALECTS else ""
+        return made.to(url, usual)
+
+    return to
 
 
 def settings(
-    environment: Environment,
-    kind: str,
+    auth: Authenticator,
     balancing: LoadBalancing | None = None,
     *,
     clock: Clock = time.monotonic,
     random: Random | None = None,
-    environ: Mapping[str, str] = os.environ,
 ) -> Settings:
-    """How a server of that kind is asked; ``balancing`` says what a look at it has to find."""
+    """How a server is asked; ``balancing`` says what a look at it has to find."""
     balancing = balancing or LoadBalancing()
     path = balancing.health_check_endpoint
     return Settings(
-        auth=login(environment, kind, environ),
+        auth=auth,
         clock=clock,
         random=random or Random(),  # noqa: S311  operands of sums, no secret
         health_path="" if path == AUTO else path,
@@ -79,9 +90,12 @@ def servers(
 ) -> tuple[Server, ...]:
     """One for each address that is written down, best first; no byte is sent. Raises ConfigError.
 
-    Each has connections and credentials of its own."""
-    how = partial(settings, environment, clock=clock, random=random, environ=environ)
+    Each has connections of its own."""
+    login = logins(environment, environ)
     return tuple(
-        backends.connect(endpoint, how(endpoint.kind, balancing))
+        backends.connect(
+            endpoint,
+            settings(login(endpoint.url, endpoint.kind), balancing, clock=clock, random=random),
+        )
         for endpoint in endpoints(environment)
     )

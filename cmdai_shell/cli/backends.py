@@ -173,10 +173,10 @@ class _Member:
 
     def connect(self) -> Server:
         from cmdai_shell.backends import connect
-        from cmdai_shell.backends.places import settings
+        from cmdai_shell.backends.places import logins, settings
 
-        balancing = loading.load().load_balancing
-        return connect(self.endpoint, settings(self.environment, self.endpoint.kind, balancing))
+        auth = logins(self.environment)(self.endpoint.url, self.endpoint.kind)
+        return connect(self.endpoint, settings(auth, loading.load().load_balancing))
 
 
 def _of(found: Iterable[Environment]) -> list[_Member]:
@@ -215,6 +215,7 @@ def _named(name: str, *, kind: str = "", model: str = "", api_key_env: str = "")
             model=model,
             auth_type="api_key" if api_key_env else "none",
             api_key_env=api_key_env,
+            allow_http_credentials=True,  # the person names both, here and now
         )
         return [_Member(made, _short(member.endpoint)) for member in _of([made])]
     members = _of(_all())

@@ -148,6 +148,7 @@ def values(given: dict[str, Any]) -> dict[str, object]:
         "model": given["model"],
         "auth_type": "api_key" if given["api_key_env"] else None,
         "api_key_env": given["api_key_env"],
+        "allow_http_credentials": _is_open(given) or None,
         "priority": given["priority"],
         "timeout_ms": given["timeout_ms"],
     }
@@ -158,6 +159,13 @@ def values(given: dict[str, Any]) -> dict[str, object]:
             raise ConfigError(f"--set {key}: no value", "write --set KEY=VALUE")
         found[key] = edit.plain(ENVIRONMENT_KEYS.get(key), text)
     return found
+
+
+def _is_open(given: dict[str, Any]) -> bool:
+    """The person names a key and an address of plain http in one command: that is leave to send it
+    there, inside the own network."""
+    urls = (*given["urls"], *given["fallbacks"])
+    return bool(given["api_key_env"]) and any(url.startswith("http:") for url in urls)
 
 
 def environment_names(

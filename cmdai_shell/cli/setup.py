@@ -109,7 +109,10 @@ def setup() -> None:
 
 def _identified(url: str, variable: str = "") -> str:
     made = Environment(
-        endpoints=(url,), auth_type="api_key" if variable else "none", api_key_env=variable
+        endpoints=(url,),
+        auth_type="api_key" if variable else "none",
+        api_key_env=variable,
+        allow_http_credentials=True,
     )
     (result,) = trying.found(made)
     if result.is_usable:
@@ -146,6 +149,8 @@ def run(ask: Questions, identify: Identify | None, environ: Mapping[str, str] = 
     values: dict[str, object] = {"place": kind.place, "endpoints": [url]}
     if variable:
         values |= {"auth_type": "api_key", "api_key_env": variable}
+        if url.startswith("http:"):
+            values["allow_http_credentials"] = True  # the person has just named both
     if kind.timeout_ms != KINDS[0].timeout_ms:
         values["timeout_ms"] = kind.timeout_ms
     file = edit.add_environment(path, name, values)

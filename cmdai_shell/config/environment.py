@@ -1,7 +1,6 @@
 """Every key of an environment: a place with servers, as ``environments/NAME.toml`` describes it.
 
-Names and meanings are those of the DGX plan. What is only checked here, and used later, says so in
-its description.
+Names and meanings are those of the DGX plan.
 """
 
 from __future__ import annotations
@@ -59,9 +58,6 @@ class Address(Table, frozen=True, omit_defaults=True):
     ] = None
 
 
-_LATER = "; checked now, used later"
-
-
 def _text(description: str) -> Meta:
     return Meta(max_length=4_096, description=description)
 
@@ -110,9 +106,15 @@ class Environment(Table, frozen=True):
     ] = 0
     auth_type: Annotated[
         Auth,
-        Meta(description="none or api_key; mtls, oauth2 and oidc are checked now, used later"),
+        Meta(description="how requests say who asks: none, api_key, mtls, oauth2, oidc"),
     ] = "none"
-    api_key_env: Annotated[str, _text("environment variable that holds the API key")] = ""
+    api_key_env: Annotated[
+        str, _text("environment variable that holds the API key; empty: the credential store")
+    ] = ""
+    allow_http_credentials: Annotated[
+        bool,
+        Meta(description="a key or token may go over plain http inside the own network"),
+    ] = False
     api_key_header: Annotated[
         str,
         Meta(
@@ -134,31 +136,27 @@ class Environment(Table, frozen=True):
     dns_srv_record: Annotated[str, _text("dns_srv: the record's name")] = ""
     k8s_namespace: Annotated[str, _text("k8s_service: its namespace")] = "default"
     k8s_service_name: Annotated[str, _text("k8s_service: its name")] = ""
-    oauth_token_url: Annotated[str, _text("oauth2: where tokens are given out" + _LATER)] = ""
-    oauth_client_id_env: Annotated[
-        str, _text("oauth2: variable that holds the client id" + _LATER)
-    ] = ""
+    oauth_token_url: Annotated[str, _text("oauth2: where tokens are given out")] = ""
+    oauth_client_id_env: Annotated[str, _text("oauth2: variable that holds the client id")] = ""
     oauth_client_secret_env: Annotated[
-        str, _text("oauth2: variable that holds the client secret" + _LATER)
+        str, _text("oauth2: variable that holds the client secret")
     ] = ""
-    oauth_scope: Annotated[str, _text("oauth2: scopes, by blanks" + _LATER)] = "cmdai.inference"
+    oauth_scope: Annotated[str, _text("oauth2: scopes, by blanks")] = "cmdai.inference"
     token_refresh_before_expiry_s: Annotated[
-        int, Meta(ge=0, le=86_400, description="oauth2, oidc: renew so long before" + _LATER)
+        int, Meta(ge=0, le=86_400, description="oauth2, oidc: renew so long before")
     ] = 300
-    oidc_issuer: Annotated[str, _text("oidc: the identity provider" + _LATER)] = ""
-    oidc_client_id_env: Annotated[
-        str, _text("oidc: variable that holds the client id" + _LATER)
-    ] = ""
-    oidc_redirect_uri: Annotated[str, _text("oidc: where the browser returns to" + _LATER)] = (
+    oidc_issuer: Annotated[str, _text("oidc: the identity provider")] = ""
+    oidc_client_id_env: Annotated[str, _text("oidc: variable that holds the client id")] = ""
+    oidc_redirect_uri: Annotated[str, _text("oidc: where the browser returns to")] = (
         "http://localhost:8888/callback"
     )
-    tls_ca_path: Annotated[str, _text("file of the authority to trust" + _LATER)] = ""
-    tls_cert_path: Annotated[str, _text("mtls: file of our certificate" + _LATER)] = ""
-    tls_key_path: Annotated[str, _text("mtls: file of its key" + _LATER)] = ""
-    cert_pinning_enabled: Annotated[bool, Meta(description="check the pins" + _LATER)] = True
+    tls_ca_path: Annotated[str, _text("file of the authority to trust")] = ""
+    tls_cert_path: Annotated[str, _text("mtls: file of our certificate")] = ""
+    tls_key_path: Annotated[str, _text("mtls: file of its key")] = ""
+    cert_pinning_enabled: Annotated[bool, Meta(description="check the pins")] = True
     cert_pinning_sha256: Annotated[
         str | tuple[str, ...],
-        Meta(description="sha256 of the servers' keys, one or a list" + _LATER),
+        Meta(description="sha256 of the servers' keys, one or a list"),
     ] = ()
 
     @property

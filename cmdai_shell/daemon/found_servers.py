@@ -104,7 +104,9 @@ def connected(
 
     endpoint = candidate.endpoint
     environment = config.environments.get(endpoint.environment)
-    auth: Authenticator = places.login(environment, endpoint.kind) if environment else NoLogin()
+    auth: Authenticator = NoLogin()
+    if environment:
+        auth = places.logins(environment)(endpoint.url, endpoint.kind)
     if endpoint.url.startswith("https:"):
         auth = _pinned(candidate, auth, store, on_other_key)
     if environment:

@@ -57,6 +57,7 @@ def test_adding_one_writes_a_file_of_its_own(call: Call, folder: Path) -> None:
         "kind": "vllm",
         "auth_type": "api_key",
         "api_key_env": "LAB_KEY",
+        "allow_http_credentials": True,  # the key and plain http, named in one command
     }
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert loading.load().environments["home-lab"].kind == "vllm"

@@ -30,6 +30,7 @@ OTHER: dict[str, tuple[str, object]] = {
     "health_check_interval_s": ("30", 30),
     "auth_type": ('"api_key"', "api_key"),
     "api_key_env": ('"LAB_KEY"', "LAB_KEY"),
+    "allow_http_credentials": ("true", True),
     "api_key_header": ('"X-Api-Key"', "X-Api-Key"),
     "region": ('"eu-west-1"', "eu-west-1"),
     "deployment": ('"d"', "d"),

@@ -27,7 +27,7 @@ from cmdai_shell.daemon import compose, remote
 from cmdai_shell.daemon.compose import Chain
 from cmdai_shell.daemon.desk import Desk
 from cmdai_shell.daemon.found_servers import wanted
-from cmdai_shell.errors import BackendUnavailable
+from cmdai_shell.errors import BackendDenied, BackendUnavailable
 from tests.fakes.dict_look import DictLook
 from tests.fakes.scripted_backend import ScriptedBackend
 from tests.fakes.scripted_server import ScriptedServer
@@ -61,6 +61,11 @@ ELSEWHERE = {
         "suggest/test_service.py::test_the_cache_can_be_switched_off"
     ),
     "history.max_entries": "daemon/test_learning.py::test_no_more_than_is_wanted",
+    "metrics.enabled": "daemon/test_listener.py::test_only_if_the_settings_say_so",
+    "metrics.port": "daemon/test_listener.py::test_only_if_the_settings_say_so",
+    "tracing.propagate": "daemon/test_tracing.py::test_servers_need_not_be_told",
+    "tracing.keep_on_disk": "daemon/test_tracing.py::test_on_disk_if_that_is_wanted",
+    "audit.enabled": "daemon/test_metering.py::test_the_audit_log_can_be_switched_off",
     "discovery.trust_subnets": "discovery/test_policy.py::test_an_address_in_a_network",
     "discovery.trust_domains": "discovery/test_policy.py::test_a_domain_and_all_below_it",
     "discovery.trust_namespaces": "discovery/test_policy.py::test_a_namespace",
@@ -110,25 +115,32 @@ ELSEWHERE = {
     "retry_backoff_ms": "routing/test_router.py::test_further_tries_each_after_a_wait",
     "auth_type": "cli/test_backends.py::test_a_key",
     "api_key_env": "cli/test_backends.py::test_a_key",
+    "oauth_token_url": "auth/test_schemes.py::test_client_credentials",
+    "oauth_client_id_env": "auth/test_schemes.py::test_client_credentials",
+    "oauth_client_secret_env": "auth/test_schemes.py::test_client_credentials",
+    "oauth_scope": "auth/test_schemes.py::test_client_credentials",
+    "oidc_issuer": "auth/test_schemes.py::test_a_person",
+    "oidc_client_id_env": "auth/test_schemes.py::test_a_person",
+    "oidc_redirect_uri": "auth/test_schemes.py::test_a_person",
+    "tls_ca_path": "auth/test_schemes.py::test_a_certificate",
+    "tls_cert_path": "auth/test_schemes.py::test_a_certificate",
+    "tls_key_path": "auth/test_schemes.py::test_a_certificate",
+    "cert_pinning_enabled": "auth/test_schemes.py::test_none_has_no_header_and_checks_the_pin_all_the_same",
+    "cert_pinning_sha256": "auth/test_schemes.py::test_none_has_no_header_and_checks_the_pin_all_the_same",
+    "token_refresh_before_expiry_s": "auth/test_keeper.py::test_near_its_end_the_next_is_got_while_this_one_is_used",
 }
 """Key -> file::test, below tests/. How a key of an environment gets there is ``test_travels``'s."""
-
-LATER = "checked now, used later"
-"""What the description of a key says that nothing is done with yet."""
 
 
 class TestEveryKey:
     @pytest.mark.parametrize("name", [*KEYS, *ENVIRONMENT_KEYS])
     def test_has_a_test_of_what_it_does(self, name: str):
-        key = KEYS.get(name) or ENVIRONMENT_KEYS[name]
         where = ELSEWHERE.get(name, "")
         file, _, test = where.partition("::")
         here = f"test_{name.replace('.', '_')}"
         if where:
             assert test in _tests(file), f"{where} of ELSEWHERE is no more"
             assert here not in _tests("config/test_every_key_works.py"), "once is enough"
-        elif key.description.endswith(LATER):
-            assert here not in _tests("config/test_every_key_works.py"), f"{name} is used now"
         else:
             assert here in _tests("config/test_every_key_works.py"), f"nobody tests {name}"
 
@@ -478,8 +490,21 @@ def test_health_check_interval_s():
 async def test_api_key_header():
     for header, sent in (("", "Authorization"), ("X-Key", "X-Key")):
         config = lab(auth_type="api_key", api_key_env="KEY", api_key_header=header)
-        auth = places.login(config.environments["lab"], "vllm", {"KEY": "k"})
+        login = places.logins(config.environments["lab"], {"KEY": "k"})
+        auth = login("https://gpu.example.com", "vllm")
         assert list(await auth.headers()) == [sent]
+
+
+async def test_allow_http_credentials():
+    for allowed in ({}, {"allow_http_credentials": True}):
+        config = lab(auth_type="api_key", api_key_env="KEY", **allowed)
+        login = places.logins(config.environments["lab"], {"KEY": "k"})
+        auth = login("http://192.168.1.7:8000", "vllm")
+        if allowed:
+            assert await auth.headers()
+        else:
+            with pytest.raises(BackendDenied, match="over plain http"):
+                await auth.headers()
 
 
 def test_discovery_method():
