@@ -7,6 +7,7 @@ import os
 import pty
 import select
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -28,6 +29,11 @@ SCRIPTED_DAEMON = REPOSITORY / "tests" / "fakes" / "scripted_daemon.py"
 PROMPT = "READY> "
 QUIET = 0.02
 """Seconds without output after which a screen counts as finished."""
+PATIENCE = 20.0
+"""Seconds until a shell that does not take what is typed, does not answer or does not stop drawing
+has failed."""
+CLOSE_S = 2.0
+"""Seconds that one has to end in."""
 
 RC_FILE = {"bash": ".bashrc", "zsh": ".zshrc", "fish": ".config/fish/config.fish"}
 ARGUMENTS = {"bash": ["-i"], "zsh": ["-d", "-i"], "fish": ["-i"]}
@@ -87,17 +93,20 @@ class Lab:
 
 
 class PtyShell:
-    """One shell; its first prompt is up when the constructor returns."""
+    """One shell; its first prompt is up when the constructor returns. What it is asked raises
+    TimeoutError after ``patience`` seconds."""
 
     def __init__(self, shell: Shell, home: Path, environment: Mapping[str, str]) -> None:
         program = shutil.which(shell)
         if program is None:
             raise FileNotFoundError(f"{shell} is not installed")
         command: Sequence[str] = [program, *ARGUMENTS[shell]]
+        self.patience = PATIENCE
         started = time.perf_counter()
         self.pid, self._fd = pty.fork()
         if self.pid == 0:
             os.execve(command[0], command, {**environment, "HOME": str(home)})
+        os.set_inheritable(self._fd, False)  # no hang-up while a later shell holds it open, too
         fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 200, 0, 0))
         self.until(PROMPT.encode())
         self.start_seconds = time.perf_counter() - started
@@ -105,26 +114,32 @@ class PtyShell:
 
     def send(self, data: bytes) -> None:
         """Write as the terminal takes it; what the shell draws meanwhile is dropped."""
+        end = time.perf_counter() + self.patience
         while data:
-            readable, writable, _ = select.select([self._fd], [self._fd], [])
+            if (left := end - time.perf_counter()) <= 0:
+                raise TimeoutError(f"{len(data)} bytes are not taken")
+            readable, writable, _ = select.select([self._fd], [self._fd], [], left)
             if readable:
                 os.read(self._fd, 1 << 16)
             if writable:
                 data = data[os.write(self._fd, data[:1024]) :]
 
-    def until(self, *wanted: bytes, seconds: float = 20) -> tuple[bytes, float]:
+    def until(self, *wanted: bytes) -> tuple[bytes, float]:
         """Everything drawn until all of ``wanted`` was, and when that was (perf_counter)."""
-        seen, end = b"", time.perf_counter() + seconds
+        seen, end = b"", time.perf_counter() + self.patience
         while not all(word in seen for word in wanted):
-            if not select.select([self._fd], [], [], max(0, end - time.perf_counter()))[0]:
-                raise TimeoutError(f"no {wanted} in {seconds} s; last: {seen[-300:]!r}")
+            left = end - time.perf_counter()
+            if left <= 0 or not select.select([self._fd], [], [], left)[0]:
+                raise TimeoutError(f"no {wanted} in {self.patience} s; last: {seen[-300:]!r}")
             seen += os.read(self._fd, 1 << 16)
         return seen, time.perf_counter()
 
     def settle(self, quiet: float = QUIET) -> float:
         """Wait until nothing more is drawn; when the last of it came, or 0."""
-        last = 0.0
+        last, end = 0.0, time.perf_counter() + self.patience
         while select.select([self._fd], [], [], quiet)[0]:
+            if time.perf_counter() > end:
+                raise TimeoutError("it does not stop drawing")
             os.read(self._fd, 1 << 16)
             last = time.perf_counter()
         return last
@@ -138,4 +153,10 @@ class PtyShell:
 
     def close(self) -> None:
         os.close(self._fd)  # a hang-up, as when a terminal window is closed
-        os.waitpid(self.pid, 0)
+        end = time.perf_counter() + CLOSE_S
+        while not os.waitpid(self.pid, os.WNOHANG)[0]:
+            if time.perf_counter() > end:
+                os.kill(self.pid, signal.SIGKILL)  # one that hangs hears of nothing
+                os.waitpid(self.pid, 0)
+                break
+            time.sleep(0.005)
