@@ -37,5 +37,5 @@ def require(url: str, allowed: Allowed) -> None:
         shown = urlsplit(url).netloc.rpartition("@")[2]
         raise BackendDenied(
             f"no credential is sent to {shown} over plain http, where others can read it",
-            "use https://",
+            "use https://, or in your own network allow_http_credentials in its environment's file",
         )
