@@ -125,9 +125,15 @@ ELSEWHERE = {
     "tls_ca_path": "auth/test_schemes.py::test_a_certificate",
     "tls_cert_path": "auth/test_schemes.py::test_a_certificate",
     "tls_key_path": "auth/test_schemes.py::test_a_certificate",
-    "cert_pinning_enabled": "auth/test_schemes.py::test_none_has_no_header_and_checks_the_pin_all_the_same",
-    "cert_pinning_sha256": "auth/test_schemes.py::test_none_has_no_header_and_checks_the_pin_all_the_same",
-    "token_refresh_before_expiry_s": "auth/test_keeper.py::test_near_its_end_the_next_is_got_while_this_one_is_used",
+    "cert_pinning_enabled": (
+        "auth/test_schemes.py::test_none_has_no_header_and_checks_the_pin_all_the_same"
+    ),
+    "cert_pinning_sha256": (
+        "auth/test_schemes.py::test_none_has_no_header_and_checks_the_pin_all_the_same"
+    ),
+    "token_refresh_before_expiry_s": (
+        "auth/test_keeper.py::test_near_its_end_the_next_is_got_while_this_one_is_used"
+    ),
 }
 """Key -> file::test, below tests/. How a key of an environment gets there is ``test_travels``'s."""
 
@@ -442,10 +448,8 @@ def test_load_balancing_health_check_timeout_ms():
 
 def fails(text: str, times: int) -> Chain:
     """A chain whose only server has failed so often."""
-    made = chain(text)
-    pool = compose._pool(made.config, made._clock, None, [ScriptedServer("a")])
-    made.pool = pool
-    (member,) = pool
+    made = chain(text, ScriptedServer("a"))
+    (member,) = made.pool
     for _ in range(times):
         member.asked(0)
         member.failed(BackendUnavailable("500", cause="status"), 0)
