@@ -30,6 +30,7 @@ from cmdai_shell.backends.login import Authenticator, NoLogin
 from cmdai_shell.backends.resolver import Resolver
 from cmdai_shell.config.environments import is_near
 from cmdai_shell.errors import BackendError, BackendRejected
+from cmdai_shell.observe import traces
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection, Mapping
@@ -169,7 +170,7 @@ class HttpClient:
         any status but 2xx, unless ``any_status``. ``path`` begins with a slash, or is a whole URL
         of the same host."""
         start = self._clock()
-        sent = dict(headers or {})
+        sent = {**traces.headers(), **(headers or {})}
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         if data is not None and not isinstance(body, bytes):
             sent.setdefault("Content-Type", "application/json")

@@ -78,6 +78,16 @@ class Client:
         """Make the daemon read its configuration and its model again."""
         return self._call("POST", "/v1/reload")
 
+    def metrics(self, form: str) -> bytes:
+        """The daemon's numbers, as it writes them: ``prometheus`` or ``json``. Starts nothing."""
+        return self._read("GET", f"/v1/metrics?format={form}")
+
+    def traces(self, trace_id: str = "", most: int = 0) -> list[Reply]:
+        """What happened to the last requests (all that are kept for 0), the newest last. Starts
+        nothing."""
+        found: list[Reply] = self._call("GET", f"/v1/traces?id={trace_id}&last={most}")["traces"]
+        return found
+
     def decide(self, what: str, /, **names: str) -> Reply:
         """Have the daemon ``trust`` or ``forget`` a server that was found. Raises
         DaemonUnavailable, and what the daemon refuses it with."""
@@ -90,14 +100,16 @@ class Client:
         finally:
             connection.close()
 
-    def suggest(self, request: SuggestRequest) -> Iterator[Reply]:
+    def suggest(self, request: SuggestRequest, *, traceparent: str = "") -> Iterator[Reply]:
         """The daemon's updates, one dictionary each, the final one last. Leaving the iterator early
-        closes the connection, which cancels the work. Raises DaemonUnavailable."""
+        closes the connection, which cancels the work. ``traceparent``: as the W3C has it, for
+        the request's trace. Raises DaemonUnavailable."""
         self.ensure()
         body = json.dumps(asdict(request)).encode()
         connection = _Connection(self._path, SILENCE)
         try:
-            response = self._ask(connection, "POST", "/v1/suggest", body)
+            told = {"traceparent": traceparent} if traceparent else {}
+            response = self._ask(connection, "POST", "/v1/suggest", body, told)
             for line in self._lines(response):
                 yield _decoded(line)
         finally:
@@ -150,17 +162,25 @@ class Client:
         return max(ANSWER_WITHIN, SETTLED_AFTER - age)
 
     def _call(self, method: str, target: str) -> Reply:
+        return _decoded(self._read(method, target))
+
+    def _read(self, method: str, target: str) -> bytes:
         connection = _Connection(self._path, self._patience())
         try:
-            return _decoded(b"".join(self._lines(self._ask(connection, method, target, None))))
+            return b"".join(self._lines(self._ask(connection, method, target, None)))
         finally:
             connection.close()
 
     def _ask(
-        self, connection: _Connection, method: str, target: str, body: bytes | None
+        self,
+        connection: _Connection,
+        method: str,
+        target: str,
+        body: bytes | None,
+        told: Mapping[str, str] | None = None,
     ) -> http.client.HTTPResponse:
         self._refuse_foreign_folder()
-        headers = {"Content-Type": "application/json"} if body else {}
+        headers = {**({"Content-Type": "application/json"} if body else {}), **(told or {})}
         try:
             connection.request(method, target, body, headers)
             response = connection.getresponse()

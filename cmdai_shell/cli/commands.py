@@ -23,14 +23,17 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "completion": ("cmdai_shell.cli.completion:completion", "print the shell's completion script"),
     "config": ("cmdai_shell.cli.config:config", "show, check and change the settings"),
     "daemon": ("cmdai_shell.cli.daemon:daemon", "start, stop and watch the background process"),
+    "dashboard": ("cmdai_shell.cli.dashboard:dashboard", "watch the servers, full screen"),
     "diagnostics": ("cmdai_shell.cli.diagnostics:diagnostics", "pictures, and a bundle to show"),
     "doctor": ("cmdai_shell.cli.doctor:doctor", "find what is wrong, and say how to cure it"),
     "history": ("cmdai_shell.cli.history:history", "what became of suggestions, and forgetting it"),
     "init": ("cmdai_shell.cli.install:init", "print a shell's key binding, for its rc file"),
     "install": ("cmdai_shell.cli.install:install", "bind Ctrl-G in bash, zsh and fish"),
+    "metrics": ("cmdai_shell.cli.metrics:metrics", "the daemon's numbers, for Prometheus"),
     "model": ("cmdai_shell.cli.model:model", "fetch, choose and measure language models"),
     "setup": ("cmdai_shell.cli.setup:setup", "a few questions, and a server is written down"),
     "status": ("cmdai_shell.cli.status:status", "the daemon, its model, the last request"),
+    "trace": ("cmdai_shell.cli.trace:trace", "ask, and see where the time goes"),
     "uninstall": ("cmdai_shell.cli.install:uninstall", "take the key binding out again"),
 }
 """Name -> (module:attribute, summary). A module is imported when its command is called."""

@@ -65,7 +65,7 @@ def run(words: Sequence[str], shell: str, wish: Wish, client: Client | None = No
     """Print the suggestion; the exit code. Raises CmdaiError."""
     client = client or Client()
     request = replace(
-        _surroundings(),
+        surroundings(),
         line=_line(words),
         timeout=wish.timeout,
         safety_level=wish.safety,
@@ -102,7 +102,8 @@ def _line(words: Sequence[str]) -> str:
     return text
 
 
-def _surroundings() -> SuggestRequest:
+def surroundings() -> SuggestRequest:
+    """A request without words, as this process sees itself."""
     try:
         cwd = os.getcwd()  # noqa: PTH109  a string is what is sent
     except FileNotFoundError:

@@ -191,6 +191,33 @@ class Discovery(Table, frozen=True):
     ] = ()
 
 
+class Metrics(Table, frozen=True):
+    """Counted are they always; this is who else may read them."""
+
+    enabled: Annotated[
+        bool, Meta(description="let Prometheus read them at http://127.0.0.1:PORT/metrics")
+    ] = False
+    port: Annotated[
+        int, Meta(ge=1, le=65_535, description="the port of this machine they are read at")
+    ] = 9464
+
+
+class Tracing(Table, frozen=True):
+    propagate: Annotated[
+        bool, Meta(description="tell servers the request's random trace id (W3C traceparent)")
+    ] = True
+    keep_on_disk: Annotated[
+        bool, Meta(description="write traces to the log folder too; no words are in them")
+    ] = False
+
+
+class Audit(Table, frozen=True):
+    enabled: Annotated[
+        bool,
+        Meta(description="log what was suggested, on this machine, as long as history is kept"),
+    ] = True
+
+
 class EnvironmentDetection(Table, frozen=True):
     """What ``active_environment = "auto"`` goes by."""
 
@@ -287,6 +314,9 @@ class Config(Table, frozen=True):
     manual: Manual = msgspec.field(default_factory=Manual)
     history: History = msgspec.field(default_factory=History)
     discovery: Discovery = msgspec.field(default_factory=Discovery)
+    metrics: Metrics = msgspec.field(default_factory=Metrics)
+    tracing: Tracing = msgspec.field(default_factory=Tracing)
+    audit: Audit = msgspec.field(default_factory=Audit)
     environment_detection: EnvironmentDetection = msgspec.field(
         default_factory=EnvironmentDetection
     )

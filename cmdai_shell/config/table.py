@@ -24,7 +24,7 @@ class Key:
     """The environment variable that overrides it; empty where there is none (lists and tables)."""
 
 
-_VAGUE = {"enabled", "max_entries", "strategy"}
+_VAGUE = {"enabled", "keep_on_disk", "max_entries", "port", "propagate", "strategy"}
 """Key names that say nothing without their section."""
 
 

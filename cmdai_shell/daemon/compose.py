@@ -17,6 +17,8 @@ from cmdai_shell.core import Shell
 from cmdai_shell.daemon.active import Active, meant
 from cmdai_shell.daemon.finder import Finder
 from cmdai_shell.daemon.host import HostLook
+from cmdai_shell.daemon.listener import listen
+from cmdai_shell.daemon.metering import Meter, Metered
 from cmdai_shell.daemon.noted import Noted, NotedServer
 from cmdai_shell.daemon.recipes import Shelf
 from cmdai_shell.daemon.remote import (
@@ -97,13 +99,16 @@ class Chain:
         others than this version's; ``backends`` (one, in the model's place) and ``remote`` others
         than the configured ones."""
         self.config = config
+        meter = former.meter if former else Meter(clock, wall=time.time, folder=paths.log_dir())
+        self.meter: Meter = meter
         same_model = former is not None and former.config.embedded == config.embedded
         kept = former.engine if former and same_model else None
         self.engine: EmbeddedBackend | None = None if backends else kept or _engine(config, clock)
         own = backends[0] if backends else self.engine
         if remote is None and backends:
             remote = ()
-        self.pool = _pool(config, clock, former, remote)
+        self.pool = _pool(config, clock, former, remote, self.meter)
+        self.pool.on_decision = self.meter.decided
         self._clock = clock
         self._own = own
         self._to_close: list[Backend] | None = None
@@ -112,7 +117,7 @@ class Chain:
         self.finder: Finder | None = None
         if remote is None and config.active_environment != NONE:
             self.finder = self._found_before(former) or Finder(
-                config, self.pool, clock=clock, admit=lambda server: _noted(server, config)
+                config, self.pool, clock=clock, admit=lambda server: _noted(server, config, meter)
             )
         balancing = config.load_balancing
         self.keeper: Keeper | None = None
@@ -143,7 +148,7 @@ class Chain:
             self.shelf = (former and former.shelf) or Shelf(paths.cache_dir())
         self.history = _history(config)
         self.suggester = Suggester(
-            completer=router,
+            completer=Metered(router, clock, lambda: self.meter.look(self.pool)),
             look=HostLook(),
             config=config,
             clock=clock,
@@ -151,6 +156,7 @@ class Chain:
             manual=self.manual.index if self.manual else None,
             history=_Forgiving(self.history) if self.history else None,
         )
+        self._leaves_meter = False
         self._users = 0
         self._retired = asyncio.Event()
         self._unused = asyncio.Event()
@@ -167,7 +173,7 @@ class Chain:
         wanted = self.config.environments.get(request.environment)
         if wanted and not any(member.environment == wanted.id for member in self.pool):
             for server in servers_of(wanted, self.config, self._clock):
-                self.pool.add(_noted(server, self.config))
+                self.pool.add(_noted(server, self.config, self.meter))
         return request
 
     def _found_before(self, former: Chain | None) -> Finder | None:
@@ -178,6 +184,7 @@ class Chain:
     def _heard(self) -> None:
         """More is known of a server."""
         self.active.look()
+        self.meter.look(self.pool)
         if self.finder:
             self.finder.look()
 
@@ -198,6 +205,7 @@ class Chain:
         """``successor`` answers from now on; this one ends with its last request, and closes what
         it does not leave to the other."""
         left = set(map(id, successor._backends))
+        self._leaves_meter = successor.meter is self.meter
         self._to_close = [b for b in self._backends if id(b) not in left]
         self._retired.set()
         if not self._users:
@@ -240,8 +248,10 @@ class Chain:
                 keeping = group.create_task(self._keeping())
                 stocking = group.create_task(self._stocking())
                 finding = group.create_task(self._finding())
+                telling = group.create_task(self._telling())
                 await self._retired.wait()
                 finding.cancel()
+                telling.cancel()
                 keeping.cancel()
                 stocking.cancel()
                 background.cancel()
@@ -270,6 +280,12 @@ class Chain:
             with _doing_without("discovery"):
                 await self.finder.run()
 
+    async def _telling(self) -> None:
+        if self.config.metrics.enabled:
+            with _doing_without("the metrics' listener"):
+                port = self.config.metrics.port
+                await listen(port, lambda: self.meter.families(self, self._users))
+
     async def _stocking(self) -> None:
         if self.shelf:
             with _doing_without("the recipes' background work"):
@@ -294,6 +310,9 @@ class Chain:
                     await _closed(backend)
         except TimeoutError:
             log.warning("a backend did not close")
+        finally:
+            if not self._leaves_meter:
+                await asyncio.to_thread(self.meter.close)
 
     async def _warm(self, engine: EmbeddedBackend, hurried: asyncio.Event) -> None:
         """With servers: whenever there is one at most that can answer."""
@@ -335,22 +354,27 @@ def compose(
 
 
 def _pool(
-    config: Config, clock: Clock, former: Chain | None, remote: Sequence[Server] | None
+    config: Config,
+    clock: Clock,
+    former: Chain | None,
+    remote: Sequence[Server] | None,
+    meter: Meter,
 ) -> Pool:
     if remote is None and former and alike(former.config, config):
         return former.pool
     balancing = config.load_balancing
     found = servers(config, clock) if remote is None else remote
     return Pool(
-        [_noted(server, config) for server in found],
+        [_noted(server, config, meter) for server in found],
         failures=balancing.failure_threshold,
         successes=balancing.success_threshold,
         watched=watched(config),
     )
 
 
-def _noted(server: Server, config: Config) -> NotedServer:
-    return NotedServer(server, knows_person=config.suggest.share_history)
+def _noted(server: Server, config: Config, meter: Meter) -> NotedServer:
+    knows = config.suggest.share_history
+    return NotedServer(server, knows_person=knows, heard=meter.handshaken)
 
 
 def _history(config: Config) -> Memory | None:

@@ -17,9 +17,11 @@ from cmdai_shell.config import paths
 from cmdai_shell.config.environment_files import FOLDER
 from cmdai_shell.config.loading import config_file, sources
 from cmdai_shell.core import Explanation, Hint, Risk, Suggestion, SuggestRequest, Update, Verdict
+from cmdai_shell.daemon import tracing
 from cmdai_shell.daemon.noted import Sent, sent
 from cmdai_shell.discovery.trust import trust_hint
 from cmdai_shell.errors import CmdaiError, ConfigError
+from cmdai_shell.observe.traces import present
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from cmdai_shell.daemon.compose import Chain
     from cmdai_shell.daemon.finder import Finder
     from cmdai_shell.discovery.candidate import Candidate
+    from cmdai_shell.observe.metrics import Family
+    from cmdai_shell.observe.traces import Trace
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +77,7 @@ class Desk:
         sent.set(note)
         final: Update | CmdaiError | None = None
         chain: Chain | None = None
+        trace: Trace | None = None
         is_sent = False
         self.in_flight += 1
         try:
@@ -81,10 +86,13 @@ class Desk:
                 return
             self._see(request)
             chain = self.chain()
+            trace = chain.meter.begin(chain.config, request, began)
+            present.set(trace)
             request = chain.addressed(request)
             self._hurried.set()
             chain.hear(request)
             await chain.stocked()
+            trace.ready_at = self._clock()
             with chain.in_use() as suggester:
                 async with aclosing(suggester.suggest(request)) as updates:
                     async for final in updates:
@@ -103,7 +111,10 @@ class Desk:
             if chain:
                 chain.note(request, final if is_sent else None)
             if request.op != "ping":
-                self._record(request, note, final, self._clock() - began)
+                last = self._record(request, note, final, self._clock() - began)
+                if chain and trace:
+                    kept = {"is_private": request.private}
+                    chain.meter.end(chain.config, trace, final, last, **kept)
 
     def chain(self) -> Chain:
         """The chain in force; another one when a file of the configuration has changed.
@@ -195,6 +206,17 @@ class Desk:
             "in_flight": self.in_flight,
         }
 
+    def families(self) -> list[Family]:
+        """The numbers there are. Raises ConfigError while there was no right configuration yet."""
+        chain = self._chain or self.chain()
+        return chain.meter.families(chain, self.in_flight)
+
+    def traces(self, trace_id: str = "", most: int = 0) -> list[dict[str, Any]]:
+        """Of the last requests, the newest last; with an id those of it alone. No words."""
+        kept = list(self._chain.meter.traces) if self._chain else []
+        chosen = [trace for trace in kept if trace_id in ("", trace.id)]
+        return [tracing.document(trace) for trace in chosen[-most:]]
+
     def _see(self, request: SuggestRequest) -> None:
         if not request.shell_version:
             return  # the command line, not a hook
@@ -215,7 +237,7 @@ class Desk:
         note: Sent,
         final: Update | CmdaiError | None,
         elapsed: float,
-    ) -> None:
+    ) -> dict[str, Any]:
         risk = backend = ""
         if isinstance(final, Suggestion | Explanation):
             risk = final.verdict.risk.word
@@ -231,6 +253,7 @@ class Desk:
             "sent": note.account(),
         }
         log.info("request", extra={"fields": self._last})
+        return self._last
 
 
 def _with_news(chain: Chain, request: SuggestRequest, update: Update) -> Update:

@@ -1,11 +1,12 @@
-"""The API: ``POST /v1/suggest|stop|reload|trust|forget``, ``GET /v1/status``. See ``api``."""
+"""The API: ``POST /v1/suggest|stop|reload|trust|forget``, ``GET /v1/status|metrics|traces``. See
+``api``."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from cmdai_shell.core import (
 from cmdai_shell.daemon import peer, wire
 from cmdai_shell.daemon.pump import pump
 from cmdai_shell.errors import CmdaiError, DaemonUnavailable, WireError
+from cmdai_shell.observe import traces
 from cmdai_shell.text import visible
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from cmdai_shell.core import Clock
     from cmdai_shell.daemon.desk import Desk
+    from cmdai_shell.observe.metrics import Family
 
 log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -47,6 +50,8 @@ async def serve(
         [
             web.post("/v1/suggest", api.suggest),
             web.get("/v1/status", api.status),
+            web.get("/v1/metrics", api.metrics),
+            web.get("/v1/traces", api.traces),
             web.post("/v1/stop", api.stop),
             web.post("/v1/reload", api.reload),
             web.post("/v1/trust", api.trust),
@@ -76,6 +81,7 @@ class _Api:
             asked = msgspec.convert(given, SuggestRequest)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return _refused(WireError(f"not a request: {error}"))
+        traces.incoming.set(request.headers.get("traceparent", ""))
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         await response.prepare(request)
 
@@ -92,6 +98,21 @@ class _Api:
 
     async def status(self, request: web.Request) -> web.StreamResponse:
         return web.json_response(_clean(self._desk.status()))
+
+    async def metrics(self, request: web.Request) -> web.StreamResponse:
+        """In Prometheus' text form; ``?format=json``: the same as JSON."""
+        try:
+            families = self._desk.families()
+        except CmdaiError as error:
+            return _refused(error)
+        return await measured(families, is_json=request.query.get("format") == "json")
+
+    async def traces(self, request: web.Request) -> web.StreamResponse:
+        """``?id=``: those of that trace; ``?last=``: so many."""
+        asked = request.query.get("last", "0")
+        most = int(asked) if asked.isascii() and asked.isdigit() else 0
+        found = self._desk.traces(request.query.get("id", ""), most)
+        return web.json_response({"traces": _clean(found)})
 
     async def stop(self, request: web.Request) -> web.StreamResponse:
         asyncio.get_running_loop().call_soon(self._stop)
@@ -118,6 +139,21 @@ class _Api:
             return {"forgotten": await self._desk.finder().forget(asked.name)}
 
         return await _decided(request, decide)
+
+
+async def measured(families: Sequence[Family], *, is_json: bool = False) -> web.Response:
+    """Written in a thread: what serves Prometheus is not imported before, and thousands of lines
+    take milliseconds."""
+
+    def write() -> bytes:
+        from cmdai_shell.observe import exposition
+
+        if is_json:
+            return json.dumps({"metrics": _clean(exposition.as_json(families))}).encode()
+        return exposition.prometheus(families)
+
+    kind = "application/json" if is_json else "text/plain; version=0.0.4; charset=utf-8"
+    return web.Response(body=await asyncio.to_thread(write), headers={"Content-Type": kind})
 
 
 class _Decision(msgspec.Struct, frozen=True, kw_only=True):

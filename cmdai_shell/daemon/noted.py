@@ -7,11 +7,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from cmdai_shell.errors import ModelUnavailable
+from cmdai_shell.errors import CmdaiError, ModelUnavailable
+from cmdai_shell.observe.traces import present
 from cmdai_shell.suggest.prompt import without_own
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
 
     from cmdai_shell.core import (
         Abilities,
@@ -77,25 +78,44 @@ class Noted:
             prompt = without_own(prompt)
         asked, entry = sent.get(Sent()).asked, (self.title, prompt)
         asked.append(entry)
+        trace = present.get()
+        span = trace.asked(self.name) if trace else None
         stream = cast("AsyncGenerator[str | Notice, None]", self._backend.stream(prompt, timeout))
         try:
             async with aclosing(stream):
                 async for piece in stream:
+                    if span and trace and not span.first_at and piece and isinstance(piece, str):
+                        span.first_at = trace.clock()
                     yield piece
-        except ModelUnavailable:
-            asked.remove(entry)  # there was nobody to ask
+            if span and trace:
+                span.end(trace.clock(), "answered")
+        except CmdaiError as error:
+            if isinstance(error, ModelUnavailable):
+                asked.remove(entry)  # there was nobody to ask
+            if span and trace:
+                span.end(trace.clock(), "failed", getattr(error, "cause", "") or error.code)
             raise
+        finally:
+            if span and trace:
+                span.end(trace.clock(), "cancelled")
 
     async def aclose(self) -> None:
         await self._backend.aclose()
 
 
 class NotedServer(Noted):
-    """The same of a ``core.Server``."""
+    """The same of a ``core.Server``; ``heard`` is told of each handshake."""
 
-    def __init__(self, server: Server, *, knows_person: bool) -> None:
+    def __init__(
+        self,
+        server: Server,
+        *,
+        knows_person: bool,
+        heard: Callable[[str, Handshake], None] = lambda name, found: None,
+    ) -> None:
         super().__init__(server, knows_person=knows_person)
         self._server = server
+        self._heard = heard
 
     @property
     def endpoint(self) -> Endpoint:
@@ -109,7 +129,9 @@ class NotedServer(Noted):
         return await self._server.identify(timeout)
 
     async def handshake(self, timeout: float) -> Handshake:
-        return await self._server.handshake(timeout)
+        found = await self._server.handshake(timeout)
+        self._heard(self._server.endpoint.id, found)
+        return found
 
     async def load(self, timeout: float) -> Load:
         return await self._server.load(timeout)

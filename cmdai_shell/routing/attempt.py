@@ -94,5 +94,7 @@ class Attempt:
             elapsed=(now if self.is_running else self.ended) - self.started,
             outcome=self.outcome or "cancelled",
             ttft=self.first_at - self.started if self.deltas else 0.0,
+            tokens=self.deltas,
+            cause=self.cause,
             detail=self.detail,
         )

@@ -28,7 +28,11 @@ class Tried:
     elapsed: float
     outcome: Outcome
     ttft: float = 0.0
+    tokens: int = 0
+    cause: str = ""
+    """Why it failed, in a word of ours;"""
     detail: str = ""
+    """the same in a sentence, which may be the server's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

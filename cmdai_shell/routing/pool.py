@@ -78,6 +78,8 @@ class Pool:
         """Called when members come and go, and"""
         self.on_record: Callable[[], None] = lambda: None
         """after each request."""
+        self.on_decision: Callable[[Decision], None] = lambda _: None
+        """Called in the request's own context."""
         for server in servers:
             self.add(server)
 
@@ -122,6 +124,7 @@ class Pool:
 
     def record(self, decision: Decision) -> None:
         self.decisions.append(decision)
+        self.on_decision(decision)
         self.on_record()
 
     def is_named(self, target: Target) -> bool:

@@ -1,0 +1,106 @@
+"""Records on this machine's disk alone: what was suggested, from where, at what risk; and traces.
+
+A file of JSON lines that only its owner can read, of bounded size, written by a thread of its own.
+A disk that cannot be written fails no request: the log says so, once.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import logging.handlers
+import os
+import queue
+import time
+from typing import TYPE_CHECKING, Any
+
+from cmdai_shell.observe.redact import redact
+
+if TYPE_CHECKING:
+    from io import TextIOWrapper
+    from pathlib import Path
+
+    from cmdai_shell.core import Shell, Suggestion
+
+AUDIT_FILE = "audit.jsonl"
+TRACE_FILE = "traces.jsonl"
+SIZE, KEPT = 1_000_000, 3
+"""Bytes of one file, and how many there are, the one that is written to included."""
+MOST_WAITING = 1_000
+"""Lines that wait for the disk; more are dropped."""
+
+log = logging.getLogger(__name__)
+
+
+class Lines:
+    """One such file, and the two before it. Nothing is opened before the first line."""
+
+    def __init__(self, path: Path, *, size: int = SIZE) -> None:
+        self.path = path
+        self._size = size
+        self._waiting: queue.Queue[Any] = queue.Queue(MOST_WAITING)
+        self._listener: logging.handlers.QueueListener | None = None
+
+    def write(self, entry: dict[str, Any]) -> None:
+        """Takes microseconds. ``entry`` must not change afterwards."""
+        if self._listener is None:
+            handler = _Private(self.path, self._size)
+            self._listener = logging.handlers.QueueListener(self._waiting, handler)
+            self._listener.start()
+        record = logging.LogRecord("audit", logging.INFO, "", 0, "", None, None)
+        record.entry = entry
+        try:
+            self._waiting.put_nowait(record)
+        except queue.Full:
+            log.warning("lines dropped", extra={"fields": {"file": self.path.name}})
+
+    def close(self) -> None:
+        """All that was written is on the disk then."""
+        listener, self._listener = self._listener, None
+        if listener:
+            listener.stop()
+            for handler in listener.handlers:
+                handler.close()
+
+
+class _Private(logging.handlers.RotatingFileHandler):
+    def __init__(self, path: Path, size: int) -> None:
+        super().__init__(path, maxBytes=size, backupCount=KEPT - 1, encoding="utf-8", delay=True)
+        self._path = path
+        self._is_told = False
+
+    def format(self, record: logging.LogRecord) -> str:
+        return json.dumps(record.__dict__["entry"], ensure_ascii=False, default=str)
+
+    def _open(self) -> TextIOWrapper:
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+        def private(name: str, flags: int) -> int:
+            made = os.open(name, flags | os.O_NOFOLLOW, 0o600)
+            os.fchmod(made, 0o600)
+            return made
+
+        return open(self._path, "a", encoding="utf-8", opener=private)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        if not self._is_told:
+            self._is_told = True
+            log.warning("not written", extra={"fields": {"file": self._path.name}})
+
+
+def suggested(found: Suggestion, op: str, shell: Shell, trace: str, at: float) -> dict[str, Any]:
+    """A line of the audit log. The command is the person's own: it stays on this machine, without
+    the credentials it may hold."""
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at))
+    return {
+        "time": f"{stamp}.{int(at % 1 * 1000):03d}Z",
+        "op": op,
+        "shell": shell,
+        "command": redact(found.command),
+        "risk": found.verdict.risk.word,
+        "reasons": [redact(reason) for reason in found.verdict.reasons],
+        "action": found.action,
+        "from": found.backend,
+        "is_fallback": found.is_fallback,
+        "trace": trace,
+    }
