@@ -6,7 +6,6 @@ import asyncio
 import random
 import time
 from dataclasses import replace
-from random import Random
 from typing import TYPE_CHECKING, Any
 
 from cmdai_shell import discovery
@@ -99,7 +98,6 @@ def connected(
     by. Raises ConfigError."""
     from cmdai_shell import backends
     from cmdai_shell.backends import places
-    from cmdai_shell.backends.http import Settings
     from cmdai_shell.backends.login import NoLogin
 
     endpoint = candidate.endpoint
@@ -117,6 +115,7 @@ def connected(
             timeout=environment.timeout_ms / 1000,
             retries=environment.retry_count,
             backoff=environment.retry_backoff_ms / 1000,
+            login="" if environment.auth_type == "none" else environment.id,
         )
     else:
         word = endpoint.source.partition(":")[0]
@@ -127,8 +126,7 @@ def connected(
             timeout=TIMEOUT_S,
             retries=RETRIES,
         )
-    settings = Settings(auth=auth, clock=clock, random=Random())  # noqa: S311  operands of sums
-    return backends.connect(endpoint, settings)
+    return backends.connect(endpoint, places.settings(auth, config.load_balancing, clock=clock))
 
 
 def _pinned(
