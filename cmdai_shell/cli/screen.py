@@ -1,0 +1,383 @@
+"""The dashboard as lines of styled pieces for a terminal of a given size. Nothing is read here, and
+nothing written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from rich.cells import cell_len, set_cell_size
+
+from cmdai_shell.cli.status import duration, size
+from cmdai_shell.diagnose.topology import line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from cmdai_shell.cli.watched import Watched
+
+Line: TypeAlias = "list[tuple[str, str]]"
+"""(style class, text) from left to right; no text holds a newline."""
+
+BARS, PLAIN_BARS = "▁▂▃▄▅▆▇█", "_.:-=+*#"
+WIDE = 120
+"""Columns from which on there is room for the model and for reasons."""
+SMALLEST = 40, 8
+"""Columns and rows; what is smaller is drawn as if it were, and cut."""
+
+STYLES = {
+    "title": "bold",
+    "head": "reverse",
+    "bad": "fg:ansired",
+    "warn": "fg:ansiyellow",
+    "good": "fg:ansigreen",
+    "faint": "fg:ansibrightblack",
+    "chosen": "bold",
+    "ask": "reverse bold",
+}
+KEYS = "q quit  r refresh  t test  T trust  up/down choose  ? help"
+HELP = (
+    " up, down, j, k  choose a server",
+    " t               test the chosen one, as `backends test` does: two small sums",
+    " T               trust the chosen one, if it was found and waits for your word",
+    " r               look at the daemon now",
+    " q, Ctrl-C       leave",
+    " ?               this, and back again",
+    "",
+    " marks           + well   ~ slow, or loads its model   x does not work",
+    "                 - not in use   ? not known yet",
+    " breaker         open: left alone for a while; half-open: being tried again",
+    " latency         seconds to the first token, and how that went; a blank",
+    "                 where it could not be asked",
+    " ours            requests of yours that it is answering now",
+    " queue           requests that wait at the server, as it says itself",
+)
+_MARKS = {"ok": ("+", "good"), "slow": ("~", "warn"), "loading": ("~", "warn"), "new": ("?", "")}
+_WAITS = ("candidate", "changed", "refused")
+_SHORT = {"unreachable": "no answer", "wrong-answer": "wrong"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A server that can be chosen."""
+
+    name: str
+    url: str = ""
+    is_found: bool = False
+    """And no member: it waits to be trusted, or cannot be."""
+    state: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What the person has done."""
+
+    chosen: str = ""
+    question: str = ""
+    """That waits for y or n."""
+    busy: str = ""
+    is_helping: bool = False
+    is_plain: bool = False
+    """Only ASCII can be shown."""
+
+
+def rows(status: Mapping[str, Any] | None) -> list[Row]:
+    """Servers from top to bottom: members, then those found."""
+    if not status:
+        return []
+    found = (status.get("discovery") or {}).get("found") or ()
+    urls = {each["name"]: each["url"] for each in found}
+    members = [
+        Row(name=each["id"], url=urls.get(each["id"], ""), state=each["state"])
+        for each in status.get("servers") or ()
+    ]
+    waiting = [
+        Row(name=each["name"], url=each["url"], is_found=True, state=each["state"])
+        for each in found
+        if each["state"] in _WAITS
+    ]
+    return members + waiting
+
+
+def drawn(watched: Watched, view: View, columns: int, height: int, now: float) -> list[Line]:
+    """Exactly ``height`` lines of ``columns`` cells at most."""
+    width, tall = max(columns, SMALLEST[0]), max(height, SMALLEST[1])
+    head = [_header(watched, width)]
+    if watched.problem:
+        head.append(_gone(watched, now))
+    if view.is_helping:
+        body: list[Line] = [[("", text)] for text in HELP]
+    else:
+        body = _body(watched, view, width, tall - len(head) - 1, now)
+    room = tall - len(head) - 1
+    body = [*body[:room], *([[]] * (room - len(body)))]
+    shown = (*(*head, *body)[: height - 1], _footer(view, width))
+    return [_cut(each, columns) for each in shown]
+
+
+def plain(lines: Iterable[Line]) -> str:
+    return "".join("".join(text for _, text in each).rstrip() + "\n" for each in lines)
+
+
+def spark(values: Sequence[float], width: int, top: float, bars: str = BARS) -> str:
+    """The newest at the right; a blank where there is no value."""
+    shown = [
+        bars[min(int(value / top * len(bars)), len(bars) - 1)] if value > 0 and top > 0 else " "
+        for value in values[-width:]
+    ]
+    return "".join(shown).rjust(width)
+
+
+# --- top and bottom
+
+
+def _header(watched: Watched, width: int) -> Line:
+    status = watched.status or {}
+    parts = [f"cmdai-shell {line(status.get('version', ''), 20)}".strip()]
+    if watched.status is not None:
+        parts += [
+            f"process {status.get('pid')}",
+            f"up {duration(status.get('uptime_s') or 0)}",
+            size(status.get("rss_bytes")),
+            f"{status.get('in_flight', 0)} in flight",
+        ]
+    environment = status.get("environment") or {}
+    if environment.get("configured"):
+        active = environment.get("active") or "no environment"
+        parts.append(line(f"{active}: {environment.get('reason', '')}"))
+    return [("head", set_cell_size(f" {' | '.join(parts)}", width))]
+
+
+def _gone(watched: Watched, now: float) -> Line:
+    since = f"; below: {duration(now - watched.seen_at)} ago" if watched.status is not None else ""
+    hint = f" ({watched.hint})" if watched.hint else ""
+    return [("bad", f" {watched.problem}{since}{hint}")]
+
+
+def _footer(view: View, width: int) -> Line:
+    if view.question:
+        return [("ask", set_cell_size(f" y/n  {line(view.question)}", width))]
+    text = f" {view.busy} ...  {KEYS}" if view.busy else f" {KEYS}"
+    return [("head", set_cell_size(text, width))]
+
+
+def _cut(pieces: Line, columns: int) -> Line:
+    found: Line = []
+    for style, text in pieces:
+        if columns <= 0:
+            break
+        kept = text if cell_len(text) <= columns else set_cell_size(text, columns)
+        found.append((f"class:{style}" if style else "", kept))
+        columns -= cell_len(kept)
+    return found
+
+
+# --- between
+
+
+def _body(watched: Watched, view: View, width: int, room: int, now: float) -> list[Line]:
+    status = watched.status or {}
+    sections = [
+        ("servers", _members(watched, view, width), 4),
+        ("found, not used", _found(status, view), 2),
+        ("last requests", _requests(status), 2),
+        ("events", _events(watched, now), 2),
+        ("discovery", _discovery(status), 1),
+    ]
+    sections = [section for section in sections if section[1] or section[0] in _ALWAYS]
+    given = shares([(len(lines) or 1, least) for _, lines, least in sections], room - len(sections))
+    made: list[Line] = []
+    for (title, lines, _), count in zip(sections, given, strict=True):
+        if count:
+            head = f" {title}" if title != "servers" else _titles(width)
+            made += [[("title", head)], *_window(lines or [[("faint", "   none")]], count)]
+    return made
+
+
+_ALWAYS = ("servers", "events")
+
+
+def shares(wanted: Sequence[tuple[int, int]], room: int) -> list[int]:
+    """Lines for each section of (lines that it has, lines that it should have at least): first
+    the least for each from the top, then what is left, from the top."""
+    given = [0] * len(wanted)
+    for is_least in (True, False):
+        for place, (has, least) in enumerate(wanted):
+            more = min((min(has, least) if is_least else has) - given[place], room)
+            given[place] += max(more, 0)
+            room -= max(more, 0)
+    return given
+
+
+def _window(lines: list[Line], count: int) -> list[Line]:
+    """So many of the lines, the chosen one among them, and how many there are more."""
+    if len(lines) <= count:
+        return lines
+    chosen = next((n for n, pieces in enumerate(lines) if pieces[0][1].startswith(">")), 0)
+    if count == 1:
+        return [lines[chosen]]
+    start = min(max(0, chosen - count + 2), len(lines) - count + 1)
+    hidden = len(lines) - count + 1
+    return [*lines[start : start + count - 1], [("faint", f"   and {hidden} more")]]
+
+
+def _spare(width: int) -> int:
+    """What the fixed columns leave, and in wide terminals a model's name."""
+    return width - 45 - (40 if width >= WIDE else 0)
+
+
+def _name_width(width: int) -> int:
+    return max(14, min(44, _spare(width) * 3 // 5))
+
+
+def _spark_width(width: int) -> int:
+    return max(6, min(60, _spare(width) - _name_width(width)))
+
+
+def _titles(width: int) -> str:
+    name, bars = _name_width(width), _spark_width(width)
+    more = "  model, and why" if width >= WIDE else ""
+    return (
+        f" {'servers':<{name + 3}} {'state':<10} {'breaker':<9} {'latency':>7} {'':<{bars}} "
+        f"{'ours':>4} {'queue':>5}{more}"
+    )
+
+
+def _members(watched: Watched, view: View, width: int) -> list[Line]:
+    status = watched.status or {}
+    members = status.get("servers") or ()
+    bars = _spark_width(width)
+    kept = {each["id"]: watched.latencies(each["id"], bars) for each in members}
+    top = max((value for values in kept.values() for value in values), default=0.0)
+    found = [_member(each, kept[each["id"]], top, view, width) for each in members]
+    if here := _here(status, width):
+        found.append(here)
+    return found
+
+
+def _member(
+    member: Mapping[str, Any], kept: list[float], top: float, view: View, width: int
+) -> Line:
+    mark, style = _MARKS.get(member["state"], ("x", "bad"))
+    if member.get("breaker", "closed") != "closed":
+        mark, style = "x", "bad"
+    elif not member.get("is_active", True):
+        mark, style = "-", "faint"
+    is_chosen = member["id"] == view.chosen
+    ttft = member.get("ttft") or 0
+    waiting = (member.get("load") or {}).get("waiting")
+    state = _SHORT.get(member["state"], member["state"])
+    bars = spark(kept, _spark_width(width), top, PLAIN_BARS if view.is_plain else BARS)
+    name = set_cell_size(line(member["id"]), _name_width(width))
+    flying = f"{member.get('in_flight', 0):>4}"
+    queue = "" if waiting is None else str(waiting)
+    more = ", ".join(filter(None, (member.get("model", ""), member.get("why", ""))))
+    return [
+        ("chosen" if is_chosen else "", "> " if is_chosen else "  "),
+        (style, f"{mark} "),
+        ("chosen" if is_chosen else "", f"{name} "),
+        (style, f"{set_cell_size(line(state), 10)} {line(member.get('breaker', ''), 9):<9} "),
+        ("", f"{f'{ttft:.2f} s' if ttft else '':>7} {bars} {flying} {queue:>5}"),
+        ("faint", f"  {line(more)}" if width >= WIDE else ""),
+    ]
+
+
+def _here(status: Mapping[str, Any], width: int) -> Line | None:
+    model = status.get("model") or {}
+    state = str(model.get("state", "none"))
+    if state == "none":
+        return None
+    mark, style = ("+", "good") if state == "ready" else ("-", "faint")
+    if model.get("last_error"):
+        mark, style = "x", "bad"
+    name = set_cell_size("this CPU", _name_width(width))
+    more = ", ".join(filter(None, map(str, (model.get("id"), model.get("last_error")))))
+    return [
+        ("", "  "),
+        (style, f"{mark} "),
+        ("", f"{name} "),
+        (style, f"{set_cell_size(line(state), 10)} "),
+        ("faint", line(more)),
+    ]
+
+
+def _found(status: Mapping[str, Any], view: View) -> list[Line]:
+    found = (status.get("discovery") or {}).get("found") or ()
+    lines: list[Line] = []
+    for each in found:
+        if each["state"] not in _WAITS:
+            continue
+        is_chosen = each["name"] == view.chosen
+        what = each.get("story") or "T trusts it"
+        sources = ", ".join(each.get("sources") or ())
+        style = "warn" if each["state"] == "candidate" else "bad"
+        lines.append(
+            [
+                ("chosen" if is_chosen else "", "> " if is_chosen else "  "),
+                (style, f"{'-' if each['state'] == 'candidate' else 'x'} "),
+                ("chosen" if is_chosen else "", f"{line(each['name'], 44)}  "),
+                ("", f"{line(each['url'], 120)}  "),
+                (style, f"{each['state']}  "),
+                ("faint", line(f"by {sources}: {what}" if sources else what)),
+            ]
+        )
+    return lines
+
+
+def _requests(status: Mapping[str, Any]) -> list[Line]:
+    """What the last one came to, then whom each was sent to, the newest first."""
+    found = [_request(each) for each in reversed(status.get("decisions") or ())]
+    if last := status.get("last_request"):
+        by = f" by {last['backend']}" if last.get("backend") else ""
+        ending = ", ".join(filter(None, (last.get("outcome"), last.get("risk"))))
+        text = f"{last.get('op')} from {last.get('shell')}{by}: {ending}"
+        seconds = (last.get("elapsed_ms") or 0) / 1000
+        found.insert(
+            0, [("faint", f"   {'the last':>12} "), ("", f"{seconds:14.2f} s  {line(text)}")]
+        )
+    return found
+
+
+def _request(decision: Mapping[str, Any]) -> Line:
+    by = decision.get("answered_by") or ""
+    ago = duration(decision.get("ago_s") or 0)
+    way = "; ".join(
+        line(f"{each['id']} {each['outcome']} {each['elapsed']:.2f} s{_detail(each)}")
+        for each in decision.get("tried") or ()
+    )
+    return [
+        ("faint", f"   {ago:>8} ago "),
+        ("good" if by else "bad", f"{'answered' if by else 'failed':<8} "),
+        ("", f"{decision.get('elapsed') or 0:5.2f} s  "),
+        ("", way or "nobody was asked"),
+        ("warn", "  (no server was well)" if decision.get("is_panic") else ""),
+    ]
+
+
+def _detail(tried: Mapping[str, Any]) -> str:
+    return f" ({tried['detail']})" if tried.get("detail") else ""
+
+
+def _events(watched: Watched, now: float) -> list[Line]:
+    """The newest first."""
+    return [
+        [("faint", f"   {duration(max(0.0, now - each.at)):>8} ago "), ("", each.text)]
+        for each in reversed(watched.events)
+    ]
+
+
+def _discovery(status: Mapping[str, Any]) -> list[Line]:
+    lines: list[Line] = []
+    for each in (status.get("discovery") or {}).get("sources") or ():
+        is_well = each["state"] == "listening"
+        hint = f" ({each['hint']})" if each.get("hint") else ""
+        more = f"{each['known']} known" if is_well else f"{each['problem']}{hint}"
+        style = "good" if is_well else "bad" if each["state"] == "failed" else "warn"
+        lines.append(
+            [
+                ("", f"   {line(each['name'], 30)} "),
+                (style, line(each["state"])),
+                ("", f" {line(more)}"),
+            ]
+        )
+    return lines
