@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from rich.cells import cell_len, set_cell_size
 
 from cmdai_shell.cli.status import duration, size
+from cmdai_shell.diagnose import reasons
 from cmdai_shell.diagnose.topology import line
 
 if TYPE_CHECKING:
@@ -264,7 +265,6 @@ def _member(
     elif not member.get("is_active", True):
         mark, style = "-", "faint"
     is_chosen = member["id"] == view.chosen
-    ttft = member.get("ttft") or 0
     waiting = (member.get("load") or {}).get("waiting")
     state = _SHORT.get(member["state"], member["state"])
     bars = spark(kept, _spark_width(width), top, PLAIN_BARS if view.is_plain else BARS)
@@ -277,7 +277,7 @@ def _member(
         (style, f"{mark} "),
         ("chosen" if is_chosen else "", f"{name} "),
         (style, f"{set_cell_size(line(state), 10)} {line(member.get('breaker', ''), 9):<9} "),
-        ("", f"{f'{ttft:.2f} s' if ttft else '':>7} {bars} {flying} {queue:>5}"),
+        ("", f"{reasons.latency(member):>7} {bars} {flying} {queue:>5}"),
         ("faint", f"  {line(more)}" if width >= WIDE else ""),
     ]
 
@@ -331,9 +331,13 @@ def _requests(status: Mapping[str, Any]) -> list[Line]:
         by = f" by {last['backend']}" if last.get("backend") else ""
         ending = ", ".join(filter(None, (last.get("outcome"), last.get("risk"))))
         text = f"{last.get('op')} from {last.get('shell')}{by}: {ending}"
-        seconds = (last.get("elapsed_ms") or 0) / 1000
+        took = (last.get("elapsed_ms") or 0) / 1000
         found.insert(
-            0, [("faint", f"   {'the last':>12} "), ("", f"{seconds:14.2f} s  {line(text)}")]
+            0,
+            [
+                ("faint", f"   {'the last':>12} "),
+                ("", f"{reasons.seconds(took):>16}  {line(text)}"),
+            ],
         )
     return found
 
@@ -342,13 +346,13 @@ def _request(decision: Mapping[str, Any]) -> Line:
     by = decision.get("answered_by") or ""
     ago = duration(decision.get("ago_s") or 0)
     way = "; ".join(
-        line(f"{each['id']} {each['outcome']} {each['elapsed']:.2f} s{_detail(each)}")
+        line(f"{each['id']} {each['outcome']} {reasons.seconds(each['elapsed'])}{_detail(each)}")
         for each in decision.get("tried") or ()
     )
     return [
         ("faint", f"   {ago:>8} ago "),
         ("good" if by else "bad", f"{'answered' if by else 'failed':<8} "),
-        ("", f"{decision.get('elapsed') or 0:5.2f} s  "),
+        ("", f"{reasons.seconds(decision.get('elapsed') or 0):>7}  "),
         ("", way or "nobody was asked"),
         ("warn", "  (no server was well)" if decision.get("is_panic") else ""),
     ]

@@ -44,7 +44,7 @@ def choice(status: Mapping[str, Any]) -> str:
     if not name:
         return f"nobody answered the last request{panic}"
     shown = HERE if name == EMBEDDED else name
-    return f"{shown} answered in {decision.get('elapsed', 0):.2f} s{panic}"
+    return f"{shown} answered in {seconds(decision.get('elapsed', 0))}{panic}"
 
 
 def of(status: Mapping[str, Any], name: str) -> str:
@@ -60,7 +60,7 @@ def of(status: Mapping[str, Any], name: str) -> str:
             return f"not asked: {why}" if why else "not asked"
     for place, (other, score) in enumerate(decision.get("order") or (), 1):
         if other == name:
-            reckoned = f", {score:.2f} s expected" if decision["strategy"] == "adaptive" else ""
+            reckoned = f", {seconds(score)} expected" if decision["strategy"] == "adaptive" else ""
             return f"not needed: number {place} in order{reckoned}"
     return ""
 
@@ -74,7 +74,18 @@ def _tried(decision: Mapping[str, Any], tried: Mapping[str, Any]) -> str:
         return f"chosen: {why}"
     detail = f": {tried['detail']}" if tried.get("detail") else ""
     ending = _OUTCOME.get(tried["outcome"], tried["outcome"])
-    return f"asked, {why}; {ending} after {tried['elapsed']:.2f} s{detail}"
+    return f"asked, {why}; {ending} after {seconds(tried['elapsed'])}{detail}"
+
+
+def latency(member: Mapping[str, Any]) -> str:
+    """To the first token, as it was measured; empty where it was not."""
+    is_measured = member.get("state") in ("ok", "slow") and member.get("ttft")
+    return seconds(member["ttft"]) if is_measured else ""
+
+
+def seconds(value: float) -> str:
+    """As ``210 ms`` or ``1.25 s``."""
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.2f} s"
 
 
 def standing(member: Mapping[str, Any]) -> str:

@@ -157,10 +157,11 @@ def _member(
     )
     if not url:  # a name that is written down ends with where it is
         url = sight["url"] if sight else f"//{name.rpartition('/')[2].partition('#')[0]}"
+    latency = reasons.latency(member)
     facts = [
         ("address", url.removeprefix("//")),
         ("state", reasons.standing(member)),
-        ("latency", f"{member['ttft']:.2f} s to the first token" if member.get("ttft") else ""),
+        ("latency", f"{latency} to the first token" if latency else ""),
         ("trust", trust),
         ("source", _sources(sight, "settings" if is_written else "")),
         ("environment", member.get("environment", "")),
@@ -249,7 +250,8 @@ class _Drawing:
         for link in self._heard[:MOST_LINKS]:
             if not any(name == link.name for name, _ in ways):
                 ways[link.name, _network(link)] = []
-        for name in dict.fromkeys(name for name, _ in ways):
+        names = dict.fromkeys(name for name, _ in ways)
+        for name in sorted(names, key=lambda name: not name):  # what is not known last
             self._interface(daemon, name, {n: s for (i, n), s in ways.items() if i == name})
         if len(servers) > len(shown):
             rest = f"{len(servers) - len(shown)} more servers"

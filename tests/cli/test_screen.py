@@ -43,7 +43,7 @@ class TestSizes:
         lines = shown()
         for text in ("in flight", "breaker", "lab/spark:8000  ", "this CPU", "spark-1a2b:8000"):
             assert any(text in each for each in lines), text
-        assert "0.21 s" in line_with("+ lab/spark:8000", lines)
+        assert "210 ms" in line_with("+ lab/spark:8000", lines)
         assert "no answer  open" in line_with("x desk", lines)
         assert "- cloud/gpu.example" in "\n".join(lines)
         assert line_with("the last", lines).endswith("insert, sa")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmdai_shell.core import EMBEDDED
-from cmdai_shell.diagnose import topology
+from cmdai_shell.diagnose import reasons, topology
 from cmdai_shell.diagnose.routes import Route, routes
 from cmdai_shell.discovery.interfaces import Links
 from tests.fakes.told_status import LINKS, URLS, decision, member, sight, told, tried
@@ -121,7 +121,7 @@ class TestServers:
     def test_state_latency_source(self) -> None:
         node = named(drawn(), "lab/spark:8000")
         assert fact(node, "state") == "ok, 0 waiting"
-        assert fact(node, "latency") == "0.21 s to the first token"
+        assert fact(node, "latency") == "210 ms to the first token"
         assert fact(node, "source") == "settings, mdns"
         assert "left alone for 8 s" in fact(named(drawn(), "desk"), "state")
 
@@ -148,12 +148,12 @@ class TestTheChoice:
             (
                 decision(tried("desk", outcome="failed", detail="refused"), by=""),
                 "desk",
-                "asked, the only one; failed after 0.32 s: refused",
+                "asked, the only one; failed after 320 ms: refused",
             ),
             (
                 decision(tried("desk", why="hedge", outcome="lost"), by="lab/spark:8000"),
                 "desk",
-                "asked, the one before was later than usual; another was faster after 0.32 s",
+                "asked, the one before was later than usual; another was faster after 320 ms",
             ),
             (
                 decision(tried(EMBEDDED, why="beside"), by=EMBEDDED),
@@ -163,7 +163,7 @@ class TestTheChoice:
             (
                 decision(tried("desk"), by="desk"),
                 "lab/spark:8000",
-                "not needed: number 1 in order, 0.21 s expected",
+                "not needed: number 1 in order, 210 ms expected",
             ),
             (
                 decision(by="", passed_over=[["desk", "no login"]]),
@@ -185,8 +185,8 @@ class TestTheChoice:
             last = decision(tried("desk"), **{"by": "desk", **other})
             return fact(drawn(told() | {"decisions": [last]}).daemon, "choice")
 
-        assert said() == "desk answered in 0.32 s"
-        assert said(by=EMBEDDED) == "this CPU answered in 0.32 s"
+        assert said() == "desk answered in 320 ms"
+        assert said(by=EMBEDDED) == "this CPU answered in 320 ms"
         assert said(is_panic=True).endswith("; no server was well, so all were asked")
         assert said(by="") == "nobody answered the last request"
 
@@ -212,3 +212,14 @@ class TestRoutes:
 
     def test_a_name_that_is_none_has_none(self) -> None:
         assert routes({"", "a" * 70 + ".invalid", "\udcff"}, within=1) == {}
+
+
+def test_a_latency_that_was_not_measured_is_not_told() -> None:
+    """The router assumes one of who has not answered yet."""
+    status = told() | {"servers": [member("a", state="unreachable", ttft=0.5)]}
+    assert fact(named(drawn(status), "a"), "latency") == ""
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.0028, "3 ms"), (0.21, "210 ms"), (1.25, "1.25 s")])
+def test_seconds(value: float, text: str) -> None:
+    assert reasons.seconds(value) == text

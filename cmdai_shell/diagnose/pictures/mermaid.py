@@ -38,6 +38,6 @@ def mermaid(graph: Graph) -> str:
 
 
 def escaped(text: str) -> str:
-    """Whatever could mean something to Mermaid or to HTML as the number of its character; letters
-    beyond ASCII too, as Mermaid marks its own entities with some."""
-    return _NEEDS_CODE.sub(lambda found: f"#{ord(found[0])};", text)
+    """Whatever could mean something to Mermaid or to HTML as the number of its character. With the
+    ligature Mermaid begins its own entities, which it looks for once more in what it has drawn."""
+    return _NEEDS_CODE.sub(lambda found: f"#{ord(found[0])};", text.replace("\ufb02", "fl"))
