@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cmdai_shell.config import Config, load
+from cmdai_shell.config.schema import Discovery
 from cmdai_shell.diagnose.surroundings import existing
 from tests.diagnose.conftest import look
 
@@ -47,4 +48,4 @@ def test_a_log_folder_that_cannot_be_written(healthy: Surroundings) -> None:
 
 
 def test_defaults_are_what_an_empty_file_gives(healthy: Surroundings) -> None:
-    assert healthy.settings() == Config()
+    assert healthy.settings() == Config(discovery=Discovery(mdns=False))
