@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os.path
+import shutil
 import time
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cmdai_shell import __version__
-from cmdai_shell.cli import output, pool
+from cmdai_shell.cli import output, pool, waterfall
 from cmdai_shell.cli.client import Client, Reply
 from cmdai_shell.errors import DaemonUnavailable
 from cmdai_shell.text import visible
@@ -45,7 +46,11 @@ Examples:
   cmdai-shell status --json
 """
 )
-@click.option("--last", is_flag=True, help="Only the last request: what was sent, and where to.")
+@click.option(
+    "--last",
+    is_flag=True,
+    help="Only the last request: what was sent where, and what the time went to.",
+)
 @click.option("--json", "json_", is_flag=True, help="As one JSON object.")
 @click.pass_context
 def status(ctx: click.Context, /, *, last: bool, json_: bool) -> None:
@@ -54,8 +59,10 @@ def status(ctx: click.Context, /, *, last: bool, json_: bool) -> None:
     Starts nothing. Of a request only its size is known here, never its text. Exit code 69 when no
     daemon is running.
     """
+    client = Client(start=())
     try:
-        found = Client(start=()).status()
+        found = client.status()
+        traced = client.traces(most=1) if last else []
     except DaemonUnavailable as error:
         if json_:
             output.emit({"running": False, "reason": error.message}, "json")
@@ -63,12 +70,22 @@ def status(ctx: click.Context, /, *, last: bool, json_: bool) -> None:
             click.echo(f"{error.message} (the key, or any request, starts one)")
         ctx.exit(NO_DAEMON)
     if json_:
-        output.emit(found.get("last_request") if last else {"running": True, **found}, "json")
+        output.emit(_last(found, traced) if last else {"running": True, **found}, "json")
         return
     rows = list(last_request(found) if last else summary(found))
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
         click.echo(visible(f"{name:<{width}}  {value}"))
+    for trace in traced:
+        click.echo()
+        for text, _ in waterfall.lines(trace, shutil.get_terminal_size().columns):
+            click.echo(visible(text))
+
+
+def _last(found: Reply, traced: list[Reply]) -> Reply | None:
+    """The last request, with what happened to it."""
+    last = found.get("last_request")
+    return {**last, "trace": traced[-1] if traced else None} if last else None
 
 
 def summary(found: Reply) -> Iterator[tuple[str, str]]:

@@ -148,7 +148,7 @@ class Chain:
             self.shelf = (former and former.shelf) or Shelf(paths.cache_dir())
         self.history = _history(config)
         self.suggester = Suggester(
-            completer=Metered(router, clock, lambda: self.meter.look(self.pool)),
+            completer=Metered(router, clock),
             look=HostLook(),
             config=config,
             clock=clock,
@@ -184,7 +184,6 @@ class Chain:
     def _heard(self) -> None:
         """More is known of a server."""
         self.active.look()
-        self.meter.look(self.pool)
         if self.finder:
             self.finder.look()
 

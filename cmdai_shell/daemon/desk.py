@@ -114,7 +114,7 @@ class Desk:
                 last = self._record(request, note, final, self._clock() - began)
                 if chain and trace:
                     kept = {"is_private": request.private}
-                    chain.meter.end(chain.config, trace, final, last, **kept)
+                    chain.meter.end(chain, trace, final, last, **kept)
 
     def chain(self) -> Chain:
         """The chain in force; another one when a file of the configuration has changed.

@@ -19,7 +19,7 @@ from cmdai_shell.suggest.history import YOUR_HISTORY
 from cmdai_shell.suggest.mend import OWN_RULES
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
     from pathlib import Path
 
     from cmdai_shell.config import Config
@@ -84,7 +84,7 @@ class Meter:
 
     def end(
         self,
-        config: Config,
+        chain: Chain,
         trace: Trace,
         final: Update | CmdaiError | None,
         account: dict[str, Any],
@@ -96,16 +96,18 @@ class Meter:
         if isinstance(final, Suggestion):
             trace.account |= {"action": final.action, "is_fallback": final.is_fallback}
         self.traces.end(trace)
+        self.look(chain.pool)
         self._count(trace, final)
+        config = chain.config
         if config.tracing.keep_on_disk and not is_private:
-            self._written.write(tracing.document(trace, is_whole=False))
+            self._written.write(lambda: tracing.document(trace, is_whole=False))
         if config.audit.enabled and config.history.enabled and not is_private:
             self._note(trace, final)
 
     def _note(self, trace: Trace, final: Update | CmdaiError | None) -> None:
         if isinstance(final, Suggestion) and final.action != "restore":
-            shell = cast("Any", trace.shell)
-            self._audit.write(audit.suggested(final, trace.op, shell, trace.id, self._wall()))
+            at = self._wall()
+            self._audit.write(lambda: audit.suggested(final, trace.op, trace.shell, trace.id, at))
 
     def _count(self, trace: Trace, final: Update | CmdaiError | None) -> None:
         add, observe = self.metrics.add, self.metrics.observe
@@ -244,10 +246,9 @@ class Meter:
 class Metered:
     """``core.Completer`` whose answers are noted in the present trace."""
 
-    def __init__(self, completer: Completer, clock: Clock, look: Callable[[], None]) -> None:
+    def __init__(self, completer: Completer, clock: Clock) -> None:
         self._completer = completer
         self._clock = clock
-        self._look = look
 
     async def complete(
         self, prompt: Prompt, timeout: float, target: Target = ANYBODY
@@ -267,7 +268,6 @@ class Metered:
         finally:
             if call:
                 call.ended = call.ended or self._clock()
-            self._look()
 
     def could_ask(self, target: Target = ANYBODY) -> bool:
         return self._completer.could_ask(target)

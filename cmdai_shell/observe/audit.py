@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 from cmdai_shell.observe.redact import redact
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from io import TextIOWrapper
     from pathlib import Path
 
-    from cmdai_shell.core import Shell, Suggestion
+    from cmdai_shell.core import Suggestion
 
 AUDIT_FILE = "audit.jsonl"
 TRACE_FILE = "traces.jsonl"
@@ -41,14 +42,14 @@ class Lines:
         self._waiting: queue.Queue[Any] = queue.Queue(MOST_WAITING)
         self._listener: logging.handlers.QueueListener | None = None
 
-    def write(self, entry: dict[str, Any]) -> None:
-        """Takes microseconds. ``entry`` must not change afterwards."""
+    def write(self, made: Callable[[], dict[str, Any]]) -> None:
+        """Takes microseconds: the thread makes the entry, of what does not change any more."""
         if self._listener is None:
             handler = _Private(self.path, self._size)
             self._listener = logging.handlers.QueueListener(self._waiting, handler)
             self._listener.start()
         record = logging.LogRecord("audit", logging.INFO, "", 0, "", None, None)
-        record.entry = entry
+        record.made = made
         try:
             self._waiting.put_nowait(record)
         except queue.Full:
@@ -70,7 +71,7 @@ class _Private(logging.handlers.RotatingFileHandler):
         self._is_told = False
 
     def format(self, record: logging.LogRecord) -> str:
-        return json.dumps(record.__dict__["entry"], ensure_ascii=False, default=str)
+        return json.dumps(record.__dict__["made"](), ensure_ascii=False, default=str)
 
     def _open(self) -> TextIOWrapper:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -88,7 +89,7 @@ class _Private(logging.handlers.RotatingFileHandler):
             log.warning("not written", extra={"fields": {"file": self._path.name}})
 
 
-def suggested(found: Suggestion, op: str, shell: Shell, trace: str, at: float) -> dict[str, Any]:
+def suggested(found: Suggestion, op: str, shell: str, trace: str, at: float) -> dict[str, Any]:
     """A line of the audit log. The command is the person's own: it stays on this machine, without
     the credentials it may hold."""
     stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at))

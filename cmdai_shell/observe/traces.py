@@ -109,8 +109,9 @@ incoming: ContextVar[str] = ContextVar("traceparent", default="")
 def begun(clock: Clock, at: float, began: float) -> Trace:
     """A new trace, part of the one of who asks if that has one."""
     found = _PARENT.fullmatch(incoming.get())
-    trace_id, parent = found.groups() if found else (_hex(16), "")
-    return Trace(trace_id, _hex(8), parent, at, began, clock)
+    fresh = _hex(24)
+    trace_id, parent = found.groups() if found else (fresh[:32], "")
+    return Trace(trace_id, fresh[32:], parent, at, began, clock)
 
 
 def headers() -> dict[str, str]:

@@ -46,12 +46,15 @@ class TestRunning:
 
     def test_only_the_last_request(self, call: Call, scripted: Process) -> None:
         call(SECRET)
-        assert [line.split()[0] for line in call("status", "--last")[1].splitlines()] == [
-            "request",
-            "sent",
-        ]
-        last = json.loads(call("status", "--last", "--json")[1])
+        out = call("status", "--last")[1]
+        rows = [line.split()[0] for line in out.splitlines() if line]
+        stages = ["ready", "prompt", "route", "model", "scripted", "checks"]
+        assert rows == ["request", "sent", *stages]
+        found = call("status", "--last", "--json")[1]
+        last = json.loads(found)
         assert last["sent"]["fields"] == ["line"]
+        assert last["trace"]["attempts"][0]["outcome"] == "answered"
+        assert SECRET not in out + found
 
     def test_json_is_the_daemon_s_own(self, call: Call, scripted: Process) -> None:
         call(SECRET)

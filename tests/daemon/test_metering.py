@@ -157,16 +157,17 @@ async def test_ten_thousand_requests_do_not_grow_it(monkeypatch: pytest.MonkeyPa
     """A hundred servers come and go; what they say they are called changes at every request."""
     monkeypatch.setattr(compose, "paths", paths)
     desk = desk_of(config=Config(audit=Audit(enabled=False), history=History(enabled=False)))
-    meter, config = desk.chain().meter, desk.chain().config
+    chain = desk.chain()
+    meter = chain.meter
 
     def requests(count: int) -> None:
         for number in range(count):
             request = SuggestRequest(line="list files")
-            trace = meter.begin(config, request, time.monotonic())
+            trace = meter.begin(chain.config, request, time.monotonic())
             call = trace.call()
             call.backend, call.model = f"server-{number % 150}", f"model-{number}"
             call.ended, call.tokens, call.ttft = time.monotonic() + 1, 9, 0.1
-            meter.end(config, trace, None, {"outcome": "cancelled"})
+            meter.end(chain, trace, None, {"outcome": "cancelled"})
 
     def series() -> int:
         return sum(len(family.series) for family in meter.metrics.families())
