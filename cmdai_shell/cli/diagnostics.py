@@ -171,7 +171,7 @@ def drawn(graph: Graph, form: Form) -> str:
 
 def seen(status: Mapping[str, Any]) -> Graph:
     """The graph of what the daemon says and of this machine's interfaces."""
-    from cmdai_shell.diagnose import routes, topology
+    from cmdai_shell.diagnose import known_servers, routes, topology
     from cmdai_shell.discovery import interfaces
 
     urls = written()
@@ -179,7 +179,7 @@ def seen(status: Mapping[str, Any]) -> Graph:
         status,
         interfaces.read(()),
         urls=urls,
-        routes=routes.routes(topology.hosts(status, urls)),
+        routes=routes.routes(known_servers.hosts(status, urls)),
     )
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from rich.cells import cell_len, set_cell_size
 
 from cmdai_shell.cli.status import duration, size
+from cmdai_shell.core import EMBEDDED
 from cmdai_shell.diagnose import reasons
-from cmdai_shell.diagnose.topology import line
+from cmdai_shell.diagnose.known_servers import line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -237,7 +238,7 @@ def _spark_width(width: int) -> int:
 
 def _titles(width: int) -> str:
     name, bars = _name_width(width), _spark_width(width)
-    more = "  model, and why" if width >= WIDE else ""
+    more = "  why, and model" if width >= WIDE else ""
     return (
         f" {'servers':<{name + 3}} {'state':<10} {'breaker':<9} {'latency':>7} {'':<{bars}} "
         f"{'ours':>4} {'queue':>5}{more}"
@@ -271,7 +272,7 @@ def _member(
     name = set_cell_size(line(member["id"]), _name_width(width))
     flying = f"{member.get('in_flight', 0):>4}"
     queue = "" if waiting is None else str(waiting)
-    more = ", ".join(filter(None, (member.get("model", ""), member.get("why", ""))))
+    more = ", ".join(filter(None, (member.get("why", ""), member.get("model", ""))))
     return [
         ("chosen" if is_chosen else "", "> " if is_chosen else "  "),
         (style, f"{mark} "),
@@ -290,7 +291,7 @@ def _here(status: Mapping[str, Any], width: int) -> Line | None:
     mark, style = ("+", "good") if state == "ready" else ("-", "faint")
     if model.get("last_error"):
         mark, style = "x", "bad"
-    name = set_cell_size("this CPU", _name_width(width))
+    name = set_cell_size(reasons.HERE, _name_width(width))
     more = ", ".join(filter(None, map(str, (model.get("id"), model.get("last_error")))))
     return [
         ("", "  "),
@@ -328,7 +329,7 @@ def _requests(status: Mapping[str, Any]) -> list[Line]:
     """What the last one came to, then whom each was sent to, the newest first."""
     found = [_request(each) for each in reversed(status.get("decisions") or ())]
     if last := status.get("last_request"):
-        by = f" by {last['backend']}" if last.get("backend") else ""
+        by = f" by {_who(last['backend'])}" if last.get("backend") else ""
         ending = ", ".join(filter(None, (last.get("outcome"), last.get("risk"))))
         text = f"{last.get('op')} from {last.get('shell')}{by}: {ending}"
         took = (last.get("elapsed_ms") or 0) / 1000
@@ -345,10 +346,7 @@ def _requests(status: Mapping[str, Any]) -> list[Line]:
 def _request(decision: Mapping[str, Any]) -> Line:
     by = decision.get("answered_by") or ""
     ago = duration(decision.get("ago_s") or 0)
-    way = "; ".join(
-        line(f"{each['id']} {each['outcome']} {reasons.seconds(each['elapsed'])}{_detail(each)}")
-        for each in decision.get("tried") or ()
-    )
+    way = "; ".join(map(_asked, decision.get("tried") or ()))
     return [
         ("faint", f"   {ago:>8} ago "),
         ("good" if by else "bad", f"{'answered' if by else 'failed':<8} "),
@@ -358,8 +356,14 @@ def _request(decision: Mapping[str, Any]) -> Line:
     ]
 
 
-def _detail(tried: Mapping[str, Any]) -> str:
-    return f" ({tried['detail']})" if tried.get("detail") else ""
+def _who(name: str) -> str:
+    return reasons.HERE if name == EMBEDDED else name
+
+
+def _asked(tried: Mapping[str, Any]) -> str:
+    detail = f" ({tried['detail']})" if tried.get("detail") else ""
+    took = reasons.seconds(tried["elapsed"])
+    return line(f"{_who(tried['id'])} {tried['outcome']} {took}{detail}")
 
 
 def _events(watched: Watched, now: float) -> list[Line]:

@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cmdai_shell.diagnose.topology import line
+from cmdai_shell.diagnose.known_servers import line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import io
 import re
 import shutil
 import subprocess
@@ -13,11 +14,13 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from cmdai_shell.diagnose import pictures, topology
 from cmdai_shell.diagnose.pictures import words
 from cmdai_shell.diagnose.pictures.dot import escaped as for_dot
 from cmdai_shell.diagnose.pictures.mermaid import escaped as for_mermaid
+from cmdai_shell.diagnose.pictures.tree import tree
 from tests.fakes.told_status import LINKS, URLS, member, sight, told
 
 if TYPE_CHECKING:
@@ -58,6 +61,17 @@ def graph(*names: str) -> Graph:
 
 
 GRAPH = graph()
+
+
+@given(texts)
+def test_a_tree_is_lines_that_can_be_shown(name: str) -> None:
+    made = graph(name)
+    shown = io.StringIO()
+    Console(file=shown, width=1_000, highlight=False).print(tree(made))
+    lines = shown.getvalue().splitlines()
+    assert all(line.isprintable() for line in lines)
+    below = [node for node in made.nodes if node.kind != "shell"]
+    assert len(lines) == 1 + len(below) + sum(len(node.facts) for node in below)
 
 
 @given(texts)
@@ -125,7 +139,7 @@ def test_dot_has_one_statement_a_line(name: str) -> None:
 def test_a_label_of_mermaid_is_read_as_it_was(name: str) -> None:
     assert re.fullmatch(r"(?:[A-Za-z0-9 .,:/_()+-]|#\d+;)*", for_mermaid(name))
     read = re.sub(r"#(\d+);", lambda code: chr(int(code[1])), for_mermaid(name))
-    assert read == name.replace("ﬂ", "fl")
+    assert read == name.replace("ﬂ", "fl").replace("¶ß", "¶ss")
 
 
 @given(texts)

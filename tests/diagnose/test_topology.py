@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmdai_shell.core import EMBEDDED
-from cmdai_shell.diagnose import reasons, topology
+from cmdai_shell.diagnose import known_servers, reasons, topology
 from cmdai_shell.diagnose.routes import Route, routes
 from cmdai_shell.discovery.interfaces import Links
 from tests.fakes.told_status import LINKS, URLS, decision, member, sight, told, tried
@@ -203,7 +203,7 @@ def test_whatever_a_server_is_called_it_is_one_bounded_line(name: str, story: st
     status["discovery"]["found"].append(sight(name + "x", f"http://{story}", story=story))
     graph = drawn(status)
     texts = [text for node in graph.nodes for text in (node.title, *dict(node.facts).values())]
-    assert all(text.isprintable() and len(text) <= topology.LONGEST for text in texts)
+    assert all(text.isprintable() and len(text) <= known_servers.LONGEST for text in texts)
 
 
 class TestRoutes:

@@ -9,7 +9,8 @@ from cmdai_shell.diagnose.pictures import words
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cmdai_shell.diagnose.topology import Graph, Health, Node
+    from cmdai_shell.diagnose.known_servers import Health
+    from cmdai_shell.diagnose.topology import Graph, Node
 
 _COLOURS: Mapping[Health, str] = {
     "well": "#1a7f37",

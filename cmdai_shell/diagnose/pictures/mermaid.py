@@ -10,7 +10,8 @@ from cmdai_shell.diagnose.pictures import words
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cmdai_shell.diagnose.topology import Graph, Health
+    from cmdai_shell.diagnose.known_servers import Health
+    from cmdai_shell.diagnose.topology import Graph
 
 _COLOURS: Mapping[Health, str] = {
     "well": "#1a7f37",
@@ -38,6 +39,7 @@ def mermaid(graph: Graph) -> str:
 
 
 def escaped(text: str) -> str:
-    """Whatever could mean something to Mermaid or to HTML as the number of its character. With the
-    ligature Mermaid begins its own entities, which it looks for once more in what it has drawn."""
-    return _NEEDS_CODE.sub(lambda found: f"#{ord(found[0])};", text.replace("\ufb02", "fl"))
+    """Whatever could mean something to Mermaid or to HTML as the number of its character; what
+    Mermaid marks its own entities with, and looks for again in what it has drawn, is respelled."""
+    text = text.replace("\ufb02", "fl").replace("\u00b6\u00df", "\u00b6ss")
+    return _NEEDS_CODE.sub(lambda found: f"#{ord(found[0])};", text)

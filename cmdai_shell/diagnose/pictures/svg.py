@@ -11,7 +11,8 @@ from cmdai_shell.diagnose.pictures import words
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from cmdai_shell.diagnose.topology import Graph, Health, Kind, Node
+    from cmdai_shell.diagnose.known_servers import Health
+    from cmdai_shell.diagnose.topology import Graph, Kind, Node
 
 _COLUMNS: Mapping[Kind, int] = {
     "shell": 22,

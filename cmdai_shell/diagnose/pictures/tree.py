@@ -10,7 +10,8 @@ from rich.tree import Tree
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cmdai_shell.diagnose.topology import Graph, Health, Node
+    from cmdai_shell.diagnose.known_servers import Health
+    from cmdai_shell.diagnose.topology import Graph, Node
 
 _STYLES: Mapping[Health, str] = {
     "well": "green",
