@@ -2,7 +2,8 @@
 
     python docs/generate.py
 
-``docs/cli.md`` is every ``--help``; the tables in ``docs/configuration.md`` are the schema's keys.
+``docs/cli.md`` is every ``--help``; the tables in ``docs/configuration.md`` are the schema's keys,
+the one in ``docs/observability.md`` the metrics.
 ``tests/test_docs.py`` fails while they differ from the code.
 """
 
@@ -17,6 +18,7 @@ from cmdai_shell.cli.commands import cmdai
 from cmdai_shell.config.edit import literal
 from cmdai_shell.config.environment import ENVIRONMENT_KEYS
 from cmdai_shell.config.schema import KEYS
+from cmdai_shell.observe.metrics import SPECS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +78,19 @@ def environment_keys() -> str:
     return "\n".join(rows) + "\n"
 
 
+def observability(before: str) -> str:
+    """observability.md with its table as the metrics are; the rest of ``before`` as it was."""
+    rows = ["| metric | kind | labels | meaning |", "|---|---|---|---|"]
+    for spec in SPECS.values():
+        name = f"{spec.name}_total" if spec.kind == "counter" else spec.name
+        labels = ", ".join(f"`{label}`" for label in spec.labels)
+        rows.append(f"| `{name}` | {spec.kind} | {labels} | {spec.help} |")
+    return _filled(before, "metrics", "\n".join(rows) + "\n")
+
+
 if __name__ == "__main__":
     (DOCS / "cli.md").write_text(cli(), encoding="utf-8")
     page = DOCS / "configuration.md"
     page.write_text(configuration(page.read_text(encoding="utf-8")), encoding="utf-8")
+    page = DOCS / "observability.md"
+    page.write_text(observability(page.read_text(encoding="utf-8")), encoding="utf-8")

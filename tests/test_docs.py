@@ -55,6 +55,11 @@ def test_the_command_line_page_names_every_command() -> None:
     assert headings == ["cmdai-shell", *commands(cmdai, "cmdai-shell")]
 
 
+def test_the_page_of_metrics_names_them_all(generate: Any) -> None:
+    page = (ROOT / "docs" / "observability.md").read_text()
+    assert page == generate.observability(page), "run: python docs/generate.py"
+
+
 def test_the_settings_page_is_the_schema(generate: Any) -> None:
     page = (ROOT / "docs" / "configuration.md").read_text()
     assert page == generate.configuration(page), "run: python docs/generate.py"

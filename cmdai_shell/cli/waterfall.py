@@ -36,7 +36,7 @@ _HEDGES = {
     "suppressed": "no second server was asked: the budget for that is spent",
 }
 _STAGES = {
-    "ready": "settings looked at",
+    "ready": "settings read, recipes there",
     "prompt": "prompt written",
     "route": "server chosen",
     "model": "answer waited for",
@@ -91,7 +91,7 @@ def summary(trace: Mapping[str, Any]) -> Iterator[str]:
     """What was decided, and what came of it."""
     for call in trace["calls"]:
         if considered := call.get("considered"):
-            names = ", ".join(f"{one['id']} ({one['score_ms']:g} ms)" for one in considered)
+            names = ", ".join(f"{one['id']} ({one['score_ms']:.0f} ms)" for one in considered)
             yield f"considered by {call['strategy']}: {names}"
         for one in call.get("passed_over") or ():
             why = f": {one['why']}" if one.get("why") else ""
@@ -108,7 +108,8 @@ def summary(trace: Mapping[str, Any]) -> Iterator[str]:
         filter(None, [str(trace.get("outcome") or ""), str(trace.get("risk") or "")])
     )
     by = f" by {trace['backend']}" if trace.get("backend") else ""
-    yield f"{trace['elapsed_ms']:g} ms{by}: {ending or 'running'}  (trace {trace['trace_id']})"
+    yield f"{trace['elapsed_ms']:.1f} ms{by}: {ending or 'running'}"
+    yield f"trace {trace['trace_id']}"
 
 
 def _attempt(one: Mapping[str, Any]) -> Row:

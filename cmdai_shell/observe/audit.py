@@ -11,7 +11,9 @@ import logging
 import logging.handlers
 import os
 import queue
+import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from cmdai_shell.observe.redact import redact
@@ -29,6 +31,7 @@ SIZE, KEPT = 1_000_000, 3
 """Bytes of one file, and how many there are, the one that is written to included."""
 MOST_WAITING = 1_000
 """Lines that wait for the disk; more are dropped."""
+CLOSE_S = 0.5
 
 log = logging.getLogger(__name__)
 
@@ -39,29 +42,34 @@ class Lines:
     def __init__(self, path: Path, *, size: int = SIZE) -> None:
         self.path = path
         self._size = size
-        self._waiting: queue.Queue[Any] = queue.Queue(MOST_WAITING)
-        self._listener: logging.handlers.QueueListener | None = None
+        self._waiting: queue.Queue[Callable[[], dict[str, Any]] | None] = queue.Queue(MOST_WAITING)
+        self._thread: threading.Thread | None = None
 
     def write(self, made: Callable[[], dict[str, Any]]) -> None:
         """Takes microseconds: the thread makes the entry, of what does not change any more."""
-        if self._listener is None:
-            handler = _Private(self.path, self._size)
-            self._listener = logging.handlers.QueueListener(self._waiting, handler)
-            self._listener.start()
-        record = logging.LogRecord("audit", logging.INFO, "", 0, "", None, None)
-        record.made = made
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name=self.path.name, daemon=True)
+            self._thread.start()
         try:
-            self._waiting.put_nowait(record)
+            self._waiting.put_nowait(made)
         except queue.Full:
             log.warning("lines dropped", extra={"fields": {"file": self.path.name}})
 
     def close(self) -> None:
-        """All that was written is on the disk then."""
-        listener, self._listener = self._listener, None
-        if listener:
-            listener.stop()
-            for handler in listener.handlers:
-                handler.close()
+        """All that was written is on the disk then, unless that takes longer than CLOSE_S."""
+        thread, self._thread = self._thread, None
+        if thread:
+            with suppress(queue.Full):
+                self._waiting.put(None, timeout=CLOSE_S)
+                thread.join(CLOSE_S)
+
+    def _run(self) -> None:
+        handler = _Private(self.path, self._size)
+        while made := self._waiting.get():
+            record = logging.LogRecord("audit", logging.INFO, "", 0, "", None, None)
+            record.made = made
+            handler.handle(record)
+        handler.close()
 
 
 class _Private(logging.handlers.RotatingFileHandler):
