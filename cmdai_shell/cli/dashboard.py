@@ -11,17 +11,17 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
 from cmdai_shell.cli import screen
 from cmdai_shell.cli.client import Client
 from cmdai_shell.cli.watched import Watched
-from cmdai_shell.errors import CmdaiError
+from cmdai_shell.errors import CmdaiError, DaemonUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from prompt_toolkit.application import Application
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
@@ -62,7 +62,9 @@ def dashboard(*, interval: float, once: bool) -> None:
 
 def _print() -> None:
     watched, now = Watched(), time.monotonic()
-    watched.saw(Client(start=()).status(), now)
+    status = Client(start=()).status()
+    check(status)
+    watched.saw(status, now)
     columns, rows = shutil.get_terminal_size()
     view = screen.View(is_plain=_is_plain())
     lines = screen.drawn(watched, view, columns, rows, now)
@@ -110,6 +112,7 @@ class Dashboard:
     async def _look(self) -> None:
         try:
             status = await aside(self._client.status)
+            check(status)
         except CmdaiError as error:
             self._watched.missed(error.message, error.hint, time.monotonic())
         else:
@@ -139,7 +142,7 @@ class Dashboard:
         what = row.name if "/" in row.name or not row.url else row.url
         process = await asyncio.create_subprocess_exec(
             *PROGRAM,
-            *("backends", "test", what, "--json"),
+            *("backends", "test", "--json", "--", what),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -258,6 +261,20 @@ class Dashboard:
             self._wanted.put_nowait(self._agreed)
         self._agreed = None
         self._see(question="")
+
+
+def check(status: Mapping[str, Any]) -> None:
+    """Raises DaemonUnavailable for what cannot be drawn: a daemon of another version may say other
+    things."""
+    trial = Watched()
+    try:
+        for at in (0, 1):
+            trial.saw(status, at)
+        screen.drawn(trial, screen.View(), 200, 50, 1)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise DaemonUnavailable(
+            "the daemon says things that this version does not know", "cmdai-shell daemon restart"
+        ) from error
 
 
 async def aside(work: Callable[[], T]) -> T:

@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
@@ -17,7 +18,7 @@ from cmdai_shell.cli import output
 from cmdai_shell.cli.client import Client
 from cmdai_shell.cli.status import size
 from cmdai_shell.config import environments, loading
-from cmdai_shell.errors import CmdaiError, ConfigError
+from cmdai_shell.errors import CmdaiError, ConfigError, DaemonUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,9 +133,11 @@ def _all_seen() -> Seen:
     client, graph = Client(start=()), None
     try:
         status = {"running": True, **client.status()}
-        graph = seen(status)
     except CmdaiError as error:
         status = {"running": False, "reason": str(error)}
+    else:
+        with suppress(CmdaiError):
+            graph = seen(status)
     with output.LiveLine() as live:
         live.show("doctor looks at everything")
         findings = examine(table.CHECKS, here(client.status))
@@ -170,17 +173,19 @@ def drawn(graph: Graph, form: Form) -> str:
 
 
 def seen(status: Mapping[str, Any]) -> Graph:
-    """The graph of what the daemon says and of this machine's interfaces."""
+    """The graph of what the daemon says and of this machine's interfaces. Raises DaemonUnavailable
+    where it says what only another version understands."""
     from cmdai_shell.diagnose import known_servers, routes, topology
     from cmdai_shell.discovery import interfaces
 
     urls = written()
-    return topology.graph(
-        status,
-        interfaces.read(()),
-        urls=urls,
-        routes=routes.routes(known_servers.hosts(status, urls)),
-    )
+    try:
+        ways = routes.routes(known_servers.hosts(status, urls))
+        return topology.graph(status, interfaces.read(()), urls=urls, routes=ways)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise DaemonUnavailable(
+            "the daemon says things that this version does not know", "cmdai-shell daemon restart"
+        ) from error
 
 
 def written() -> dict[str, str]:

@@ -26,7 +26,10 @@ CREDENTIAL = re.compile(r"pass|pw\b|token|secret|key|auth|cred|cookie", re.IGNOR
 _LOGIN = re.compile(r"(?<=://)[^\s/@\"'<>]+(?=@)")
 _QUERY = re.compile(r"(?P<url>[a-z][a-z0-9+.-]{0,20}://[^\s\"'?#<>]{1,2000})[?#][^\s\"'<>]+")
 _HOST = re.compile(r"://(?:[^\s/@\"'<>]+@)?(\[[0-9A-Fa-f:.%\w]+\]|[^\s/:\"'<>?#\[\]]+)")
-_LOCAL = re.compile(r"\b[\w-]+(?:\.[\w-]+)*\.(?:local|lan|internal|intranet|corp|home|arpa)\b")
+_LOCAL = re.compile(
+    r"\b[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}\.(?:local|lan|internal|intranet|corp|home|arpa)\b"
+)
+_WORD = re.compile(r"[A-Za-z0-9-]+")
 _ADDRESS = re.compile(
     r"(?<![\w.:])(?:(?:\d{1,3}\.){3}\d{1,3}|[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7})(?![\w:])"
 )
@@ -46,7 +49,7 @@ class Cover:
         self._is_anonymous = names is not None
         self._called: dict[str, str] = {}
         for name in sorted(set(names or ()), key=lambda name: (-len(name), name)):
-            if len(name) > 1 and not _is_ours(name):
+            if len(name) > 1 and _WORD.match(name) and not _is_ours(name):
                 self._call(name)
 
     def text(self, text: str) -> str:
@@ -72,10 +75,26 @@ class Cover:
             if not _is_ours(found):
                 self._call(found.strip("[]"))
         text = _MAC.sub("[hardware address]", text)
-        for name in sorted(self._called, key=len, reverse=True):
-            pattern = rf"(?<![A-Za-z0-9-]){re.escape(name)}(?![A-Za-z0-9-])"
-            text = re.sub(pattern, self._called[name], text, flags=re.IGNORECASE)
+        text = "".join(self._renamed(text))
         return _ADDRESS.sub(lambda found: self._address(found[0]), text)
+
+    def _renamed(self, text: str) -> Iterator[str]:
+        """In one pass, however many names there are: each is found by the word it begins with."""
+        by_word: dict[str, list[str]] = {}
+        for name in sorted(self._called, key=len, reverse=True):
+            if word := _WORD.match(name):
+                by_word.setdefault(word[0], []).append(name)
+        done = 0
+        for word in _WORD.finditer(text):
+            at = word.start()
+            for name in by_word.get(word[0].lower(), ()) if at >= done else ():
+                end = at + len(name)
+                if text[at:end].lower() == name and not _WORD.match(text, end):
+                    yield text[done:at]
+                    yield self._called[name]
+                    done = end
+                    break
+        yield text[done:]
 
     def _address(self, text: str) -> str:
         try:

@@ -50,7 +50,7 @@ def _kept(table: Mapping[str, Any], above: str = "") -> dict[str, Any]:
 
 def _value(key: str, value: Any, above: str) -> Any:
     is_name = above == FOLDER  # of an environment: any word
-    if not is_name and key not in _KNOWN:
+    if not (isinstance(value, dict) if is_name else key in _KNOWN):
         return MARK
     if isinstance(value, dict):
         return _kept(value, key)

@@ -37,6 +37,12 @@ class TestOnce:
     def test_without_a_daemon(self, call: Call, runtime_dir: Path) -> None:
         assert call("dashboard", "--once")[0] == 69
 
+    def test_a_daemon_that_says_other_things(self, call: Call, runtime_dir: Path) -> None:
+        with api_socket(told() | {"servers": [{"name": "x"}]}):
+            code, _, err = call("dashboard", "--once")
+        assert code == 69
+        assert "cmdai-shell daemon restart" in err
+
     def test_without_a_terminal(self, call: Call, runtime_dir: Path) -> None:
         code, _, err = call("dashboard")
         assert code == 2
@@ -149,6 +155,15 @@ class TestScreen:
             terminal.wait_screen(r"ago the daemon is back")
         terminal.press("q")
         terminal.wait_screen(r"^ended 0")
+
+    def test_a_daemon_that_says_other_things_is_no_end(
+        self, told_api: Told, open_dashboard: Callable[..., Terminal]
+    ) -> None:
+        told_api.status = {"servers": 7}
+        terminal = open_dashboard()
+        terminal.wait_screen(r"^ the daemon says things .*\(cmdai-shell daemon")
+        told_api.status = told()
+        terminal.wait_screen(r"lab/spark:8000")
 
     @pytest.mark.parametrize("size", [(200, 50), (80, 24), (40, 10), (20, 5)])
     def test_resized(

@@ -55,6 +55,13 @@ def test_json_is_the_graph(call: Call, api: Told) -> None:
     assert all({edge["tail"], edge["head"]} <= ids for edge in document["edges"])
 
 
+def test_a_daemon_that_says_other_things(call: Call, api: Told) -> None:
+    api.status = {"servers": [{"name": "x"}]}
+    code, _, err = call(*WORDS)
+    assert code == 69
+    assert "cmdai-shell daemon restart" in err
+
+
 def test_servers_of_a_wrong_configuration_are_none(tmp_path: Path) -> None:
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "config.toml").write_text("nonsense = 1\n")

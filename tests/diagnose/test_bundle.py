@@ -14,6 +14,7 @@ from cmdai_shell.config import paths
 from cmdai_shell.diagnose import bundle, topology
 from cmdai_shell.diagnose.bundle import Piece, Seen
 from cmdai_shell.diagnose.check import Check, ok
+from cmdai_shell.diagnose.covering import Cover
 from cmdai_shell.errors import CmdaiError
 from cmdai_shell.observe.redact import MARK
 from tests.fakes.told_status import LINKS, URLS, told
@@ -140,6 +141,7 @@ class TestNoSecret:
             f"[environments.lab]\nendpoints = [{{url = 'https://h/?x={PLAIN}'}}]\n",
             f"[environments.lab.nested]\nx = '{PLAIN}'\n",
             f"[[unknown]]\nx = '{PLAIN}'\n",
+            f"[environments]\nlab = '{PLAIN}'\n",
             f"'{PLAIN}' = [\n",
             f"model = [ # {PLAIN}\n",
             f"api_key = '{PLAIN}'\nmodel = \n",
@@ -173,8 +175,6 @@ class TestNoSecret:
 
     @given(st.text(min_size=5, max_size=40).filter(lambda text: text.strip() == text))
     def test_whatever_it_looks_like(self, secret: str) -> None:
-        from cmdai_shell.diagnose.covering import Cover
-
         covered = Cover([secret]).text(f"before {secret} after")
         assert secret not in covered.replace(MARK, "\0")
 
@@ -234,3 +234,31 @@ class TestWriting:
             (entry,) = tar
         assert (entry.name, entry.uid, entry.uname, entry.mode) == ("folder/a/b.txt", 0, "", 0o600)
         assert os.environ.get("USER", "nobody-at-all").encode() not in data
+
+
+class TestNames:
+    """Of hosts, in a text of somebody else."""
+
+    @pytest.mark.parametrize(
+        ("text", "covered"),
+        [
+            ("at spark, Spark and SPARK.", "at host-2, host-2 and host-2."),
+            ("sparkle and my-spark and sparks", "sparkle and my-spark and sparks"),
+            ("spark.lab:8000 of spark", "host-1:8000 of host-2"),
+            ("http://new.example:1/x, then new.example", "http://host-3:1/x, then host-3"),
+            (
+                "fe80::1 and 10.0.0.1 but 127.0.0.1 and ::1",
+                "host-3 and host-4 but 127.0.0.1 and ::1",
+            ),
+            ("version 1.2.3 at 12:30:45", "version 1.2.3 at 12:30:45"),
+            ("box.local", "host-3"),
+        ],
+    )
+    def test_become_others(self, text: str, covered: str) -> None:
+        assert Cover(names=["spark", "spark.lab"]).text(text) == covered
+
+    def test_very_many_take_no_longer_than_few(self) -> None:
+        text = "\n".join(f"http://host{n}.example:80 at 10.1.{n % 250}.7" for n in range(10_000))
+        covered = Cover(names=[]).text(text)
+        assert ".example" not in covered
+        assert "10.1." not in covered
