@@ -92,9 +92,7 @@ async def measure(kind: str, rounds: int, press_ms: float) -> None:
     for at, what in enumerate(("to the reply", "in all")):
         on, off = (statistics.median(r[at] for r in found[k]) * 1e6 for k in (True, False))
         share = (on - off) / (press_ms * 1000) * 100
-        added = (
-            f"{on - off:+6.1f} us, {share:+.2f} % of {press_ms:g} ms (of {BUDGET_PERCENT:g})"
-        )
+        added = f"{on - off:+6.1f} us, {share:+.2f} % of {press_ms:g} ms (of {BUDGET_PERCENT:g})"
         print(f"{kind:8} {what:13} {on:7.1f} us, without {off:7.1f} us: {added}")
 
 

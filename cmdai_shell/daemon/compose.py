@@ -16,6 +16,7 @@ from cmdai_shell.config.environments import NONE
 from cmdai_shell.core import Shell
 from cmdai_shell.daemon.active import Active, meant
 from cmdai_shell.daemon.finder import Finder
+from cmdai_shell.daemon.forgiving import Forgiving
 from cmdai_shell.daemon.host import HostLook
 from cmdai_shell.daemon.listener import listen
 from cmdai_shell.daemon.metering import Meter, Metered
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
     from cmdai_shell.core import (
         Backend,
         Clock,
-        History,
         Recipes,
         Server,
         SuggestRequest,
@@ -57,29 +57,6 @@ CLOSE_TIMEOUT = 0.6
 """Seconds the backends get to end when their chain does."""
 WARM_AFTER = 0.5
 """Seconds a new daemon waits for the press that started it, before it warms on a guess."""
-
-
-class _Forgiving:
-    """``core.History`` that fails no press."""
-
-    def __init__(self, history: History) -> None:
-        self._history = history
-
-    def own(self, words: str, shell: Shell) -> str:
-        try:
-            return self._history.own(words, shell)
-        except Exception:
-            log.exception("history failed")
-            return ""
-
-    def near(
-        self, words: str, shell: Shell, most: int, fits: Callable[[str], bool]
-    ) -> tuple[tuple[str, str], ...]:
-        try:
-            return self._history.near(words, shell, most, fits)
-        except Exception:
-            log.exception("history failed")
-            return ()
 
 
 class Chain:
@@ -154,7 +131,7 @@ class Chain:
             clock=clock,
             recipes=recipes or self.shelf,
             manual=self.manual.index if self.manual else None,
-            history=_Forgiving(self.history) if self.history else None,
+            history=Forgiving(self.history) if self.history else None,
         )
         self._leaves_meter = False
         self._users = 0

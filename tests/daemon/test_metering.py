@@ -117,9 +117,7 @@ async def test_the_embedded_model_in_a_servers_place() -> None:
 async def test_a_request_that_fails() -> None:
     desk = desk_of()
     await press(desk, "fail")
-    assert numbers(desk, "cmdai_requests_total") == {
-        ("suggest", "bash", "no-backend", "none"): 1
-    }
+    assert numbers(desk, "cmdai_requests_total") == {("suggest", "bash", "no-backend", "none"): 1}
 
 
 async def test_one_that_is_cancelled() -> None:
