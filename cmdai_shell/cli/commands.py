@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "auth": ("cmdai_shell.cli.auth:auth", "logins: who is logged in, and for how long"),
     "backends": ("cmdai_shell.cli.backends:backends", "the GPU servers: which, and how they do"),
     "completion": ("cmdai_shell.cli.completion:completion", "print the shell's completion script"),
     "config": ("cmdai_shell.cli.config:config", "show, check and change the settings"),

@@ -1,0 +1,295 @@
+"""``cmdai-shell auth``: logging in to an environment's servers, and out again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from cmdai_shell.cli import asking, output
+from cmdai_shell.cli.logins import Place, Row, of, row
+from cmdai_shell.cli.reload import reload_daemon
+from cmdai_shell.config import environments, loading
+from cmdai_shell.errors import CmdaiError, ConfigError
+from cmdai_shell.text import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterable
+
+    from cmdai_shell.auth.tokens import Tokens
+    from cmdai_shell.config.environment import Environment
+
+T = TypeVar("T")
+
+which = click.option("--environment", "name", default="", help="Whose login; else of that in use.")
+as_json = click.option("--json", "json_", is_flag=True, help="As one JSON document.")
+
+_STYLES: dict[str, output.Style] = {"in": "green", "out": "yellow"}
+
+
+@click.group(
+    epilog="""\b
+Examples:
+  cmdai-shell auth login --environment work
+  cmdai-shell auth login --device
+  cmdai-shell auth status
+  cmdai-shell auth logout --environment work
+"""
+)
+def auth() -> None:
+    """Log in to the servers of an environment, see how long that lasts, and log out.
+
+    Which login an environment wants is its auth_type. docs/auth.md says how each is set up.
+    """
+    # Of a store without a keychain the log says what ``login`` says here.
+    logging.getLogger("cmdai_shell.auth").addHandler(logging.NullHandler())
+
+
+@auth.command()
+@which
+@click.option("--device", is_flag=True, help="Show a code, to be entered on any other screen.")
+@click.option("--browser", is_flag=True, help="Wait for a browser, even if none opens here.")
+@as_json
+def login(*, name: str, device: bool, browser: bool, json_: bool) -> None:
+    """Log in: in the browser, with a code, or by an API key.
+
+    Asks for an API key, or for the passphrase of a client's key, without showing it; on a pipe
+    its first line is taken. A browser opens where there is one, else a code is shown.
+
+    \b
+    Examples:
+      cmdai-shell auth login --environment work
+      cmdai-shell auth login --environment work --device
+      pass show gpu-key | cmdai-shell auth login --environment cloud
+    """
+    if device and browser:
+        raise click.UsageError("--device or --browser, not both")
+    place = of(_chosen(name))
+    match place.environment.auth_type:
+        case "api_key":
+            _keep_key(place)
+        case "mtls":
+            _keep_passphrase(place)
+        case "oauth2":
+            _run(_rotated(place))
+        case _:
+            _run(_logged_in(place, by_code=device or not (browser or asking.has_browser())))
+    _done(place, json_=json_, says_where=True)
+
+
+@auth.command()
+@which
+@as_json
+@click.pass_context
+def status(ctx: click.Context, /, *, name: str, json_: bool) -> None:
+    """Show who is logged in where, and how long that lasts; nobody but the store is asked.
+
+    Without --environment all that have a login. Exit code 1 when one of them needs somebody to
+    log in or to set something.
+
+    \b
+    Examples:
+      cmdai-shell auth status
+      cmdai-shell auth status --environment work --json | jq -r .state
+    """
+    chosen = [_named(name)] if name else list(_with_login(loading.load().environments.values()))
+    rows = [_run(row(of(environment))) for environment in chosen]
+    if json_:
+        shown = [it.as_json() for it in rows]
+        output.emit(shown[0] if name else shown, "json")
+    else:
+        _show(rows)
+    if any(it.state != "in" for it in rows):
+        ctx.exit(1)
+
+
+@auth.command()
+@which
+@as_json
+def logout(*, name: str, json_: bool) -> None:
+    """Log out: the login is ended at the identity provider, and what is stored here is removed.
+
+    Exit code 1 when it is removed here and the identity provider could not be told.
+
+    \b
+    Examples:
+      cmdai-shell auth logout
+      cmdai-shell auth logout --environment cloud --json
+    """
+    place = of(_chosen(name))
+    lives_on = _run(_logged_out(place))
+    _done(place, json_=json_)
+    if lives_on:
+        raise CmdaiError(
+            f"removed here, but not ended at the identity provider: {lives_on}",
+            "end it on the identity provider's own page",
+        )
+
+
+@auth.command("rotate-credentials")
+@which
+@as_json
+def rotate_credentials(*, name: str, json_: bool) -> None:
+    """Put a new credential in the place of the old one, without logging out.
+
+    Tokens are renewed now. A new API key is asked for, as by login. Certificates are read anew by
+    themselves: their new files are checked.
+
+    \b
+    Examples:
+      cmdai-shell auth rotate-credentials --environment work
+      new-key | cmdai-shell auth rotate-credentials --environment cloud
+    """
+    place = of(_chosen(name))
+    match place.environment.auth_type:
+        case "api_key":
+            _keep_key(place)
+        case "mtls":
+            _run(place.checked())
+        case _:
+            _run(_rotated(place))
+    _done(place, json_=json_)
+
+
+# --- which
+
+
+def _with_login(found: Iterable[Environment]) -> Iterable[Environment]:
+    return (environment for environment in found if environment.auth_type != "none")
+
+
+def _named(name: str) -> Environment:
+    known = loading.load().environments
+    if name not in known:
+        raise environments.unknown_environment(name, known)
+    if known[name].auth_type == "none":
+        raise ConfigError(
+            f"{name} needs no login", f"set auth_type in environments/{name}.toml; see docs/auth.md"
+        )
+    return known[name]
+
+
+def _chosen(name: str) -> Environment:
+    """The one that is named or in use, else the only one that has a login."""
+    config = loading.load()
+    in_use = config.active_environment
+    if name or in_use not in (environments.AUTO, environments.NONE):
+        return _named(name or in_use)
+    found = list(_with_login(config.environments.values()))
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise ConfigError("no environment has a login", "set its auth_type; see docs/auth.md")
+    names = ", ".join(environment.id for environment in found)
+    raise ConfigError("several environments have a login", f"--environment, one of: {names}")
+
+
+# --- doing
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(work)
+
+
+def _keep_key(place: Place) -> None:
+    variable = place.environment.api_key_env
+    if variable:
+        raise ConfigError(
+            f"the API key of {place.name} is what is in ${variable}",
+            f"export {variable}=..., or take api_key_env out of environments/{place.name}.toml",
+        )
+    key = asking.secret(f"API key of {place.environment.title}")
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise ConfigError("that cannot be an API key: it has a blank or an unusual sign in it")
+    _run(place.store.set(place.name, "api-key", key))
+
+
+def _keep_passphrase(place: Place) -> None:
+    if not place.is_encrypted():
+        _run(place.checked())
+        return
+    passphrase = asking.secret(f"passphrase of {place.environment.tls_key_path}")
+    place.try_passphrase(passphrase)
+    _run(place.store.set(place.name, "key-passphrase", passphrase))
+
+
+async def _rotated(place: Place) -> None:
+    keeper = place.login().keeper
+    assert keeper is not None  # noqa: S101  oauth2 and oidc have one
+    try:
+        await keeper.rotate()
+    finally:
+        await keeper.aclose()
+
+
+async def _logged_in(place: Place, *, by_code: bool) -> None:
+    made = place.login()
+    assert made.oidc is not None  # noqa: S101
+    assert made.keeper is not None  # noqa: S101
+    await asyncio.to_thread(place.store.check)  # before somebody types a password in vain
+    work: Coroutine[Any, Any, Tokens]
+    if by_code:
+        work = made.oidc.login_by_device(asking.show_code)
+    else:
+        work = made.oidc.login_by_browser(asking.open_browser)
+    await made.keeper.put(await work)
+
+
+async def _logged_out(place: Place) -> str:
+    """Why it lives on at the identity provider, or nothing."""
+    from cmdai_shell.auth.session import logout as end
+
+    environment = place.environment
+    if environment.auth_type == "oidc":
+        try:
+            made = place.login()
+        except ConfigError as error:  # a setting is gone: what is stored goes all the same
+            await place.store.delete(place.name, "tokens")
+            return error.message
+        assert made.keeper is not None  # noqa: S101
+        return await end(made.keeper, made.oidc)
+    if environment.auth_type == "api_key" and environment.api_key_env:
+        variable = environment.api_key_env
+        raise ConfigError(f"the API key is what is in ${variable}", f"unset {variable}")
+    if environment.auth_type == "oauth2":
+        raise ConfigError(
+            f"{place.name} uses the program's own credentials: nobody is logged in",
+            f"unset {environment.oauth_client_secret_env or environment.oauth_client_id_env}",
+        )
+    await place.store.delete(place.name, place.entry)
+    return ""
+
+
+# --- showing
+
+
+def _done(place: Place, *, json_: bool, says_where: bool = False) -> None:
+    """What is so now; a running daemon is told."""
+    reload_daemon()
+    found = _run(row(place))
+    if json_:
+        output.emit(found.as_json(), "json")
+        return
+    output.say(f"{place.name}: {found.words}", _STYLES.get(found.state, "red"))
+    if says_where and found.where:
+        is_open = "not encrypted" in found.where
+        output.say(f"kept {found.where}", "yellow" if is_open else "dim")
+
+
+def _show(rows: list[Row]) -> None:
+    if not rows:
+        output.say("no environment has a login: set its auth_type; see docs/auth.md")
+        return
+    wide = max(len(it.environment) for it in rows)
+    for it in rows:
+        line = visible(f"{it.environment:<{wide}}  {it.auth_type:<7}  {it.words}").replace(
+            "\n", " "
+        )
+        click.echo(output.styled(line, _STYLES.get(it.state, "red"), sys.stdout))
+        if it.hint:
+            output.say(f"  {it.hint}")
+    for where in dict.fromkeys(it.where for it in rows if it.where):
+        output.say(f"credentials are kept {where}", "dim")

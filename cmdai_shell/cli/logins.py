@@ -1,0 +1,178 @@
+"""An environment with its login, as ``auth`` shows and changes it."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cmdai_shell.auth import schemes, tls
+from cmdai_shell.auth.carrying import only_this_machine
+from cmdai_shell.auth.keychain import CredentialsUnavailable
+from cmdai_shell.auth.store import CredentialStore
+from cmdai_shell.auth.tokens import in_words
+from cmdai_shell.config import paths
+from cmdai_shell.config.environments import is_near
+from cmdai_shell.errors import BackendDenied, CmdaiError, ConfigError
+
+if TYPE_CHECKING:
+    from cmdai_shell.auth.store import Entry
+    from cmdai_shell.config.environment import Environment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """``state``: in, out (somebody has to log in), ended, locked (the keychain), or missing
+    (something that was to be set)."""
+
+    environment: str
+    auth_type: str
+    state: str
+    words: str
+    hint: str = ""
+    who: str = ""
+    expires: float = 0.0
+    """Unix time; 0: not known, or never."""
+    is_renewable: bool = False
+    where: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        left = self.expires - time.time()
+        return {**asdict(self), "expires_in_s": round(left) if self.expires else None}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    environment: Environment
+    store: CredentialStore
+
+    @property
+    def name(self) -> str:
+        return self.environment.id
+
+    @property
+    def entry(self) -> Entry:
+        """What its login keeps in the store, beside tokens."""
+        return "api-key" if self.environment.auth_type == "api_key" else "key-passphrase"
+
+    def means(self) -> schemes.Means:
+        near = self.environment.allow_http_credentials
+        return schemes.Means(store=self.store, allowed=is_near if near else only_this_machine)
+
+    def login(self) -> schemes.Login:
+        """Raises ConfigError."""
+        return schemes.login(self.environment, self.means())
+
+    async def checked(self) -> float:
+        """The files are read; when the certificate ends, Unix time. Raises CmdaiError."""
+        found = schemes.tls(self.environment, self.means())
+        await found.refresh()
+        return found.expires() or 0.0
+
+    def is_encrypted(self) -> bool:
+        """The key wants a passphrase. Raises ConfigError if it cannot be read."""
+        asked: list[str] = []
+
+        def note() -> None:
+            asked.append("asked")
+
+        try:
+            tls.load(self._files(), note)
+        except ConfigError:
+            if not asked:
+                raise
+        return bool(asked)
+
+    def try_passphrase(self, passphrase: str) -> None:
+        """Raises ConfigError for a wrong one."""
+        tls.load(self._files(), lambda: passphrase)
+
+    def _files(self) -> tls.TlsFiles:
+        def path(text: str) -> Path | None:
+            return Path(text).expanduser() if text else None
+
+        one = self.environment
+        if not one.tls_cert_path:
+            raise ConfigError(f"{one.title}: mtls needs a certificate", "set tls_cert_path")
+        return tls.TlsFiles(
+            ca=path(one.tls_ca_path),
+            certificate=path(one.tls_cert_path),
+            key=path(one.tls_key_path),
+        )
+
+
+def of(environment: Environment) -> Place:
+    return Place(environment, CredentialStore(paths.data_dir() / "credentials"))
+
+
+async def row(place: Place) -> Row:
+    """How the login does now. Asks nobody but the store."""
+    try:
+        match place.environment.auth_type:
+            case "api_key":
+                return await _key(place)
+            case "mtls":
+                return await _certificate(place)
+        return await _tokens(place)
+    except CredentialsUnavailable as error:
+        return _row(place, "locked", error.message, hint=error.hint)
+    except (ConfigError, BackendDenied) as error:
+        return _row(place, "missing", error.message, hint=error.hint)
+
+
+async def _key(place: Place) -> Row:
+    if variable := place.environment.api_key_env:
+        if os.environ.get(variable, "").strip():
+            return _row(place, "in", f"the API key is what is in ${variable}")
+        hint = f"export {variable}=..., then cmdai-shell daemon restart"
+        return _row(place, "missing", f"the API key is missing: ${variable} is not set", hint=hint)
+    found = await place.store.get(place.name, "api-key")
+    where = await place.store.where()
+    if found:
+        return _row(place, "in", "an API key is stored", where=where)
+    hint = f"cmdai-shell auth login --environment {place.name}"
+    return _row(place, "out", "no API key is stored", hint=hint, where=where)
+
+
+async def _certificate(place: Place) -> Row:
+    place.login()
+    stored = await place.store.get(place.name, "key-passphrase")
+    try:
+        expires = await place.checked()
+    except CmdaiError as error:
+        hint = error.hint.replace("auth login", f"auth login --environment {place.name}")
+        return _row(place, "missing", error.message, hint=hint)
+    left = in_words(expires - time.time())
+    words = f"the certificate {place.environment.tls_cert_path} is valid for {left} more"
+    where = await place.store.where() if stored else ""
+    return _row(place, "in", words, expires=expires, where=where)
+
+
+async def _tokens(place: Place) -> Row:
+    from cmdai_shell.auth.session import status
+
+    made = place.login()
+    assert made.keeper is not None  # noqa: S101  oauth2 and oidc have one
+    found = await status(made.keeper, place.store if made.oidc else None)
+    return _row(
+        place,
+        found.state,
+        found.words,
+        hint=found.hint,
+        who=found.who,
+        expires=found.expires,
+        is_renewable=found.is_renewable,
+        where=found.where if made.oidc else "",
+    )
+
+
+def _row(place: Place, state: str, words: str, **more: Any) -> Row:
+    return Row(
+        environment=place.name,
+        auth_type=place.environment.auth_type,
+        state=state,
+        words=words,
+        **more,
+    )

@@ -1,0 +1,356 @@
+"""Logging in and out, with the credential store of a machine without a keychain."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import pty
+import socket
+import stat
+import subprocess
+import sys
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiohttp import web
+
+from cmdai_shell.cli.asking import has_browser
+from cmdai_shell.cli.auth import auth as group
+from cmdai_shell.config import paths
+from tests.auth import provider
+from tests.auth.fake_provider import CLIENT, FakeProvider, running
+from tests.cli.conftest import CLI
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEY = "sk-planted-in-the-store-4711"
+LAB = """
+[environments.lab]
+endpoints = ["https://gpu.example.com"]
+auth_type = "api_key"
+"""
+MTLS = (
+    LAB.replace("api_key", "mtls")
+    + """
+tls_cert_path = "/nowhere.pem"
+tls_key_path = "/nowhere.key"
+"""
+)
+BROWSER = (
+    f"{sys.executable} -c 'import sys, urllib.request as u; u.urlopen(sys.argv[1], timeout=9)' %s"
+)
+
+
+@pytest.fixture(autouse=True)
+def nobody_else(monkeypatch: pytest.MonkeyPatch, runtime_dir: Path) -> None:
+    """No keychain, no daemon, no window."""
+    for name in ("DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def settings(text: str) -> None:
+    paths.config_dir().mkdir(parents=True, exist_ok=True)
+    (paths.config_dir() / "config.toml").write_text(text)
+
+
+def office(issuer: str, **more: str) -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    keys = {
+        "auth_type": "oidc",
+        "oidc_issuer": issuer,
+        "oidc_client_id_env": "OFFICE_CLIENT",
+        "oidc_redirect_uri": f"http://127.0.0.1:{port}/callback",
+        **more,
+    }
+    lines = [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
+    head = '[environments.office]\nendpoints = ["https://gpu.example.com"]'
+    return "\n".join((head, *lines, ""))
+
+
+def call(*words: str, said: str | bytes = "", **environ: str) -> tuple[int, str, str]:
+    done = subprocess.run(
+        [*CLI, "auth", *words],
+        input=said if isinstance(said, bytes) else said.encode(),
+        capture_output=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, **environ},
+    )
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+async def beside(*words: str, **environ: str) -> tuple[int, str, str]:
+    """While this process is the identity provider."""
+    return await asyncio.to_thread(partial(call, *words, OFFICE_CLIENT=CLIENT, **environ))
+
+
+def row(*words: str, **environ: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(call(*words, "--json", **environ)[1])
+    return found
+
+
+# --- an API key
+
+
+def test_a_key_is_kept_where_only_the_person_can_read_it_and_removed_again() -> None:
+    settings(LAB)
+    code, out, err = call("status")
+    assert (code, out) == (1, "lab  api_key  no API key is stored\n")
+    assert "cmdai-shell auth login --environment lab" in err
+    code, out, err = call("login", said=f"{KEY}\n")
+    assert (code, out) == (0, ""), err
+    assert KEY not in err
+    assert err.count("not encrypted") == 1, "where it is kept is said once"
+    files = [f for f in paths.data_dir().rglob("*") if f.is_file() and KEY in f.read_text()]
+    assert [stat.S_IMODE(f.stat().st_mode) for f in files] == [0o600]
+    found = row("status", "--environment", "lab")
+    assert (found["state"], found["auth_type"], found["expires_in_s"]) == ("in", "api_key", None)
+    assert KEY not in json.dumps(found)
+    assert call("rotate-credentials", said="sk-another\n")[0] == 0
+    assert "sk-another" in files[0].read_text()
+    assert KEY not in files[0].read_text()
+    assert row("logout")["state"] == "out"
+    assert call("status")[0] == 1
+
+
+def test_at_a_terminal_the_key_is_asked_for_and_not_shown() -> None:
+    settings(LAB)
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(CLI[0], [*CLI, "auth", "login"])
+    shown = b""
+    while b"API key of lab" not in shown:
+        shown += os.read(terminal, 4_096)
+    until = time.monotonic() + 10
+    while _echoes(terminal):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    os.write(terminal, f"{KEY}\n".encode())
+    try:
+        while more := os.read(terminal, 4_096):
+            shown += more
+    except OSError:  # Linux says so that the other end is closed
+        pass
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, shown
+    os.close(terminal)
+    assert KEY.encode() not in shown
+    assert row("status", "--environment", "lab")["state"] == "in"
+
+
+def _echoes(terminal: int) -> bool:
+    import termios
+
+    return bool(termios.tcgetattr(terminal)[3] & termios.ECHO)
+
+
+@pytest.mark.parametrize("said", [b"", b"\n", b"two words\n", b"\xff\xfe\n", b"k" * 20_000])
+def test_what_is_no_key(said: bytes) -> None:
+    settings(LAB)
+    code, out, err = call("login", said=said)
+    assert code in (1, 78)
+    assert out == ""
+    assert "Traceback" not in err
+    assert row("status", "--environment", "lab")["state"] == "out"
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "code", "says"),
+    [
+        ("", ("login",), 78, "no environment has a login"),
+        ("", ("status",), 0, "no environment has a login"),
+        (LAB, ("login", "--environment", "lba"), 78, "did you mean lab?"),
+        (LAB, ("login", "--device", "--browser"), 2, "not both"),
+        (LAB.replace("api_key", "none"), ("logout", "--environment", "lab"), 78, "needs no login"),
+        (LAB + LAB.replace("lab", "two"), ("login",), 78, "--environment, one of: lab, two"),
+        (LAB + 'api_key_env = "K"\n', ("login",), 78, "is what is in $K"),
+        (LAB + 'api_key_env = "K"\n', ("logout",), 78, "unset K"),
+        (MTLS, ("login",), 78, "/nowhere.pem cannot be read"),
+        (office("https://id.example.com"), ("login",), 78, "$OFFICE_CLIENT is not set"),
+        (office("http://id.example.com"), ("login",), 78, "needs https://"),
+        (office("https://id.example.com"), ("logout",), 1, "removed here, but not ended"),
+    ],
+)
+def test_what_cannot_be_done_says_why(
+    text: str, words: tuple[str, ...], code: int, says: str
+) -> None:
+    settings(text)
+    ends = {"OFFICE_CLIENT": "c"} if "needs https" in says else {}
+    found = call(*words, **ends)
+    assert (found[0], found[1]) == (code, "")
+    assert says in found[2]
+    assert "Traceback" not in found[2]
+
+
+def test_a_key_in_a_variable() -> None:
+    settings(LAB + 'api_key_env = "K"\n')
+    assert row("status", "--environment", "lab")["state"] == "missing"
+    found = row("status", "--environment", "lab", K=KEY)
+    assert (found["state"], found["words"]) == ("in", "the API key is what is in $K")
+
+
+def test_that_in_use_is_meant() -> None:
+    settings('active_environment = "two"\n' + LAB + LAB.replace("lab", "two"))
+    assert call("login", said=KEY)[0] == 0
+    assert [it["state"] for it in json.loads(call("status", "--json")[1])] == ["out", "in"]
+
+
+# --- a certificate
+
+
+def test_the_passphrase_of_a_clients_key(tmp_path: Path) -> None:
+    pki = pytest.importorskip("tests.auth.pki")
+    made = pki.Pki(tmp_path / "pki")
+    made.issue("me", passphrase=pki.PASSPHRASE)
+    settings(
+        LAB.replace("api_key", "mtls")
+        + f'tls_cert_path = "{made.pem("me")}"\ntls_key_path = "{made.key("me")}"\n'
+    )
+    assert "auth login --environment lab" in row("status", "--environment", "lab")["hint"]
+    code, _, err = call("login", said="not it\n")
+    assert (code, "is wrong" in err) == (78, True)
+    code, _, err = call("login", said=f"{pki.PASSPHRASE}\n")
+    assert code == 0, err
+    assert "is valid for" in err
+    assert pki.PASSPHRASE not in err
+    assert row("status", "--environment", "lab")["expires_in_s"] > 0
+    assert call("rotate-credentials")[0] == 0
+    assert row("logout")["state"] == "missing"
+
+
+# --- a person
+
+
+def grants(fake: FakeProvider) -> None:
+    """Its page for logging in says yes at once."""
+
+    async def authorize(request: web.Request) -> web.StreamResponse:
+        fake.nonce = request.query["nonce"]
+        back = f"{request.query['redirect_uri']}?code=c&state={request.query['state']}"
+        raise web.HTTPFound(back)
+
+    async def revoke(_: web.Request) -> web.StreamResponse:
+        return web.Response()
+
+    fake.answers.update({"/authorize": authorize, "/revoke": revoke})
+    fake.document["revocation_endpoint"] = f"{fake.issuer}/revoke"
+
+
+async def test_by_browser_renewed_and_out_again() -> None:
+    async with running() as fake:
+        grants(fake)
+        fake.lifetime = 3_600.0
+        settings(office(fake.issuer))
+        code, out, err = await beside("login", BROWSER=BROWSER)
+        assert (code, out) == (0, ""), err
+        assert "logged in as alice, for 59 minutes more, then renewed by itself" in err
+        assert "planted" not in err
+        code, out, _ = await beside("status", "--environment", "office", "--json")
+        found = json.loads(out)
+        assert (code, found["state"], found["who"]) == (0, "in", "alice")
+        assert 3_500 < found["expires_in_s"] <= 3_600
+        assert found["is_renewable"]
+        assert "planted" not in out
+        assert (await beside("rotate-credentials"))[0] == 0
+        assert fake.given == 2
+        assert (await beside("logout"))[0] == 0
+        assert ("/revoke", "planted-refresh-2") in [(p, f.get("token")) for p, f in fake.requests]
+        code, out, err = await beside("status")
+        assert (code, out) == (1, "office  oidc     nobody is logged in\n")
+        kept = [f.read_text() for f in paths.data_dir().rglob("*") if f.is_file()]
+        assert not any("planted" in text for text in kept)
+
+
+async def test_with_a_code_where_no_window_opens() -> None:
+    async with running() as fake:
+        fake.tokens.append({"error": "authorization_pending"})
+        settings(office(fake.issuer))
+        code, out, err = await beside("login", "--json")
+        assert code == 0, err
+        assert json.loads(out)["state"] == "in"
+        assert f"open   {fake.issuer}/enter" in err
+        assert "\x1b" not in err
+        assert "the code is good for 60 seconds" in err or "for 1 minute" in err
+        assert "planted" not in out + err
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [("access_denied", "refused in the browser"), ("expired_token", "nobody entered it in time")],
+)
+async def test_who_is_not_let_in(error: str, says: str) -> None:
+    async with running() as fake:
+        fake.tokens.append({"error": error})
+        settings(office(fake.issuer))
+        code, out, err = await beside("login", "--device")
+        assert (code, out) == (1, "")
+        assert says in err
+        assert "Traceback" not in err
+
+
+async def test_a_provider_that_cannot_be_told() -> None:
+    async with running() as fake:
+        settings(office(fake.issuer))
+        assert (await beside("login", "--device"))[0] == 0
+        fake.document["revocation_endpoint"] = f"{fake.issuer}/nothing"
+        code, _, err = await beside("logout")
+        assert code == 1
+        assert "removed here, but not ended at the identity provider" in err
+        assert (await beside("status"))[1].endswith("nobody is logged in\n")
+
+
+async def test_the_programs_own_credentials() -> None:
+    async with running() as fake:
+        text = office(fake.issuer, auth_type="oauth2", oauth_token_url=f"{fake.issuer}/token")
+        settings(
+            text + 'oauth_client_id_env = "OFFICE_CLIENT"\noauth_client_secret_env = "SECRET"\n'
+        )
+        code, out, err = await beside("login", SECRET="planted-secret")
+        assert (code, out) == (0, ""), err
+        assert "nobody has to log in" in err
+        fake.tokens += 2 * [{"error": "invalid_client", "status": 401}]  # in the form, too
+        code, _, err = await beside("login", SECRET="planted-secret")
+        assert code == 1
+        assert "see the client's id and secret" in err
+        assert "planted" not in err
+
+
+@pytest.mark.real
+def test_a_certified_provider() -> None:
+    with provider.running() as issuer:
+        settings(office(issuer))
+        with subprocess.Popen(
+            [*CLI, "auth", "login", "--device"],
+            env={**os.environ, "OFFICE_CLIENT": "cmdai-cli"},
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stderr
+            lines = [process.stderr.readline() for _ in range(4)]
+            url = next(line.split()[1] for line in lines if line.startswith("or "))
+            provider.Browser().log_in(url)
+            rest = process.stderr.read()
+        assert process.returncode == 0, rest
+        assert "logged in as alice@example.test" in rest
+        ours = {"OFFICE_CLIENT": "cmdai-cli"}
+        before = row("status", "--environment", "office", **ours)
+        time.sleep(1.1)
+        after = row("rotate-credentials", **ours)
+        assert after["expires"] > before["expires"]
+        assert row("logout", **ours)["state"] == "out"
+
+
+def test_where_a_window_can_open() -> None:
+    assert has_browser({"BROWSER": "firefox"})
+    if sys.platform == "linux":
+        assert has_browser({"DISPLAY": ":0"})
+        assert not has_browser({})
+
+
+def test_the_group_has_the_documented_commands() -> None:
+    assert set(group.commands) == {"login", "status", "logout", "rotate-credentials"}
