@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
@@ -217,7 +217,7 @@ def _named(name: str, *, kind: str = "", model: str = "", api_key_env: str = "")
             api_key_env=api_key_env,
             allow_http_credentials=True,  # the person names both, here and now
         )
-        return [_Member(made, _short(member.endpoint)) for member in _of([made])]
+        return _of([made])
     members = _of(_all())
     ids = [member.endpoint.id for member in members]
     places = [member.environment.id for member in members]
@@ -226,10 +226,6 @@ def _named(name: str, *, kind: str = "", model: str = "", api_key_env: str = "")
             return [member for member, word in zip(members, called, strict=True) if word == name]
     known = ", ".join(member.endpoint.id for member in members) or "there is none yet"
     raise ConfigError(f"no server {name!r}", f"choose of: {known}; or give a URL")
-
-
-def _short(endpoint: Endpoint) -> Endpoint:
-    return replace(endpoint, id=endpoint.url)
 
 
 # --- asking

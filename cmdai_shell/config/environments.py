@@ -37,7 +37,7 @@ def endpoints(environment: Environment) -> tuple[Endpoint, ...]:
     found: dict[str, Endpoint] = {}
     for priority, address in _addresses(environment):
         url = checked_url(address.url)
-        plain = f"{environment.id}/{address.name or _host_and_port(url)}"
+        plain = f"{environment.id}/{address.name or _host_and_port(url)}" if environment.id else url
         name, count = plain, 1
         while name in found:  # one server, two models
             count += 1

@@ -179,3 +179,9 @@ def test_how_a_server_is_asked_travels_with_its_address() -> None:
     assert found.labels == {"metrics_port": "9102"}
     (usual,) = endpoints(Environment(id="lab", endpoints=("http://a",)))
     assert (usual.timeout, usual.retries, usual.labels) == (5, 2, {})
+
+
+def test_an_address_that_was_only_typed_goes_by_its_url():
+    """So that what is said of it can be typed again: `backends test http://...`."""
+    (endpoint,) = endpoints(Environment(endpoints=("http://127.0.0.1:9",)))
+    assert endpoint.id == "http://127.0.0.1:9"
