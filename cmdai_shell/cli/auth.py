@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from cmdai_shell.cli import asking, output
+from cmdai_shell.cli.client import Client
 from cmdai_shell.cli.logins import Place, Row, of, row
-from cmdai_shell.cli.reload import reload_daemon
 from cmdai_shell.config import environments, loading
-from cmdai_shell.errors import CmdaiError, ConfigError
+from cmdai_shell.errors import CmdaiError, ConfigError, DaemonUnavailable
 from cmdai_shell.text import visible
 
 if TYPE_CHECKING:
@@ -263,12 +263,21 @@ async def _logged_out(place: Place) -> str:
     return ""
 
 
+def _start_anew() -> None:
+    """A running daemon forgets what it was given before: it may have it for minutes yet."""
+    try:
+        Client(start=()).stop()
+    except DaemonUnavailable:
+        return
+    Client().ensure()
+
+
 # --- showing
 
 
 def _done(place: Place, *, json_: bool, says_where: bool = False) -> None:
-    """What is so now; a running daemon is told."""
-    reload_daemon()
+    """What is so now."""
+    _start_anew()
     found = _run(row(place))
     if json_:
         output.emit(found.as_json(), "json")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from cmdai_shell.cli.asking import has_browser
 from cmdai_shell.cli.auth import auth as group
@@ -23,6 +24,7 @@ from cmdai_shell.config import paths
 from tests.auth import provider
 from tests.auth.fake_provider import CLIENT, FakeProvider, running
 from tests.cli.conftest import CLI
+from tests.fakes.openai_server import FakeOpenAI
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -192,6 +194,29 @@ def test_a_key_in_a_variable() -> None:
     assert row("status", "--environment", "lab")["state"] == "missing"
     found = row("status", "--environment", "lab", K=KEY)
     assert (found["state"], found["words"]) == ("in", "the API key is what is in $K")
+
+
+async def test_after_a_logout_a_running_daemon_has_nothing_left() -> None:
+    fake = FakeOpenAI(flavour="openai", api_key=KEY)
+    server = TestServer(fake.app())
+    await server.start_server()
+
+    async def ask(words: str) -> int:
+        """How often the server was asked for an answer by then."""
+        command = [*CLI, words, "--environment", "lab"]
+        await asyncio.to_thread(subprocess.run, command, capture_output=True, timeout=60)
+        return sum("list" in json.dumps(it) for it in fake.requests)
+
+    try:
+        settings(LAB.replace("https://gpu.example.com", f"http://127.0.0.1:{server.port}"))
+        await asyncio.to_thread(call, "login", said=KEY)
+        assert await ask("list files") == 1
+        assert await ask("list folders") == 2
+        code, _, err = await asyncio.to_thread(call, "logout")
+        assert code == 0, err
+        assert await ask("list links") == 2
+    finally:
+        await server.close()
 
 
 def test_that_in_use_is_meant() -> None:
