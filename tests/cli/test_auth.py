@@ -6,13 +6,15 @@ import asyncio
 import json
 import os
 import pty
+import re
 import socket
 import stat
 import subprocess
 import sys
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -21,13 +23,11 @@ from aiohttp.test_utils import TestServer
 from cmdai_shell.cli.asking import has_browser
 from cmdai_shell.cli.auth import auth as group
 from cmdai_shell.config import paths
-from tests.auth import provider
+from tests.auth import desktop, provider
 from tests.auth.fake_provider import CLIENT, FakeProvider, running
 from tests.cli.conftest import CLI
 from tests.fakes.openai_server import FakeOpenAI
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.integration.conftest import until
 
 KEY = "sk-planted-in-the-store-4711"
 LAB = """
@@ -41,6 +41,9 @@ MTLS = (
 tls_cert_path = "/nowhere.pem"
 tls_key_path = "/nowhere.key"
 """
+)
+EXAMPLES = re.findall(
+    r"```toml\n(.*?)```", (Path(__file__).parents[2] / "docs" / "auth.md").read_text(), re.DOTALL
 )
 BROWSER = (
     f"{sys.executable} -c 'import sys, urllib.request as u; u.urlopen(sys.argv[1], timeout=9)' %s"
@@ -217,6 +220,29 @@ async def test_after_a_logout_a_running_daemon_has_nothing_left() -> None:
         assert await ask("list links") == 2
     finally:
         await server.close()
+
+
+@pytest.mark.real
+def test_a_keychain_unlocked_and_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings(LAB)
+    with desktop.bus(tmp_path, monkeypatch), desktop.keyring_daemon(tmp_path, monkeypatch):
+        until(desktop.is_there, "the keychain")
+        code, _, err = call("login", said=KEY)
+        assert (code, "kept in the desktop's keychain" in err) == (0, True), err
+        desktop.lock()
+        code, out, err = call("status")
+        assert (code, "is locked" in out, "unlock it" in err) == (1, True, True), out + err
+        assert row("status", "--environment", "lab")["state"] == "locked"
+        code, out, err = call("login", said="another")
+        assert (code, out, "is locked" in err) == (1, "", True), err
+    assert not any(KEY.encode() in f.read_bytes() for f in paths.data_dir().rglob("*.json"))
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_documented_examples_are_good_settings(example: str) -> None:
+    usual = "" if "endpoints" in example else 'endpoints = ["https://gpu.example.com"]\n'
+    settings(f"[environments.lab]\n{usual}{example}")
+    assert row("status", "--environment", "lab")["auth_type"] in example
 
 
 def test_that_in_use_is_meant() -> None:
