@@ -67,7 +67,8 @@ def _tls(error: BaseException) -> str | None:
         found = error.certificate_error
         return str(getattr(found, "verify_message", "") or "its certificate is wrong").lower()
     if isinstance(error, aiohttp.ClientConnectorSSLError):
-        if "ALERT" in str(error.os_error):  # TLS 1.2 says so in the handshake (RFC 5246 7.2)
+        said = str(error.os_error)  # TLS 1.2 says so in the handshake (RFC 5246 7.2)
+        if "ALERT" in said and "PROTOCOL_VERSION" not in said:
             return ""
         return "it does not speak TLS that we understand"
     seen: BaseException | None = error
