@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import ssl
 import time
 from typing import TYPE_CHECKING, Any
@@ -224,12 +225,18 @@ _HINTS = {
 }
 
 
+_LIKE_A_SECRET = re.compile(r"(?=\S*\d)\S{12,}|\S{24,}")
+"""A word with a digit, or one that is longer than words are."""
+
+
 def _refused(host: str, body: dict[str, Any]) -> ExchangeRefused:
     error = visible(body["error"]).replace("\n", " ")[:60]
     if error in ("server_error", "temporarily_unavailable"):
         raise ExchangeFailed(f"the identity provider {host} is in trouble ({error})")
     more = body.get("error_description")
     words = visible(more).replace("\n", " ")[:_SHOWN] if isinstance(more, str) else ""
+    # Some repeat what they were sent, of which nothing may be shown.
+    words = "" if error == "invalid_client" else _LIKE_A_SECRET.sub("…", words)
     says = f"{error}: {words}" if words else error
     return ExchangeRefused(
         f"the identity provider {host} refuses: {says}", _HINTS.get(error, ""), error

@@ -372,7 +372,6 @@ def was_worth_something(run: Run, servers: Servers) -> None:
     assert any("cmdai_shell.daemon" in it for it in run.arguments)
 
 
-@pytest.mark.xfail(strict=True, reason="auth.exchange shows error_description as it comes")
 async def test_a_provider_that_repeats_the_secret(
     tmp_path: Path, runtime_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
