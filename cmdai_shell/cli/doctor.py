@@ -9,7 +9,7 @@ import click
 
 from cmdai_shell.cli import output
 from cmdai_shell.cli.client import Client
-from cmdai_shell.diagnose import model, shells, table
+from cmdai_shell.diagnose import mending, model, servers, shells, table
 from cmdai_shell.diagnose.check import examine
 from cmdai_shell.diagnose.surroundings import here
 from cmdai_shell.text import visible
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cmdai_shell.diagnose.check import Check, Finding
+    from cmdai_shell.diagnose.surroundings import Surroundings
 
 _NAMES = [check.name for check in (*table.CHECKS, *table.ON_REQUEST)]
 
@@ -26,6 +27,8 @@ _NAMES = [check.name for check in (*table.CHECKS, *table.ON_REQUEST)]
     epilog="""\b
 Examples:
   cmdai-shell doctor
+  cmdai-shell doctor --dgx
+  cmdai-shell doctor --fix
   cmdai-shell doctor --shells --verify
   cmdai-shell doctor --only model --only memory
   cmdai-shell doctor --json
@@ -33,6 +36,9 @@ Examples:
 )
 @click.option(
     "--shells", "start_shells", is_flag=True, help="Start each shell, to see who holds the key."
+)
+@click.option(
+    "--dgx", is_flag=True, help="Look at each server that is written down or approved, too."
 )
 @click.option("--verify", is_flag=True, help="Read the whole model and compare its digest.")
 @click.option(
@@ -42,6 +48,9 @@ Examples:
     type=click.Choice(_NAMES),
     help="Only the check of that name; may be given more than once.",
 )
+@click.option(
+    "--fix", is_flag=True, help="First mend what is safe to mend: rights, leftovers, stale hooks."
+)
 @click.option("--all", "show_all", is_flag=True, help="Show what is well, too.")
 @click.option("--json", "json_", is_flag=True, help="As one JSON document.")
 @click.pass_context
@@ -50,30 +59,42 @@ def doctor(
     /,
     *,
     start_shells: bool,
+    dgx: bool,
     verify: bool,
     only: tuple[str, ...],
+    fix: bool,
     show_all: bool,
     json_: bool,
 ) -> None:
     """Look for what is wrong or could be better, and say how to cure it.
 
-    Changes nothing, starts no daemon. With --shells it starts each shell once with your own rc
-    files. Exit code 1 when something does not work; what could merely be better leaves it at 0.
+    Changes nothing unless you say --fix, starts no daemon. With --shells it starts each shell once
+    with your own rc files; with --dgx each server computes two small sums. Exit code 1 when
+    something does not work; what could merely be better leaves it at 0.
     """
-    checks = _chosen(only, start_shells=start_shells, verify=verify)
-    found = examine(checks, here(Client(start=()).status))
+    around = here(Client(start=()).status)
+    mended = mending.mend(around) if fix else []
+    checks = _chosen(only, around, start_shells=start_shells, dgx=dgx, verify=verify)
+    found = examine(checks, around)
     if json_:
-        output.emit([_entry(check, finding) for check, finding in found], "json")
+        done = [{"check": "fix", "severity": "fixed", "what": it, "cure": ""} for it in mended]
+        output.emit([*done, *(_entry(check, finding) for check, finding in found)], "json")
     else:
+        for it in mended:
+            click.echo(visible(f"fixed  {it}"))
         _show(found, show_all=show_all)
     ctx.exit(any(finding.severity == "fail" for _, finding in found))
 
 
-def _chosen(only: tuple[str, ...], *, start_shells: bool, verify: bool) -> list[Check]:
+def _chosen(
+    only: tuple[str, ...], around: Surroundings, *, start_shells: bool, dgx: bool, verify: bool
+) -> list[Check]:
     if only:
-        return [c for c in (*table.CHECKS, *table.ON_REQUEST) if c.name in only]
+        asked = [name for name in only if name in servers.NAMES]
+        named = [c for c in (*table.CHECKS, *table.ON_REQUEST) if c.name in {*only} - {*asked}]
+        return [*named, *(servers.checks(around, asked) if asked else ())]
     extra = (*(shells.KEYS if start_shells else ()), *((model.VERIFY,) if verify else ()))
-    return [*table.CHECKS, *extra]
+    return [*table.CHECKS, *extra, *(servers.checks(around) if dgx else ())]
 
 
 def _entry(check: Check, finding: Finding) -> dict[str, str]:

@@ -10,6 +10,7 @@ from cmdai_shell.diagnose import (
     model,
     network,
     resolver,
+    servers,
     service,
     shells,
     terminal,
@@ -31,5 +32,5 @@ CHECKS = (
 )
 """They look and change nothing, and start nothing that goes on."""
 
-ON_REQUEST = (model.VERIFY, *shells.KEYS)
-"""Slow, or running the person's own shell files."""
+ON_REQUEST = (model.VERIFY, *shells.KEYS, *servers.CHECKS)
+"""Slow, running the person's own shell files, or letting servers compute."""

@@ -4,7 +4,9 @@ import json
 from typing import TYPE_CHECKING
 
 from cmdai_shell.cli import doctor as module
+from cmdai_shell.cli.client import Client
 from cmdai_shell.diagnose.check import Check, Finding, fail, ok, warn
+from cmdai_shell.diagnose.surroundings import here
 
 if TYPE_CHECKING:
     import pytest
@@ -71,8 +73,15 @@ def test_a_running_daemon_is_found(call: Call, scripted: Process) -> None:
 
 
 def test_what_is_slow_runs_only_on_request(call: Call, runtime_dir: object) -> None:
-    names = [c.name for c in module._chosen((), start_shells=True, verify=True)]
-    assert {"model-digest", "key-bash", "key-zsh", "key-fish"} <= set(names)
+    slow = {"model-digest", "key-bash", "key-zsh", "key-fish", "server-answers"}
+    around = here(Client(start=()).status)
+
+    def names(*, asked: bool) -> set[str]:
+        chosen = module._chosen((), around, start_shells=asked, verify=asked, dgx=asked)
+        return {check.name for check in chosen}
+
+    assert slow <= names(asked=True)
+    assert not slow & names(asked=False)
     assert call("doctor", "--only", "model-digest")[0] == 1  # there is no model
     assert call("doctor", "--only", "no-such-check")[0] == 2
 
