@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import threading
 import time
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -190,15 +192,31 @@ async def _look(target: Target) -> Seen:
 async def _named(target: Target, seen: Seen) -> bool:
     with suppress(ValueError):
         return bool(ip_address(target.host.partition("%")[0]))
-    loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(STEP_S):
-            await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+            await asyncio.wrap_future(_resolving(target.host, target.port))
     except TimeoutError:
-        seen.no_name = f"no name server answers within {STEP_S:.0f} s"
+        seen.no_name = f"no name server answers within {STEP_S:g} s"
     except (OSError, UnicodeError) as error:
         seen.no_name = (getattr(error, "strerror", "") or str(error)).lower()
     return not seen.no_name
+
+
+def _resolving(host: str, port: int) -> Future[None]:
+    """In a daemon thread: the end of the program does not wait for a dead name server."""
+    answer: Future[None] = Future()
+
+    def resolve() -> None:
+        error: BaseException | None = None
+        try:
+            socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except BaseException as problem:
+            error = problem
+        if answer.set_running_or_notify_cancel():
+            answer.set_exception(error) if error else answer.set_result(None)
+
+    threading.Thread(target=resolve, name=f"name of {host}", daemon=True).start()
+    return answer
 
 
 async def _dialled(target: Target, seen: Seen) -> None:

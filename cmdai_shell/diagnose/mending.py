@@ -39,7 +39,7 @@ def mend(around: Surroundings) -> list[str]:
     for step in STEPS:
         with suppress(OSError, CmdaiError):
             for sentence in step(around):
-                done.append(sentence)  # noqa: PERF402  what was done before an error counts
+                done.append(sentence)
     return done
 
 

@@ -44,6 +44,8 @@ METRICS = {
     "tgi": "open GET /metrics of that TGI in the gateway before it",
 }
 """Software that tells its queue, and what makes it do so."""
+_PROXY_STATUS = (407, 511)
+"""Said by none but a proxy, and a portal that wants a click (RFC 9110 15.5.8, RFC 6585 6)."""
 _PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "https_proxy", "http_proxy", "all_proxy")
 _SET_CLOCK = "timedatectl; on the machine that is wrong: sudo timedatectl set-ntp true"
 
@@ -154,12 +156,23 @@ def _tls(target: Target, seen: Seen, _: Surroundings) -> Finding:
             what = f"{target.name}: its certificate expires in {days:.0f} days"
             return warn(what, f"renew it on that host, then look: {show}")
     if _is(seen, "tls") and seen.shaken:
-        cure = seen.shaken.hint
-        if not cure or cure == test_hint(target.name):
-            cure = f"set tls_ca_path of its environment to its authority's file; look: {show}"
+        is_plain = seen.shaken.hint in ("", test_hint(target.name))
+        cure = _trust_cure(seen.shaken.detail, show) if is_plain else seen.shaken.hint
         return fail(_said(target, seen), cure)
     left = f", {(seen.valid[1] - now) / 86_400:.0f} days left" if seen.valid else ""
     return ok(f"{target.name}: its certificate is well{left}")
+
+
+def _trust_cure(detail: str, show: str) -> str:
+    """A key that changed may be somebody in between: nobody is told to just accept it."""
+    if "pinned" in detail:
+        return (
+            "ask who runs it whether its key was changed; only then set cert_pinning_sha256 of its "
+            f"environment to the new one; look: {show}"
+        )
+    if "mismatch" in detail:
+        return f"write a name that its certificate has into the url; look: {show}"
+    return f"set tls_ca_path of its environment to its authority's file; look: {show}"
 
 
 def _clock(target: Target, seen: Seen, _: Surroundings) -> Finding:
@@ -176,8 +189,11 @@ def _login(target: Target, seen: Seen, around: Surroundings) -> Finding:
     if target.key and not around.environ.get(target.key, "").strip():
         what = f"{target.name}: the API key is missing: ${target.key} is not set"
         return fail(what, f"export {target.key}=..., then cmdai-shell daemon restart")
+    if seen.status in _PROXY_STATUS:
+        return _later(target, PROXY)
     if _is(seen, "login") and seen.shaken:
-        return fail(_said(target, seen), seen.shaken.hint or "cmdai-shell auth status")
+        renewed = f"export {target.key}=..., then cmdai-shell daemon restart" if target.key else ""
+        return fail(_said(target, seen), renewed or seen.shaken.hint or "cmdai-shell auth status")
     return ok(f"{target.name}: it does not refuse us")
 
 
@@ -193,6 +209,9 @@ def _answers(target: Target, seen: Seen, _: Surroundings) -> Finding:
         return _later(target, PROXY)
     if state == "loading":
         return warn(_said(target, seen), f"wait until its model is loaded, then: {test}")
+    if state == "unreachable" and seen.shaken.steps[-1].name == "identify":
+        cure = f"is that its port? correct the url, or kind, in its environment's file; {test}"
+        return fail(_said(target, seen), cure)
     if state == "unreachable":
         return fail(_said(target, seen), f"restart it on {target.host}, then: {test}")
     if state == "wrong-answer":
@@ -232,9 +251,6 @@ def _metrics(target: Target, seen: Seen, _: Surroundings) -> Finding:
         what = f"{target.name}: its metrics cannot be read: its queue is unknown to us"
         return warn(what, METRICS[probe.kind])
     return ok(f"{target.name}: its metrics tell its queue")
-
-
-_PROXY_STATUS = (407, 511)
 
 
 def _proxy(target: Target, seen: Seen, around: Surroundings) -> Finding:
