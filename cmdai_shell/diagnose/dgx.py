@@ -52,6 +52,8 @@ class Target:
     connect: Callable[[], Server]
     key: str = ""
     """Environment variable that has to hold its key."""
+    forget: str = ""
+    """Of one that was approved: what to type before its other key can be approved."""
     is_key_alone: bool = False
     """Known by its key; what its certificate says besides does not count."""
 
@@ -128,6 +130,8 @@ def _connect(
 
 
 def _approved(approval: Approval, config: Config, around: Surroundings) -> Target:
+    from cmdai_shell.discovery.trust import forget_hint
+
     environment = config.environments.get(approval.environment)
     near = is_near(urlsplit(approval.url).hostname or "")
 
@@ -136,7 +140,6 @@ def _approved(approval: Approval, config: Config, around: Surroundings) -> Targe
         from cmdai_shell.backends import places
         from cmdai_shell.backends.login import Authenticator, NoLogin
         from cmdai_shell.discovery.pins import PinnedAtFirstUse
-        from cmdai_shell.discovery.trust import forget_hint
 
         auth: Authenticator = NoLogin()
         if environment:
@@ -159,6 +162,7 @@ def _approved(approval: Approval, config: Config, around: Surroundings) -> Targe
         url=approval.url,
         place=place(environment) if environment else "local" if near else "cloud",
         connect=connect,
+        forget=forget_hint(approval.name),
         is_key_alone=approval.is_key_alone,
     )
 

@@ -157,19 +157,17 @@ def _tls(target: Target, seen: Seen, _: Surroundings) -> Finding:
             return warn(what, f"renew it on that host, then look: {show}")
     if _is(seen, "tls") and seen.shaken:
         is_plain = seen.shaken.hint in ("", test_hint(target.name))
-        cure = _trust_cure(seen.shaken.detail, show) if is_plain else seen.shaken.hint
+        cure = _trust_cure(target, seen.shaken.detail, show) if is_plain else seen.shaken.hint
         return fail(_said(target, seen), cure)
     left = f", {(seen.valid[1] - now) / 86_400:.0f} days left" if seen.valid else ""
     return ok(f"{target.name}: its certificate is well{left}")
 
 
-def _trust_cure(detail: str, show: str) -> str:
+def _trust_cure(target: Target, detail: str, show: str) -> str:
     """A key that changed may be somebody in between: nobody is told to just accept it."""
     if "pinned" in detail:
-        return (
-            "ask who runs it whether its key was changed; only then set cert_pinning_sha256 of its "
-            f"environment to the new one; look: {show}"
-        )
+        renew = target.forget or "set cert_pinning_sha256 of its environment to the new one"
+        return f"ask who runs it whether its key was changed; only then {renew}; look: {show}"
     if "mismatch" in detail:
         return f"write a name that its certificate has into the url; look: {show}"
     return f"set tls_ca_path of its environment to its authority's file; look: {show}"

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from cmdai_shell.cli import doctor as module
 from cmdai_shell.cli.client import Client
+from cmdai_shell.config import paths
 from cmdai_shell.diagnose.check import Check, Finding, fail, ok, warn
 from cmdai_shell.diagnose.surroundings import here
 
@@ -93,3 +94,31 @@ def test_nothing_found_steers_the_terminal(call: Call, monkeypatch: pytest.Monke
     monkeypatch.setattr(module.table, "CHECKS", (Check("x", hostile),))
     assert "\x1b" not in (out := call("doctor")[1])
     assert "\x07" not in out
+
+
+def test_servers_that_are_written_down(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    found(monkeypatch, fine=ok("well"))
+    folder = paths.config_dir() / "environments"
+    folder.mkdir(parents=True)
+    (folder / "lab.toml").write_text('endpoints = ["http://127.0.0.1:9"]\n')
+    code, out, _ = call("doctor", "--dgx")
+    assert (code, "server-connect: lab/127.0.0.1:9: nothing listens" in out) == (1, True)
+    code, out, _ = call("doctor", "--only", "server-connect", "--json")
+    (entry,) = json.loads(out)
+    assert (code, entry["check"], entry["severity"]) == (1, "server-connect", "fail")
+    assert call("doctor")[0] == 0
+
+
+def test_fix_says_what_it_did(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    found(monkeypatch, fine=ok("well"))
+    folder = paths.data_dir() / "history"
+    folder.mkdir(parents=True)
+    folder.chmod(0o755)
+    assert call("doctor")[1] == "all 1 checks passed\n"
+    folder.chmod(0o755)
+    code, out, _ = call("doctor", "--fix", "--json")
+    assert code == 0
+    assert json.loads(out)[0]["severity"] == "fixed"
+    folder.chmod(0o755)
+    assert f"fixed  {folder} is yours alone now\n" in call("doctor", "--fix")[1]
+    assert folder.stat().st_mode & 0o777 == 0o700
