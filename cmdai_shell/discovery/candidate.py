@@ -75,6 +75,14 @@ class Candidate:
         is_used = self.state == "by-policy" or (self.state == "approved" and bool(self.approval))
         return is_used and bool(self.key) and not self.pin
 
+    @property
+    def is_to_learn(self) -> bool:
+        """Of https: it is worth to look at its key, or to look again."""
+        if self.state == "changed":
+            return self.approval is None or self.name == self.approval.name
+        is_new = self.state == "by-policy" or (bool(self.approval) and not self.pin)
+        return not self.key and (self.is_quiet or is_new)
+
 
 def cleaned(endpoint: Endpoint) -> Endpoint | None:
     """What is heard, so that it can be shown and kept; None if its URL is not one."""

@@ -16,7 +16,7 @@ from cmdai_shell.core import Added
 from cmdai_shell.discovery import judging
 from cmdai_shell.discovery.candidate import Candidate, Names, cleaned, with_hints
 from cmdai_shell.discovery.judging import Box, Identities, Sighting
-from cmdai_shell.discovery.policy import Policy, Spot, address, refusal, spot
+from cmdai_shell.discovery.policy import Policy, Spot, refusal, spot
 from cmdai_shell.discovery.trust import forget_hint, trust_hint
 
 if TYPE_CHECKING:
@@ -158,14 +158,12 @@ class Found:
 
     def unverified(self) -> tuple[str, ...]:
         """URLs whose key it is worth to look at (``pins.learn``), a few at a time: approved ones
-        that have no pin, and who says that he is one that has."""
+        that have no pin, or showed another key when they were looked at last (a hotel's network
+        does that to all), and who says that he is one that has."""
         urls = [
             each.endpoint.url
             for each in self.candidates()
-            if each.endpoint.url.startswith("https:")
-            and not each.key
-            and (each.is_quiet or each.state == "by-policy" or (each.approval and not each.pin))
-            and each.state != "changed"
+            if each.endpoint.url.startswith("https:") and each.is_to_learn
         ]
         return tuple(urls[:_TO_LEARN])
 
@@ -197,7 +195,11 @@ class Found:
         boxes = self._boxes()
         self._names.keep(boxes)
         taken: set[Spot] = set()
-        found = [self._of_approval(approval, boxes, taken) for approval in self._approvals]
+        found = [
+            self._of_approval(approval, boxes, taken)
+            for approval in self._approvals
+            if not self._is_written(approval)
+        ]
         for box in judging.each(boxes):
             if taken.isdisjoint(box.spots):
                 found.append(self._of_stranger(box))
@@ -337,7 +339,7 @@ class Found:
         for where in usable:
             for sighting in box.at(where):
                 endpoint = sighting.endpoint
-                why = self._policy.why(sighting.source, endpoint, self._addresses(where))
+                why = self._policy.why(sighting.source, endpoint, self._reached(box, where))
                 if not why:
                     continue
                 expected = self._pinned.get(where, "")
@@ -379,6 +381,11 @@ class Found:
             is_quiet=is_quiet,
         )
 
+    def _is_written(self, approval: Approval) -> bool:
+        """It has become one of the configuration's since: one member, not two."""
+        where = spot(approval.url)
+        return where is not None and self._written_at(self._place(where)) is not None
+
     def _written_at(self, where: Spot) -> Endpoint | None:
         return next(
             (each for known, each in self._written.items() if self._place(known) == where), None
@@ -386,7 +393,7 @@ class Found:
 
     def _refusal(self, box: Box, where: Spot) -> str:
         url = judging.moved_to(f"{where.scheme}://x", where)
-        return refusal(box.at(where)[0].source, url, self._addresses(where))
+        return refusal(box.at(where)[0].source, url, self._reached(box, where))
 
-    def _addresses(self, where: Spot) -> tuple[str, ...]:
-        return (where.host,) if address(where.host) else self._resolved.get(where.host, ())
+    def _reached(self, box: Box, where: Spot) -> tuple[str, ...]:
+        return judging.reached(box.at(where), where, self._resolved)

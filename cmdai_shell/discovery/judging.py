@@ -144,6 +144,16 @@ def is_neighbour(approval: Approval, where: Spot) -> bool:
     return old is not None and old.host == where.host and old.port != where.port
 
 
+def reached(
+    heard: Iterable[Sighting], where: Spot, resolved: Mapping[str, tuple[str, ...]]
+) -> tuple[str, ...]:
+    """All that connections to it there could go to: a name may stand for more than the place."""
+    named = (urlsplit(sighting.endpoint.url).hostname or "" for sighting in heard)
+    hosts = sorted({where.host, *(host.rstrip(".") for host in named)})
+    found = [(host,) if address(host) else resolved.get(host, ()) for host in hosts]
+    return tuple(dict.fromkeys(text for texts in found for text in texts))
+
+
 def moved_to(url: str, where: Spot) -> str:
     """The same URL at another place."""
     host = f"[{where.host}]" if ":" in where.host else where.host

@@ -216,16 +216,23 @@ class PinnedAtFirstUse:
         return self._inner.ssl() or self._authorities()
 
     def _consider(self, found: LearnedIdentity) -> None:
-        """Whether somebody of whom nothing is known yet can be known by that from now on."""
-        if found.is_chain_valid:
-            return
-        why = f"{self._name} cannot be trusted: {found.problem}"
-        if self._inner.ssl() is not None:
-            raise BackendDenied(why, "the authority in its environment's file says who it is")
-        if found.not_after < self._wall():
-            raise BackendDenied(why, "renew its certificate there")
-        if not is_near(found.address):
-            raise BackendDenied(why, "outside the own network an authority has to say who it is")
+        has_authority = self._inner.ssl() is not None
+        if hint := doubt(found, self._wall(), has_authority=has_authority):
+            raise BackendDenied(f"{self._name} cannot be trusted: {found.problem}", hint)
+
+
+def doubt(found: LearnedIdentity, now: float, *, has_authority: bool = False) -> str:
+    """Why somebody of whom nothing is known yet cannot be known by that from now on, as what to do
+    about it; or empty. ``has_authority``: the person wrote down who has to vouch for it."""
+    if found.is_chain_valid:
+        return ""
+    if has_authority:
+        return "the authority in its environment's file says who it is"
+    if found.not_after < now:
+        return "renew its certificate there"
+    if not is_near(found.address):
+        return "outside the own network an authority has to say who it is"
+    return ""
 
 
 class UnknownKey(aiohttp.ServerFingerprintMismatch):

@@ -815,3 +815,33 @@ def test_even_while_it_is_silent_only_its_like_takes_its_place(
         assert is_silent
         assert approved.endpoint.url == FALSE
         assert any(url == FALSE and labels.get("uuid") == "u-1" for _, _, url, labels in said)
+
+
+def test_of_a_name_with_several_addresses_each_counts() -> None:
+    """A connection goes to any of them."""
+    found = Found(Policy.of(Discovery(trust_subnets=("10.0.0.0/8",))))
+    said = added("a", "http://dgx.lan:8000")
+    heard(found, said)
+    found.resolved("dgx.lan", ("10.0.0.5",))
+    assert one(found.candidates()).state == "by-policy"
+    found.resolved("dgx.lan", ("10.0.0.5", "192.168.9.9"))
+    assert one(found.candidates()).state == "candidate"
+    found.resolved("dgx.lan", ("10.0.0.5", "8.8.8.8"))
+    assert one(found.candidates()).state == "refused"
+
+
+def test_who_showed_another_key_is_looked_at_again() -> None:
+    """A hotel's network answers for everybody; at home it is the approved one again."""
+    found = Found(approvals=[VAULT])
+    found.saw_key(TLS, OTHER)
+    assert one(found.candidates()).state == "changed"
+    assert found.unverified() == (TLS,)
+    found.saw_key(TLS, PIN)
+    assert one(found.candidates()).state == "approved"
+
+
+def test_an_approved_one_that_is_written_down_since_is_one() -> None:
+    written = Endpoint(id="lab/spark", url=REAL, source="static", environment="lab")
+    found = Found(approvals=[SPARK], written=[written])
+    assert found.candidates() == ()
+    assert one(heard(found, real())).endpoint.source == "static"
