@@ -94,7 +94,11 @@ class Chain:
         self.finder: Finder | None = None
         if remote is None and config.active_environment != NONE:
             self.finder = self._found_before(former) or Finder(
-                config, self.pool, clock=clock, admit=lambda server: _noted(server, config, meter)
+                config,
+                self.pool,
+                clock=clock,
+                admit=lambda server: _noted(server, config, meter),
+                former=former.finder if former and former.pool is self.pool else None,
             )
         balancing = config.load_balancing
         self.keeper: Keeper | None = None

@@ -262,8 +262,8 @@ def _with_news(chain: Chain, request: SuggestRequest, update: Update) -> Update:
     if not chain.finder or not request.shell_version:
         return update
     if isinstance(update, Hint) and request.op == "suggest" and not request.line.strip():
-        waiting = chain.finder.waiting()
-        return _offer(waiting[0]) if waiting else update
+        waiting = chain.finder.offer()
+        return _offer(waiting) if waiting else update
     if isinstance(update, Suggestion) and update.action == "insert" and not update.explanation:
         found = chain.finder.news()
         return replace(update, explanation=_news(found)) if found else update

@@ -10,26 +10,27 @@ import asyncio
 import logging
 import math
 import random
-import socket
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from cmdai_shell.config import paths
-from cmdai_shell.daemon.found_servers import connected, sources
+from cmdai_shell.daemon.found_servers import authorities, connected, own_addresses, shown, sources
+from cmdai_shell.daemon.inquiry import Inquiry
 from cmdai_shell.discovery.found import Found
-from cmdai_shell.discovery.policy import Policy, address, is_in, network
+from cmdai_shell.discovery.policy import Policy, is_in, network, spot
 from cmdai_shell.discovery.trust import SEEN_AGAIN, TrustStore
 from cmdai_shell.discovery.watching import Watcher
 from cmdai_shell.errors import CmdaiError, ConfigError, DiscoveryError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from cmdai_shell.config import Config
     from cmdai_shell.core import Added, Clock, Endpoint, Removed, Server
     from cmdai_shell.discovery.candidate import Candidate
     from cmdai_shell.routing import Pool
+    from cmdai_shell.routing.member import Member
 
 log = logging.getLogger(__name__)
 
@@ -40,11 +41,8 @@ SETTLE_S = 0.05
 """A server is announced in several packets, and several times."""
 LOOK_EVERY_S = 15.0
 """Without news, too: we may be in another network by now."""
-LEARN_AGAIN_S = 60.0
-"""Until a server that showed no key is asked for it again."""
-LEARN_S = 2.0
 CLOSE_S = 0.6
-_IP = (socket.AF_INET, socket.AF_INET6)
+"""For all that are closed at once."""
 
 
 class Finder:
@@ -59,54 +57,87 @@ class Finder:
         clock: Clock,
         admit: Callable[[Server], Server] = lambda server: server,
         store: TrustStore | None = None,
+        former: Finder | None = None,
     ) -> None:
-        """``pool``: with the servers of the configuration. Raises ConfigError for a bad ``trust_``
-        entry."""
+        """``pool``: with the servers of the configuration, and those that ``former`` found, who
+        finds none any longer: of these the ones that the person approved are left in it. Raises
+        ConfigError for a bad ``trust_`` entry."""
         self._config = config
         self._pool = pool
         self._store = store or TrustStore(paths.data_dir())
         self._clock = clock
         self._admit = admit
         logins = {e.id for e in config.environments.values() if e.auth_type != "none"}
-        self.found = Found(
-            Policy.of(config.discovery, logins), written=[m.server.endpoint for m in pool]
+        policy = Policy.of(config.discovery, logins)
+        left = former.resign() if former else {}
+        written = [m.server.endpoint for m in pool if m.id not in left]
+        self.found = Found(policy, written=written)
+        self.inquiry = Inquiry(
+            self.found,
+            clock=clock,
+            on_news=self._changed_now,
+            authorities=lambda candidate: authorities(candidate, config),
         )
         self._watcher: Watcher | None = None
         self._problem = ""
-        self._members: dict[str, tuple[Endpoint, str]] = {}
+        self._members: dict[str, tuple[Endpoint, str]] = left
         """Name -> where it is asked, and the key that it has to show."""
-        self._told: set[str] = set()
-        self._learned_at: dict[str, float] = {}
-        self._looked_up: dict[str, float] = {}
+        self.told: dict[str, None] = former.told if former else {}
+        """Names, the last one told of at the end."""
+        self._unkept: dict[str, str] = {}
+        """URL -> why what was learned of it could not be written down."""
         self._changed = asyncio.Event()
+        self._running = asyncio.Lock()
+        self._has_resigned = False
         self._own: tuple[str, ...] = ()
         """Addresses of this machine."""
         self._seen_at: dict[str, float] = {}
-        self._closing: list[Server] = []
+        self.closing: list[Member] = former.closing if former else []
 
     # --- its life
 
     async def run(self) -> None:
-        await self._remember()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._following())
-            await asyncio.sleep(BEGIN_S)
-            made = await asyncio.to_thread(sources, self._config)
-            self._watcher = Watcher(made, hear=self._hear, clock=self._clock, random=random.random)
-            await self._watcher.run()
+        async with self._running:  # the one before may still be ending
+            await self._remember()
+            self._sync()
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._following())
+                    group.create_task(self.inquiry.run())
+                    await asyncio.sleep(BEGIN_S)
+                    # Begun again, the same sources say also who has gone meanwhile.
+                    self._watcher = self._watcher or await self._made()
+                    await self._watcher.run()
+            finally:
+                await self._close(self.closing)
+
+    async def _made(self) -> Watcher:
+        made = await asyncio.to_thread(sources, self._config)
+        return Watcher(made, hear=self._hear, clock=self._clock, random=random.random)
+
+    def resign(self) -> dict[str, tuple[Endpoint, str]]:
+        """Another takes over. Who is in the pool by the person's word stays there, and is returned;
+        those by the settings, which have changed, are asked nothing from now on."""
+        approved = {each.name for each in self.found.candidates() if each.state == "approved"}
+        for name in [name for name in self._members if name not in approved]:
+            self._dismiss(name)
+        left, self._members, self._has_resigned = self._members, {}, True
+        return left
 
     async def _remember(self) -> None:
         """Those that were approved are members before any browse ends."""
         try:
             approvals = await asyncio.to_thread(self._store.approvals)
             keys = await asyncio.to_thread(self._store.keys)
+            self._own = await asyncio.to_thread(own_addresses)
         except ConfigError as error:  # then nobody is trusted but the configuration's own
             self._problem = str(error)
             log.warning("no approvals", extra={"fields": {"problem": error.message}})
-            return
-        self._problem = ""
+            approvals, keys = (), {}
+        else:
+            self._problem = ""
         self.found.settle(approvals=approvals, keys=keys)
-        self._changed.set()
+        self._changed_now()
 
     def look(self) -> None:
         """How a member does may have changed."""
@@ -115,6 +146,9 @@ class Finder:
 
     def _hear(self, source: str, said: Added | Removed) -> None:
         self.found.apply(source, said)
+        self._changed.set()
+
+    def _changed_now(self) -> None:
         self._changed.set()
 
     async def _following(self) -> None:
@@ -130,14 +164,13 @@ class Finder:
                 log.exception("discovery failed")
 
     async def _follow(self) -> None:
-        self._own = await asyncio.to_thread(_own_addresses)
+        self._own = await asyncio.to_thread(own_addresses)
         self._see_silence()
-        self._sync()  # who needs no look-up does not wait for one
-        await self._look_up()
-        await self._learn()
+        self._sync()  # who is known does not wait for a disk
+        self.inquiry.look()
         await self._keep()
         self._sync()
-        await self._close_old()
+        await self._close([member for member in self.closing if not member.in_flight])
 
     # --- what we find out by ourselves
 
@@ -147,41 +180,14 @@ class Finder:
                 silent = member.state == "unreachable"
                 self.found.saw_silence(member.server.endpoint.url, is_silent=silent)
 
-    async def _look_up(self) -> None:
-        """The addresses of names, which the policy goes by."""
-        loop, now = asyncio.get_running_loop(), self._clock()
-        for host in {urlsplit(c.endpoint.url).hostname or "" for c in self.found.candidates()}:
-            if address(host) or now - self._looked_up.get(host, -math.inf) < LEARN_AGAIN_S:
-                continue
-            self._looked_up[host] = now
-            with suppress(OSError, TimeoutError):
-                async with asyncio.timeout(LEARN_S):
-                    infos = await loop.getaddrinfo(host, None)
-                self.found.resolved(host, tuple({str(info[4][0]) for info in infos}))
-
-    async def _learn(self) -> None:
-        """Keys, by connections over which nothing is asked."""
-        now = self._clock()
-        for url in self.found.unverified():
-            if now - self._learned_at.get(url, -math.inf) < LEARN_AGAIN_S:
-                continue
-            from cmdai_shell.discovery import pins
-
-            self._learned_at[url] = now
-            parts = urlsplit(url)
-            with suppress(CmdaiError, OSError, TimeoutError):
-                seen = await pins.learn(parts.hostname or "", parts.port or 443, LEARN_S)
-                self.found.saw_key(url, seen.spki, is_key_alone=not seen.is_chain_valid)
-
     async def _keep(self) -> None:
         """Written down before it counts: the key of who is used for the first time, and the new
         address of who has moved."""
-        store, is_new = self._store, False
+        store, is_new, unkept = self._store, False, dict[str, str]()
         for each in self.found.candidates():
             url, approval = each.endpoint.url, each.approval
-            with suppress(ConfigError):  # it stays unused, and its story says why
+            try:
                 if each.is_unkept:
-                    is_new = True
                     alone = each.is_key_alone
                     if approval:
                         await asyncio.to_thread(
@@ -189,11 +195,15 @@ class Finder:
                         )
                     else:
                         await asyncio.to_thread(store.note_key, url, each.key)
-                elif each.state == "approved" and approval and each.sources:
+                    is_new = True
+                elif each.state == "approved" and approval and each.sources and self._is_here(each):
                     moved = each.endpoint if url != approval.url else None
-                    is_new = is_new or moved is not None
                     if moved or self._is_seen_again(approval.name):
                         await asyncio.to_thread(store.note_seen, approval.name, moved)
+                    is_new = is_new or moved is not None
+            except ConfigError as error:  # it stays unused, and its story says why
+                unkept[url] = error.message
+        self._unkept = unkept
         if is_new:
             await self._remember()
 
@@ -208,13 +218,15 @@ class Finder:
     # --- what it comes to
 
     def _sync(self) -> None:
+        if self._has_resigned:
+            return
         wanted = {
             each.name: each
             for each in self.found.candidates()
             if each.state in ("approved", "by-policy")
             and each.endpoint.source != "static"
             and (each.pin or not each.endpoint.url.startswith("https:"))
-            and (each.sources or self._is_here(each))
+            and self._is_here(each)
         }
         for name in [name for name in self._members if name not in wanted]:
             self._dismiss(name)
@@ -225,13 +237,20 @@ class Finder:
                 self._employ(candidate)
                 self._members[name] = what
 
-    def _is_here(self, remembered: Candidate) -> bool:
+    def _is_here(self, each: Candidate) -> bool:
         """With plain http only in a network where it was approved: in another, somebody else may
-        have its address."""
-        approval = remembered.approval
-        if approval is None or not approval.networks or approval.pin:
+        have its address, and announce it. Where that network is not known, or is every one's
+        (link-local), not before it is announced."""
+        approval = each.approval
+        if approval is None or each.endpoint.url.startswith("https:"):
             return True
-        there = [found for text in approval.networks if (found := network(text))]
+        there = [
+            found
+            for text in approval.networks
+            if (found := network(text)) and not found.is_link_local
+        ]
+        if not there:
+            return bool(each.sources)
         return any(is_in(own, each) for own in self._own for each in there)
 
     def _employ(self, candidate: Candidate) -> None:
@@ -250,19 +269,22 @@ class Finder:
 
         def seen(pin: str) -> None:
             self.found.saw_key(candidate.endpoint.url, pin)
-            self._changed.set()
+            self._changed_now()
 
         return seen
 
     def _dismiss(self, name: str) -> None:
         if self._members.pop(name, None) and (gone := self._pool.remove(name)):
-            self._closing.append(gone.server)
+            self.closing.append(gone)
 
-    async def _close_old(self) -> None:
-        while self._closing:
+    async def _close(self, members: Sequence[Member]) -> None:
+        """Those that have answered what they were asked."""
+        until = asyncio.get_running_loop().time() + CLOSE_S
+        for member in tuple(members):
+            self.closing.remove(member)
             with suppress(Exception):
-                async with asyncio.timeout(CLOSE_S):
-                    await self._closing.pop().aclose()
+                async with asyncio.timeout_at(until):
+                    await member.server.aclose()
 
     # --- the person's decisions
 
@@ -276,28 +298,49 @@ class Finder:
                 f"no environment {environment!r}", "cmdai-shell config list-environments"
             )
         candidate = self._named(name)
-        if candidate.state == "approved":
-            return _shown(candidate)
+        is_as_asked = called in ("", candidate.name) and environment in (
+            "",
+            candidate.endpoint.environment,
+        )
+        if candidate.state == "approved" and is_as_asked:
+            return self._shown(candidate)
+        if candidate.state == "approved" and candidate.approval is None:
+            what = f"{candidate.name} stands in your configuration: its name and login do, too"
+            raise ConfigError(what, "cmdai-shell config edit")
+        if candidate.key and not candidate.pin:  # a stranger's: looked at again, as a friend's
+            self.found.saw_key(candidate.endpoint.url, "")
+            candidate = replace(candidate, key="", is_key_alone=False)
         approval = await asyncio.to_thread(
             lambda: self._store.approve(candidate, name=called, environment=environment)
         )
+        self.inquiry.again(approval.url)
         await self._remember()
         self._sync()
         found = [each for each in self.found.candidates() if each.name == approval.name]
-        return _shown(found[0] if found else candidate)
+        return self._shown(found[0] if found else candidate)
 
     async def forget(self, name: str) -> str:
-        """The name that is forgotten. Raises ConfigError."""
-        gone = await asyncio.to_thread(self._store.forget, name)
+        """The name that is forgotten; of one that the settings trust, its key. Raises
+        ConfigError."""
+        same = [each for each in self.found.candidates() if each.name == name]
+        url = same[0].endpoint.url if same and same[0].approval is None else ""
+        is_of_settings = bool(url) and await asyncio.to_thread(self._store.forget_key, url)
+        if not is_of_settings:
+            gone = await asyncio.to_thread(self._store.forget, name)
+            name, url = gone.name, gone.url
+        self.found.saw_key(url, "")
+        self.inquiry.again(url)
         await self._remember()
         self._sync()
-        self._told.add(gone.name)
-        return gone.name
+        self.told.setdefault(name)
+        return name
 
     def _named(self, name: str) -> Candidate:
+        """By its name, or by its URL: that means the same to all who look."""
         known = self.found.candidates()
+        where = spot(name) if "://" in name else None
         for each in known:
-            if each.name == name:
+            if name == each.name or (where and where == spot(each.endpoint.url)):
                 return each
         near = [each for each in known if each.name.startswith(f"{name}:")]
         if len(near) == 1:
@@ -315,10 +358,16 @@ class Finder:
     def news(self) -> Candidate | None:
         """One that waits and has not been told of; each is told of once."""
         for each in self.found.waiting():
-            if each.name not in self._told:
-                self._told.add(each.name)
+            if each.name not in self.told:
+                self.told[each.name] = None
                 return each
         return None
+
+    def offer(self) -> Candidate | None:
+        """The one to offer: the last that the person was told of, if it still waits."""
+        waiting = {each.name: each for each in self.found.waiting()}
+        told = next((name for name in reversed(self.told) if name in waiting), "")
+        return waiting.get(told) or next(iter(waiting.values()), None)
 
     def status(self) -> dict[str, Any]:
         watched = self._watcher.watched if self._watcher else ()
@@ -335,28 +384,15 @@ class Finder:
                 }
                 for one in watched
             ],
-            "found": [_shown(each) for each in self.found.candidates()],
+            "found": [self._shown(each) for each in self.found.candidates()],
         }
 
-
-def _own_addresses() -> tuple[str, ...]:
-    import psutil
-
-    links = psutil.net_if_addrs().values()
-    return tuple(link.address for links_of in links for link in links_of if link.family in _IP)
-
-
-def _shown(candidate: Candidate) -> Mapping[str, Any]:
-    endpoint = candidate.endpoint
-    return {
-        "name": candidate.name,
-        "url": endpoint.url,
-        "kind": endpoint.kind,
-        "model": endpoint.model,
-        "environment": endpoint.environment,
-        "state": candidate.state,
-        "sources": list(candidate.sources),
-        "story": candidate.story,
-        "hint": candidate.hint,
-        "also": list(candidate.also),
-    }
+    def _shown(self, candidate: Candidate) -> Mapping[str, Any]:
+        url, is_used = candidate.endpoint.url, candidate.state in ("approved", "by-policy")
+        why = self._unkept.get(url) or self.inquiry.problems.get(url, "")
+        if is_used and why and not candidate.pin:
+            return shown(replace(candidate, story=f"not used yet: {why}"))
+        if is_used and candidate.approval and not self._is_here(candidate):
+            where = ", ".join(candidate.approval.networks) or "where it is announced"
+            return shown(replace(candidate, story=f"not used here: over http only in {where}"))
+        return shown(candidate)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,8 @@ from cmdai_shell.discovery.trust import forget_hint
 from cmdai_shell.errors import CmdaiError, DiscoveryError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterator
+    from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+    from ssl import SSLContext
 
     from cmdai_shell.backends.login import Authenticator
     from cmdai_shell.config import Config
@@ -26,6 +28,7 @@ PRIORITY = {"mdns": 30, "kubernetes": 20, "dns": 10}
 """Of servers that belong to no environment: what is in the own network goes before the cluster,
 that before a name server's, and all before the addresses that are written down (0, unless their
 environment says otherwise)."""
+_IP = (socket.AF_INET, socket.AF_INET6)
 TIMEOUT_S, RETRIES = 5.0, 2
 """As an environment has them by default."""
 
@@ -85,6 +88,15 @@ def _source(way: str, arguments: dict[str, Any]) -> Source:
     except CmdaiError as error:
         return Missing(way, error)
     return source
+
+
+def authorities(candidate: Candidate, config: Config) -> SSLContext | None:
+    """Who has to vouch for it, by its environment's settings. Reads files. Raises ConfigError."""
+    from cmdai_shell.backends import places
+
+    endpoint = candidate.endpoint
+    environment = config.environments.get(endpoint.environment)
+    return places.logins(environment)(endpoint.url, endpoint.kind).ssl() if environment else None
 
 
 def connected(
@@ -156,3 +168,28 @@ def _pinned(
         name=candidate.name,
         hint=forget_hint(candidate.name),
     )
+
+
+def own_addresses() -> tuple[str, ...]:
+    """Of this machine."""
+    import psutil
+
+    links = psutil.net_if_addrs().values()
+    return tuple(link.address for links_of in links for link in links_of if link.family in _IP)
+
+
+def shown(candidate: Candidate) -> Mapping[str, Any]:
+    """As ``status`` has it."""
+    endpoint = candidate.endpoint
+    return {
+        "name": candidate.name,
+        "url": endpoint.url,
+        "kind": endpoint.kind,
+        "model": endpoint.model,
+        "environment": endpoint.environment,
+        "state": candidate.state,
+        "sources": list(candidate.sources),
+        "story": candidate.story,
+        "hint": candidate.hint,
+        "also": list(candidate.also),
+    }

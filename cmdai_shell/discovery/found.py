@@ -20,7 +20,7 @@ from cmdai_shell.discovery.policy import Policy, Spot, refusal, spot
 from cmdai_shell.discovery.trust import forget_hint, trust_hint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from cmdai_shell.core import Endpoint, Removed
     from cmdai_shell.discovery.candidate import State
@@ -156,16 +156,13 @@ class Found:
             each for each in self.candidates() if each.state == "candidate" and not each.is_quiet
         )
 
-    def unverified(self) -> tuple[str, ...]:
+    def unverified(self, but: Collection[str] = ()) -> tuple[str, ...]:
         """URLs whose key it is worth to look at (``pins.learn``), a few at a time: approved ones
         that have no pin, or showed another key when they were looked at last (a hotel's network
-        does that to all), and who says that he is one that has."""
-        urls = [
-            each.endpoint.url
-            for each in self.candidates()
-            if each.endpoint.url.startswith("https:") and each.is_to_learn
-        ]
-        return tuple(urls[:_TO_LEARN])
+        does that to all), and who says that he is one that has. ``but``: not these."""
+        urls = [each.endpoint.url for each in self.candidates() if each.is_to_learn]
+        tls = [url for url in urls if url.startswith("https:") and url not in but]
+        return tuple(tls[:_TO_LEARN])
 
     def _remove(self, key: tuple[str, str]) -> None:
         gone = self._heard.pop(key, None)

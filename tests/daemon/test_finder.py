@@ -18,7 +18,7 @@ from cmdai_shell.daemon.compose import Chain
 from cmdai_shell.daemon.desk import Desk
 from cmdai_shell.discovery import pins
 from cmdai_shell.discovery.trust import TrustStore
-from cmdai_shell.errors import ConfigError, DiscoveryError
+from cmdai_shell.errors import BackendUnavailable, ConfigError, DiscoveryError
 from tests.daemon.conftest import until
 from tests.daemon.test_desk import Engine
 from tests.fakes.scripted_server import ScriptedServer
@@ -42,7 +42,7 @@ class House:
         monkeypatch.setattr(finder, "BEGIN_S", 0.0)
         monkeypatch.setattr(finder, "sources", lambda config: [self.source])
         monkeypatch.setattr(finder, "connected", self._connected)
-        monkeypatch.setattr(finder, "_own_addresses", lambda: ("192.168.1.2", "fe80::1%eth0"))
+        monkeypatch.setattr(finder, "own_addresses", lambda: ("192.168.1.2", "fe80::1%eth0"))
         monkeypatch.setattr(compose, "_engine", lambda config, clock: Engine())
         self.desk = Desk(lambda former: Chain(load(), time.monotonic, former=former),
                          clock=time.monotonic)  # fmt: skip
@@ -126,10 +126,10 @@ async def test_but_not_in_a_network_where_somebody_else_may_have_its_address(mon
         await house.finder.trust("spark:8000")
     monkeypatch.setattr(finder, "LOOK_EVERY_S", 0.05)
     async with House(monkeypatch).alive() as later:
-        monkeypatch.setattr(finder, "_own_addresses", lambda: ("10.9.8.7",))
+        monkeypatch.setattr(finder, "own_addresses", lambda: ("10.9.8.7",))
         await until(lambda: later.state("spark:8000") == "approved")
         assert later.members == []
-        monkeypatch.setattr(finder, "_own_addresses", lambda: ("10.9.8.7", "192.168.1.2"))
+        monkeypatch.setattr(finder, "own_addresses", lambda: ("10.9.8.7", "192.168.1.2"))
         await until(lambda: later.members == ["spark:8000"])  # at home again
 
 
@@ -137,7 +137,7 @@ async def test_of_https_the_key_is_kept_before_the_first_request(monkeypatch):
     key = "sha256/" + "A" * 43 + "="
     asked = []
 
-    async def learn(host: str, port: int, timeout: float) -> pins.LearnedIdentity:
+    async def learn(host: str, port: int, timeout: float, **_: object) -> pins.LearnedIdentity:
         asked.append((host, port))
         return pins.LearnedIdentity(
             spki=key, subject="CN=spark", is_chain_valid=False, not_after=9e9, address=host
@@ -268,3 +268,209 @@ async def test_a_source_that_cannot_be_had_is_said(monkeypatch):
         (source,) = h.finder.status()["sources"]
         assert (source["problem"], source["hint"]) == ("no multicast", "cmdai-shell doctor")
         assert isinstance(await h.press(), Suggestion)
+
+
+KEY, OTHER_KEY = (f"sha256/{letter * 43}=" for letter in "AB")
+
+
+class Keys:
+    """Who shows which key, in place of TLS handshakes; nobody else answers in time."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, is_valid: bool = False) -> None:
+        self.of: dict[str, str] = {}
+        self.asked: list[str] = []
+        self.is_valid = is_valid
+        monkeypatch.setattr(pins, "learn", self._learn)
+
+    async def _learn(self, host: str, _: int, timeout: float, **__: object) -> Any:
+        self.asked.append(host)
+        if host not in self.of:
+            await asyncio.sleep(timeout)
+            raise BackendUnavailable(f"{host} does not finish a TLS handshake", cause="connect")
+        return pins.LearnedIdentity(
+            spki=self.of[host], subject="CN=x", is_chain_valid=self.is_valid, not_after=9e9,
+            address=host, problem="" if self.is_valid else "self-signed certificate",
+        )  # fmt: skip
+
+
+async def test_whom_nobody_vouches_for_is_not_believed_on_the_open_internet(monkeypatch):
+    keys = Keys(monkeypatch)
+    keys.of["8.8.4.4"] = KEY
+    said = there("a", "https://8.8.4.4", source="dns", labels={"host": "dgx.example.org"})
+    async with House(monkeypatch, said, source="dns").alive() as house:
+        await found(house, "dgx.example.org:443")
+        await house.finder.trust("dgx.example.org:443")
+        await until(lambda: "not used yet" in house.finder.status()["found"][0]["story"])
+        assert "an authority has to say" in house.finder.status()["found"][0]["story"]
+        assert house.members == []
+        assert TrustStore(paths.data_dir()).approvals()[0].pin == ""
+        keys.is_valid = True
+        house.finder.inquiry.again("https://8.8.4.4")
+        await until(lambda: house.members == ["dgx.example.org:443"])
+
+
+async def test_who_does_not_answer_holds_up_nobody(monkeypatch, settings):
+    """Names that no name server knows, and servers that never finish a handshake."""
+    settings('[discovery]\ntrust_subnets = ["192.168.1.0/24"]\n')
+    keys = Keys(monkeypatch)
+    keys.of["192.168.1.7"] = KEY
+
+    async def lookup(*_: object) -> Any:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("cmdai_shell.backends.names.Names.lookup", lookup)
+    names = [there(f"n{n}", f"http://gone-{n}.lan:8000") for n in range(50)]
+    slow = [there(f"s{n}", f"https://192.168.1.{n + 100}:8443") for n in range(20)]
+    last = there("a", "http://192.168.1.8:8000"), there("b", "https://192.168.1.7:8443")
+    begun = time.monotonic()
+    async with House(monkeypatch, *last, *names, *slow).alive() as house:
+        await until(lambda: len(house.members) == 2)
+        assert time.monotonic() - begun < 8
+        assert len(keys.asked) <= 30
+
+
+async def test_what_the_settings_trust_no_longer_is_not_asked_once_more(monkeypatch, settings):
+    settings('[discovery]\ntrust_subnets = ["192.168.1.0/24"]\n')
+    async with House(monkeypatch, there("a", labels=SPARK)).alive() as house:
+        await until(lambda: house.members == ["spark:8000"])
+        server = house.servers["spark:8000"]
+        settings("[discovery]\ntrust_subnets = []\n")
+        suggestion = await house.press()  # which finds that the file has changed
+        assert isinstance(suggestion, Suggestion)
+        assert suggestion.backend != "spark:8000"
+        await found(house)
+        assert house.state("spark:8000") == "candidate"
+        assert house.members == []
+        await until(lambda: server.closed)
+
+
+async def test_in_another_network_nobody_gets_its_requests_by_announcing_its_address(monkeypatch):
+    async with House(monkeypatch, there("a", labels=SPARK)).alive() as house:
+        await found(house)
+        await house.finder.trust("spark:8000")
+    monkeypatch.setattr(finder, "LOOK_EVERY_S", 0.05)
+    said = there("evil", labels={"network": "10.9.8.7/24"})
+    async with House(monkeypatch, said).alive() as later:
+        monkeypatch.setattr(finder, "own_addresses", lambda: ("10.9.8.7", "fe80::1%eth0"))
+        await until(lambda: bool(later.finder.status()["sources"]))
+        await until(lambda: later.finder.status()["sources"][0]["known"] == 1)
+        await asyncio.sleep(0.3)
+        assert later.members == []
+        (shown,) = later.finder.status()["found"]
+        assert shown["story"] == "not used here: over http only in 192.168.1.0/24"
+
+
+async def test_the_settings_read_again_forget_who_has_left_meanwhile(monkeypatch, settings):
+    settings('log_level = "info"\n')
+    house = House(monkeypatch, there("a", labels=SPARK))
+    house.source.turns.append((Removed(id="a"), inf))
+    made = iter([[house.source], [ScriptedSource("mdns", [inf])]])  # a new one knows of nobody
+    monkeypatch.setattr(finder, "sources", lambda config: next(made))
+    async with house.alive():
+        await found(house)
+        settings('log_level = "debug"\n')
+        house.desk.reload()
+        await until(lambda: house.state("spark:8000") == "")
+        assert (house.source.begun, house.source.closed) == (2, 1)
+
+
+async def test_another_key_of_one_that_the_settings_trust_can_be_accepted(monkeypatch, settings):
+    settings('[discovery]\ntrust_subnets = ["192.168.1.0/24"]\n')
+    keys = Keys(monkeypatch)
+    keys.of["192.168.1.7"] = KEY
+    said = there("a", "https://192.168.1.7:8443", labels=SPARK)
+    async with House(monkeypatch, said).alive() as house:
+        await until(lambda: house.members == ["spark:8443"])
+        keys.of["192.168.1.7"] = OTHER_KEY
+        house.finder._other_key(house.finder.found.candidates()[0])(OTHER_KEY)
+        await until(lambda: house.members == [])
+        (shown,) = house.finder.status()["found"]
+        assert shown["hint"].endswith("cmdai-shell backends forget spark:8443")
+        assert await house.finder.forget("spark:8443") == "spark:8443"
+        await until(lambda: house.members == ["spark:8443"])
+        assert TrustStore(paths.data_dir()).keys() == {"https://192.168.1.7:8443": OTHER_KEY}
+
+
+async def test_of_self_signed_ones_a_new_key_can_be_accepted(monkeypatch):
+    keys = Keys(monkeypatch)
+    keys.of["192.168.1.7"] = KEY
+    said = there("a", "https://192.168.1.7:8443", labels=SPARK)
+    async with House(monkeypatch, said).alive() as house:
+        await found(house, "spark:8443")
+        await house.finder.trust("spark:8443")
+        await until(lambda: house.members == ["spark:8443"])
+        keys.of["192.168.1.7"] = OTHER_KEY
+        house.finder._other_key(house.finder.found.candidates()[0])(OTHER_KEY)
+        await until(lambda: house.members == [])
+        await house.finder.forget("spark:8443")
+        await house.finder.trust("spark:8443")
+        await until(lambda: house.members == ["spark:8443"])
+        (approval,) = TrustStore(paths.data_dir()).approvals()
+        assert (approval.pin, approval.is_key_alone) == (OTHER_KEY, True)
+
+
+async def test_what_cannot_be_kept_is_said_and_tried_no_faster(monkeypatch):
+    keys = Keys(monkeypatch)
+    keys.of["192.168.1.7"] = KEY
+    tried = []
+
+    def full(*_: object, **__: object) -> None:
+        tried.append(1)
+        raise ConfigError("cannot write trust.json: no space left on device")
+
+    said = there("a", "https://192.168.1.7:8443", labels=SPARK)
+    async with House(monkeypatch, said).alive() as house:
+        await found(house, "spark:8443")
+        monkeypatch.setattr(TrustStore, "note_pin", full)
+        await house.finder.trust("spark:8443")
+        await until(lambda: "no space left" in house.finder.status()["found"][0]["story"])
+        await asyncio.sleep(0.5)
+        assert len(tried) < 4
+        assert house.members == []
+
+
+async def test_by_its_url_it_is_the_one_that_was_seen(monkeypatch):
+    """Two that call themselves the same: another process may have named them the other way."""
+    twin = there("b", "http://192.168.1.66:8000", labels={"host": "spark.local"})
+    async with House(monkeypatch, there("a", labels=SPARK), twin).alive() as house:
+        await found(house, "spark-2:8000")
+        shown = await house.finder.trust("http://192.168.1.66:8000")
+        assert (shown["name"], shown["url"]) == ("spark-2:8000", "http://192.168.1.66:8000")
+        assert house.members == ["spark-2:8000"]
+
+
+async def test_an_approved_one_gets_another_name(monkeypatch):
+    async with House(monkeypatch, there("a", labels=SPARK)).alive() as house:
+        await found(house)
+        await house.finder.trust("spark:8000")
+        assert (await house.finder.trust("spark:8000", called="desk"))["name"] == "desk"
+        assert house.members == ["desk"]
+
+
+async def test_the_key_on_an_empty_line_offers_the_one_that_was_told_of(monkeypatch):
+    first = there("z", "http://192.168.1.9:8000", labels={"host": "zeus.local"})
+    last = there("a", "http://192.168.1.7:8000", labels={"host": "aaa.local"})
+    async with House(monkeypatch, first).alive() as house:
+        await found(house, "zeus:8000")
+        said = await house.press()
+        assert isinstance(said, Suggestion)
+        assert "zeus:8000" in said.explanation
+        house.finder._hear("mdns", last)
+        offer = await house.press("")
+        assert isinstance(offer, Suggestion)
+        assert offer.command == "cmdai-shell backends trust zeus:8000"
+
+
+async def test_who_is_being_answered_by_one_that_is_dismissed_gets_the_answer(monkeypatch):
+    async with House(monkeypatch, there("a", labels=SPARK)).alive() as house:
+        await found(house)
+        await house.finder.trust("spark:8000")
+        (member,) = house.desk.chain().pool
+        member.in_flight += 1
+        await house.finder.forget("spark:8000")
+        house.finder._changed_now()
+        await asyncio.sleep(0.2)
+        assert not house.servers["spark:8000"].closed
+        member.in_flight -= 1
+        house.finder._changed_now()
+        await until(lambda: house.servers["spark:8000"].closed)
