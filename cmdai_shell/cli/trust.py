@@ -29,13 +29,14 @@ as_json = click.option("--json", "json_", is_flag=True, help="As one JSON docume
 def trust(*, name: str, called: str, environment: str, json_: bool) -> None:
     """Use a server that was found: from now on it may be sent what you type.
 
-    NAME is what `backends discover` and the line at your prompt call it. A server of https is known
-    by its key from then on, and one that shows another key is not used.
+    NAME is what `backends discover` and the line at your prompt call it, or its address. A server
+    of https is known by its key from then on, and one that shows another key is not used.
 
     \b
     Examples:
       cmdai-shell backends trust spark-1a2b:8000
       cmdai-shell backends trust spark-1a2b:8000 --as desk
+      cmdai-shell backends trust http://192.168.1.7:8000
     """
     found = _trusted(name, called, environment)
     if json_:
@@ -58,8 +59,18 @@ def forget(*, name: str, json_: bool) -> None:
     found = Client().decide("forget", name=name)
     if json_:
         output.emit(found, "json")
+        return
+    gone = found["forgotten"]
+    if gone in _by_settings():
+        output.say(f"the key of {gone} is forgotten; your settings trust it still")
     else:
-        output.say(f"{found['forgotten']} is not used any longer; nothing is sent to it")
+        output.say(f"{gone} is not used any longer; nothing is sent to it")
+
+
+def _by_settings() -> set[str]:
+    """Names of those that need no word of the person."""
+    found = (Client().status()["discovery"] or {}).get("found", [])
+    return {one["name"] for one in found if one["state"] == "by-policy"}
 
 
 def _trusted(name: str, called: str, environment: str) -> Reply:

@@ -15,10 +15,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cmdai_shell.config import paths
-from cmdai_shell.daemon.found_servers import authorities, connected, own_addresses, shown, sources
+from cmdai_shell.daemon.found_servers import (
+    alone,
+    authorities,
+    connected,
+    is_as_asked,
+    is_here,
+    own_addresses,
+    shown,
+    sources,
+)
 from cmdai_shell.daemon.inquiry import Inquiry
 from cmdai_shell.discovery.found import Found
-from cmdai_shell.discovery.policy import Policy, is_in, network, spot
+from cmdai_shell.discovery.policy import Policy, spot
 from cmdai_shell.discovery.trust import SEEN_AGAIN, TrustStore
 from cmdai_shell.discovery.watching import Watcher
 from cmdai_shell.errors import CmdaiError, ConfigError, DiscoveryError
@@ -39,6 +48,8 @@ BEGIN_S = 0.3
 remembered, and asked at once."""
 SETTLE_S = 0.05
 """A server is announced in several packets, and several times."""
+REST, LONGEST_REST_S = 5.0, 1.0
+"""Times what it took to follow the news, and seconds: until they are followed again."""
 LOOK_EVERY_S = 15.0
 """Without news, too: we may be in another network by now."""
 CLOSE_S = 0.6
@@ -89,6 +100,8 @@ class Finder:
         self._changed = asyncio.Event()
         self._running = asyncio.Lock()
         self._has_resigned = False
+        self._waiting: tuple[Candidate, ...] = ()
+        """As of the last news: no press waits for hundreds to be judged."""
         self._own: tuple[str, ...] = ()
         """Addresses of this machine."""
         self._seen_at: dict[str, float] = {}
@@ -146,7 +159,7 @@ class Finder:
 
     def _hear(self, source: str, said: Added | Removed) -> None:
         self.found.apply(source, said)
-        self._changed.set()
+        self._changed_now()
 
     def _changed_now(self) -> None:
         self._changed.set()
@@ -158,10 +171,13 @@ class Finder:
                     await self._changed.wait()
                     await asyncio.sleep(SETTLE_S)
             self._changed.clear()
+            began = self._clock()
             try:
                 await self._follow()
             except Exception:  # one announcement that we cannot digest is not the end
                 log.exception("discovery failed")
+            # Whoever announces without end gets no more of us than this.
+            await asyncio.sleep(min((self._clock() - began) * REST, LONGEST_REST_S))
 
     async def _follow(self) -> None:
         self._own = await asyncio.to_thread(own_addresses)
@@ -170,6 +186,7 @@ class Finder:
         self.inquiry.look()
         await self._keep()
         self._sync()
+        self._waiting = self.found.waiting()
         await self._close([member for member in self.closing if not member.in_flight])
 
     # --- what we find out by ourselves
@@ -196,7 +213,12 @@ class Finder:
                     else:
                         await asyncio.to_thread(store.note_key, url, each.key)
                     is_new = True
-                elif each.state == "approved" and approval and each.sources and self._is_here(each):
+                elif (
+                    each.state == "approved"
+                    and approval
+                    and each.sources
+                    and is_here(each, self._own)
+                ):
                     moved = each.endpoint if url != approval.url else None
                     if moved or self._is_seen_again(approval.name):
                         await asyncio.to_thread(store.note_seen, approval.name, moved)
@@ -226,7 +248,7 @@ class Finder:
             if each.state in ("approved", "by-policy")
             and each.endpoint.source != "static"
             and (each.pin or not each.endpoint.url.startswith("https:"))
-            and self._is_here(each)
+            and is_here(each, self._own)
         }
         for name in [name for name in self._members if name not in wanted]:
             self._dismiss(name)
@@ -236,22 +258,6 @@ class Finder:
                 self._dismiss(name)
                 self._employ(candidate)
                 self._members[name] = what
-
-    def _is_here(self, each: Candidate) -> bool:
-        """With plain http only in a network where it was approved: in another, somebody else may
-        have its address, and announce it. Where that network is not known, or is every one's
-        (link-local), not before it is announced."""
-        approval = each.approval
-        if approval is None or each.endpoint.url.startswith("https:"):
-            return True
-        there = [
-            found
-            for text in approval.networks
-            if (found := network(text)) and not found.is_link_local
-        ]
-        if not there:
-            return bool(each.sources)
-        return any(is_in(own, each) for own in self._own for each in there)
 
     def _employ(self, candidate: Candidate) -> None:
         try:
@@ -298,15 +304,10 @@ class Finder:
                 f"no environment {environment!r}", "cmdai-shell config list-environments"
             )
         candidate = self._named(name)
-        is_as_asked = called in ("", candidate.name) and environment in (
-            "",
-            candidate.endpoint.environment,
-        )
-        if candidate.state == "approved" and is_as_asked:
+        if "://" not in name:
+            alone(candidate, self.found.candidates())
+        if is_as_asked(candidate, called, environment):
             return self._shown(candidate)
-        if candidate.state == "approved" and candidate.approval is None:
-            what = f"{candidate.name} stands in your configuration: its name and login do, too"
-            raise ConfigError(what, "cmdai-shell config edit")
         if candidate.key and not candidate.pin:  # a stranger's: looked at again, as a friend's
             self.found.saw_key(candidate.endpoint.url, "")
             candidate = replace(candidate, key="", is_key_alone=False)
@@ -314,8 +315,7 @@ class Finder:
             lambda: self._store.approve(candidate, name=called, environment=environment)
         )
         self.inquiry.again(approval.url)
-        await self._remember()
-        self._sync()
+        await self._decided()
         found = [each for each in self.found.candidates() if each.name == approval.name]
         return self._shown(found[0] if found else candidate)
 
@@ -330,17 +330,21 @@ class Finder:
             name, url = gone.name, gone.url
         self.found.saw_key(url, "")
         self.inquiry.again(url)
-        await self._remember()
-        self._sync()
+        await self._decided()
         self.told.setdefault(name)
         return name
+
+    async def _decided(self) -> None:
+        await self._remember()
+        self._sync()
+        self._waiting = self.found.waiting()
 
     def _named(self, name: str) -> Candidate:
         """By its name, or by its URL: that means the same to all who look."""
         known = self.found.candidates()
         where = spot(name) if "://" in name else None
         for each in known:
-            if name == each.name or (where and where == spot(each.endpoint.url)):
+            if name == each.name or where == spot(each.endpoint.url):
                 return each
         near = [each for each in known if each.name.startswith(f"{name}:")]
         if len(near) == 1:
@@ -353,11 +357,11 @@ class Finder:
 
     def waiting(self) -> tuple[Candidate, ...]:
         """Those that the person has yet to decide on."""
-        return self.found.waiting()
+        return self._waiting
 
     def news(self) -> Candidate | None:
         """One that waits and has not been told of; each is told of once."""
-        for each in self.found.waiting():
+        for each in self._waiting:
             if each.name not in self.told:
                 self.told[each.name] = None
                 return each
@@ -365,7 +369,7 @@ class Finder:
 
     def offer(self) -> Candidate | None:
         """The one to offer: the last that the person was told of, if it still waits."""
-        waiting = {each.name: each for each in self.found.waiting()}
+        waiting = {each.name: each for each in self._waiting}
         told = next((name for name in reversed(self.told) if name in waiting), "")
         return waiting.get(told) or next(iter(waiting.values()), None)
 
@@ -392,7 +396,7 @@ class Finder:
         why = self._unkept.get(url) or self.inquiry.problems.get(url, "")
         if is_used and why and not candidate.pin:
             return shown(replace(candidate, story=f"not used yet: {why}"))
-        if is_used and candidate.approval and not self._is_here(candidate):
+        if is_used and candidate.approval and not is_here(candidate, self._own):
             where = ", ".join(candidate.approval.networks) or "where it is announced"
             return shown(replace(candidate, story=f"not used here: over http only in {where}"))
         return shown(candidate)

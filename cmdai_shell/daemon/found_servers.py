@@ -8,13 +8,15 @@ import socket
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from cmdai_shell import discovery
-from cmdai_shell.discovery.trust import forget_hint
-from cmdai_shell.errors import CmdaiError, DiscoveryError
+from cmdai_shell.discovery.policy import is_in, network
+from cmdai_shell.discovery.trust import forget_hint, trust_hint
+from cmdai_shell.errors import CmdaiError, ConfigError, DiscoveryError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
     from ssl import SSLContext
 
     from cmdai_shell.backends.login import Authenticator
@@ -28,6 +30,7 @@ PRIORITY = {"mdns": 30, "kubernetes": 20, "dns": 10}
 """Of servers that belong to no environment: what is in the own network goes before the cluster,
 that before a name server's, and all before the addresses that are written down (0, unless their
 environment says otherwise)."""
+MOST_SHOWN = 5
 _IP = (socket.AF_INET, socket.AF_INET6)
 TIMEOUT_S, RETRIES = 5.0, 2
 """As an environment has them by default."""
@@ -170,12 +173,53 @@ def _pinned(
     )
 
 
+def alone(candidate: Candidate, known: Iterable[Candidate]) -> None:
+    """Raises ConfigError for a stranger if another one calls itself the same: which of them the
+    person has in mind, only an address says."""
+    host = candidate.endpoint.labels.get("host", "")
+    if not host or candidate.state != "candidate":
+        return
+    new = [each.endpoint for each in known if each.state == "candidate"]
+    urls = [each.url for each in new if each.labels.get("host", "") == host]
+    if len({urlsplit(url).hostname for url in urls}) > 1:
+        what = f"several call themselves {host}: {', '.join(urls[:MOST_SHOWN])}"
+        raise ConfigError(what, f"the one that you mean: {trust_hint(candidate.endpoint.url)}")
+
+
 def own_addresses() -> tuple[str, ...]:
     """Of this machine."""
     import psutil
 
     links = psutil.net_if_addrs().values()
     return tuple(link.address for links_of in links for link in links_of if link.family in _IP)
+
+
+def is_as_asked(candidate: Candidate, called: str, environment: str) -> bool:
+    """It is approved, by that name and for that environment (empty: any). Raises ConfigError for
+    one that stands in the configuration and is to be otherwise."""
+    if candidate.state != "approved":
+        return False
+    there = candidate.endpoint.environment
+    if called in ("", candidate.name) and environment in ("", there):
+        return True
+    if candidate.approval is None:
+        what = f"{candidate.name} stands in your configuration: its name and login do, too"
+        raise ConfigError(what, "cmdai-shell config edit")
+    return False
+
+
+def is_here(each: Candidate, own: Iterable[str]) -> bool:
+    """With plain http only in a network where it was approved: in another, somebody else may have
+    its address, and announce it. Where that network is not known, or is every one's (link-local),
+    not before it is announced. ``own``: addresses of this machine."""
+    approval = each.approval
+    if approval is None or each.endpoint.url.startswith("https:"):
+        return True
+    known = [found for text in approval.networks if (found := network(text))]
+    there = [found for found in known if not found.is_link_local]
+    if not there:
+        return bool(each.sources)
+    return any(is_in(text, found) for text in own for found in there)
 
 
 def shown(candidate: Candidate) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from cmdai_shell.core import Added
 from cmdai_shell.discovery import probe
 from cmdai_shell.discovery.policy import spot
+from cmdai_shell.discovery.trust import trust_hint
 from cmdai_shell.discovery.watching import Watcher
 from cmdai_shell.errors import DiscoveryError
 
@@ -157,6 +158,8 @@ def _host_in_url(name: str) -> str:
 
 def _seen(candidate: Candidate) -> Seen:
     endpoint = candidate.endpoint
+    # The daemon may have given the name to another that calls itself the same.
+    is_new = candidate.state == "candidate"
     return Seen(
         name=candidate.name,
         url=endpoint.url,
@@ -165,7 +168,7 @@ def _seen(candidate: Candidate) -> Seen:
         sources=candidate.sources,
         models=(endpoint.model,) if endpoint.model else (),
         story=candidate.story,
-        hint=candidate.hint,
+        hint=candidate.hint or (trust_hint(endpoint.url) if is_new else ""),
     )
 
 

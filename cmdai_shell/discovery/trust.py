@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
+import shlex
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -288,7 +289,8 @@ def forget_hint(name: str) -> str:
 
 
 def trust_hint(name: str) -> str:
-    return f"cmdai-shell backends trust {name}"
+    """``name`` can be a URL, too: of an IPv6 address it has signs that shells take for patterns."""
+    return f"cmdai-shell backends trust {shlex.quote(name)}"
 
 
 class _DamagedError(Exception):

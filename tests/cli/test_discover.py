@@ -137,11 +137,11 @@ def test_what_was_found(
         "mdns",
         "m-7b",
         "not used yet",
-        "cmdai-shell backends trust 192.168.1.7:8000",
+        "cmdai-shell backends trust http://192.168.1.7:8000",
     ]
     assert "cannot be used" in lines[1]
     assert "open Internet" in err
-    assert err.splitlines()[-1].endswith("backends trust 192.168.1.7:8000")
+    assert err.splitlines()[-1].endswith("backends trust http://192.168.1.7:8000")
 
 
 def test_as_json(capsys: pytest.CaptureFixture[str], sources: Callable[..., list[Config]]) -> None:
@@ -377,7 +377,7 @@ class TestReal:
         (found,) = json.loads(out)["found"]
         assert found["url"] == "http://10.77.0.1:8001"
         assert (found["kind"], found["models"]) == ("vllm", ["Qwen/<Q&A>"])
-        assert found["next"] == f"cmdai-shell backends trust {found['name']}"
+        assert found["next"] == f"cmdai-shell backends trust {found['url']}"
 
     @pytest.mark.skipif(not shutil.which("named"), reason="BIND is not installed")
     def test_what_is_printed_for_a_zone_makes_it_found(self, tmp_path: Path) -> None:

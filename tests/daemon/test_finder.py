@@ -80,6 +80,7 @@ class House:
 
 async def found(house: House, name: str = "spark:8000") -> None:
     await until(lambda: house.state(name) != "")
+    house.finder._waiting = house.finder.found.waiting()  # a moment later, by itself
 
 
 @pytest.fixture
@@ -434,6 +435,8 @@ async def test_by_its_url_it_is_the_one_that_was_seen(monkeypatch):
     twin = there("b", "http://192.168.1.66:8000", labels={"host": "spark.local"})
     async with House(monkeypatch, there("a", labels=SPARK), twin).alive() as house:
         await found(house, "spark-2:8000")
+        with pytest.raises(ConfigError, match="several call themselves spark"):
+            await house.finder.trust("spark-2:8000")
         shown = await house.finder.trust("http://192.168.1.66:8000")
         assert (shown["name"], shown["url"]) == ("spark-2:8000", "http://192.168.1.66:8000")
         assert house.members == ["spark-2:8000"]
@@ -474,3 +477,21 @@ async def test_who_is_being_answered_by_one_that_is_dismissed_gets_the_answer(mo
         member.in_flight -= 1
         house.finder._changed_now()
         await until(lambda: house.servers["spark:8000"].closed)
+
+
+async def test_a_flood_of_announcements_costs_little(monkeypatch):
+    """And no press waits for hundreds to be judged."""
+    async with House(monkeypatch).alive() as house:
+        await until(lambda: bool(house.finder.status()["sources"]))
+        judged = []
+        real = house.finder.found._judged
+        monkeypatch.setattr(house.finder.found, "_judged", lambda: judged.append(1) or real())
+        until_ = time.monotonic() + 1.0
+        number = 0
+        while time.monotonic() < until_:
+            number += 1
+            url = f"http://192.168.{number % 2}.{number % 200 + 1}:8000"
+            house.finder._hear("mdns", there(f"x{number % 400}", url))
+            house.finder.news()
+            await asyncio.sleep(0.001)
+        assert len(judged) < 25
