@@ -9,6 +9,9 @@ import click
 
 from cmdai_shell.cli import output
 from cmdai_shell.cli.client import Client
+from cmdai_shell.config import loading, paths
+from cmdai_shell.config.environments import NONE
+from cmdai_shell.discovery.trust import TrustStore
 from cmdai_shell.errors import DiscoveryError
 
 if TYPE_CHECKING:
@@ -56,7 +59,10 @@ def forget(*, name: str, json_: bool) -> None:
     Example:
       cmdai-shell backends forget spark-1a2b:8000
     """
-    found = Client().decide("forget", name=name)
+    if loading.load().active_environment == NONE:  # then the daemon looks for nobody
+        found: Reply = {"forgotten": TrustStore(paths.data_dir()).forget(name).name}
+    else:
+        found = Client().decide("forget", name=name)
     if json_:
         output.emit(found, "json")
         return
@@ -69,6 +75,8 @@ def forget(*, name: str, json_: bool) -> None:
 
 def _by_settings() -> set[str]:
     """Names of those that need no word of the person."""
+    if loading.load().active_environment == NONE:
+        return set()
     found = (Client().status()["discovery"] or {}).get("found", [])
     return {one["name"] for one in found if one["state"] == "by-policy"}
 

@@ -79,6 +79,7 @@ class Finder:
         self._clock = clock
         self._admit = admit
         logins = {e.id for e in config.environments.values() if e.auth_type != "none"}
+        self._changed = asyncio.Event()
         policy = Policy.of(config.discovery, logins)
         left = former.resign() if former else {}
         written = [m.server.endpoint for m in pool if m.id not in left]
@@ -86,7 +87,7 @@ class Finder:
         self.inquiry = Inquiry(
             self.found,
             clock=clock,
-            on_news=self._changed_now,
+            on_news=self._changed.set,
             authorities=lambda candidate: authorities(candidate, config),
         )
         self._watcher: Watcher | None = None
@@ -97,7 +98,8 @@ class Finder:
         """Names, the last one told of at the end."""
         self._unkept: dict[str, str] = {}
         """URL -> why what was learned of it could not be written down."""
-        self._changed = asyncio.Event()
+        self._unusable: dict[str, str] = {}
+        """Name -> why there is no server of it."""
         self._running = asyncio.Lock()
         self._has_resigned = False
         self._waiting: tuple[Candidate, ...] = ()
@@ -150,7 +152,7 @@ class Finder:
         else:
             self._problem = ""
         self.found.settle(approvals=approvals, keys=keys)
-        self._changed_now()
+        self._changed.set()
 
     def look(self) -> None:
         """How a member does may have changed."""
@@ -159,9 +161,6 @@ class Finder:
 
     def _hear(self, source: str, said: Added | Removed) -> None:
         self.found.apply(source, said)
-        self._changed_now()
-
-    def _changed_now(self) -> None:
         self._changed.set()
 
     async def _following(self) -> None:
@@ -265,8 +264,10 @@ class Finder:
                 candidate, self._config, self._store, self._clock, self._other_key(candidate)
             )
         except CmdaiError as error:
+            self._unusable[candidate.name] = error.message
             log.warning("not used", extra={"fields": {"name": candidate.name, "why": str(error)}})
             return
+        self._unusable.pop(candidate.name, None)
         self._pool.add(self._admit(server))
         log.info("found", extra={"fields": {"name": candidate.name, "state": candidate.state}})
 
@@ -275,7 +276,7 @@ class Finder:
 
         def seen(pin: str) -> None:
             self.found.saw_key(candidate.endpoint.url, pin)
-            self._changed_now()
+            self._changed.set()
 
         return seen
 
@@ -392,11 +393,7 @@ class Finder:
         }
 
     def _shown(self, candidate: Candidate) -> Mapping[str, Any]:
-        url, is_used = candidate.endpoint.url, candidate.state in ("approved", "by-policy")
-        why = self._unkept.get(url) or self.inquiry.problems.get(url, "")
-        if is_used and why and not candidate.pin:
-            return shown(replace(candidate, story=f"not used yet: {why}"))
-        if is_used and candidate.approval and not is_here(candidate, self._own):
-            where = ", ".join(candidate.approval.networks) or "where it is announced"
-            return shown(replace(candidate, story=f"not used here: over http only in {where}"))
-        return shown(candidate)
+        url, why = candidate.endpoint.url, self._unusable.get(candidate.name, "")
+        if url.startswith("https:") and not candidate.pin:
+            why = why or self._unkept.get(url) or self.inquiry.problems.get(url, "")
+        return shown(candidate, self._own, why)

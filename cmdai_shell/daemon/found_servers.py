@@ -222,8 +222,14 @@ def is_here(each: Candidate, own: Iterable[str]) -> bool:
     return any(is_in(text, found) for text in own for found in there)
 
 
-def shown(candidate: Candidate) -> Mapping[str, Any]:
-    """As ``status`` has it."""
+def shown(candidate: Candidate, own: Iterable[str], problem: str) -> Mapping[str, Any]:
+    """As ``status`` has it. ``problem``: why it is no member, though it is approved."""
+    if candidate.state in ("approved", "by-policy"):
+        if candidate.approval and not is_here(candidate, own):
+            where = ", ".join(candidate.approval.networks) or "where it is announced"
+            candidate = replace(candidate, story=f"not used here: over http only in {where}")
+        elif problem:
+            candidate = replace(candidate, story=f"not used yet: {problem}")
     endpoint = candidate.endpoint
     return {
         "name": candidate.name,

@@ -261,12 +261,14 @@ class Found:
         here = boxes.get(place)
         same = next((box for box in judging.each(boxes) if box.key == approval.pin), None)
         if same:
-            is_here = place in same.spots
             taken.update(same.spots)
             if not self._key(place):  # for all we know it is there, too
                 taken.update(here.spots if here else ())
-            url = judging.moved_to(approval.url, min(same.spots, key=judging.rank))
-            return self._approved_as(approval, approval.url if is_here else url, same)
+            if not self._key(place) and place not in self._silent:  # that may be a relay of it
+                return self._approved_as(approval, approval.url, same)
+            spots = [each for each in same.spots if each not in self._silent] or same.spots
+            url = judging.moved_to(approval.url, min(spots, key=judging.rank))
+            return self._approved_as(approval, approval.url if place in spots else url, same)
         taken.update(here.spots if here else [place])
         there = self._key(place)
         if there not in ("", approval.pin):

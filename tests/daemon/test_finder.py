@@ -471,11 +471,11 @@ async def test_who_is_being_answered_by_one_that_is_dismissed_gets_the_answer(mo
         (member,) = house.desk.chain().pool
         member.in_flight += 1
         await house.finder.forget("spark:8000")
-        house.finder._changed_now()
+        house.finder._changed.set()
         await asyncio.sleep(0.2)
         assert not house.servers["spark:8000"].closed
         member.in_flight -= 1
-        house.finder._changed_now()
+        house.finder._changed.set()
         await until(lambda: house.servers["spark:8000"].closed)
 
 
@@ -495,3 +495,16 @@ async def test_a_flood_of_announcements_costs_little(monkeypatch):
             house.finder.news()
             await asyncio.sleep(0.001)
         assert len(judged) < 25
+
+
+async def test_one_of_which_no_server_can_be_made_says_why(monkeypatch):
+    async with House(monkeypatch, there("a", labels=SPARK)).alive() as house:
+        await found(house)
+
+        def connected(*_: object) -> Any:
+            raise ConfigError("no such dialect")
+
+        monkeypatch.setattr(finder, "connected", connected)
+        shown = await house.finder.trust("spark:8000")
+        assert shown["story"] == "not used yet: no such dialect"
+        assert house.members == []

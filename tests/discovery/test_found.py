@@ -438,8 +438,22 @@ def test_the_key_at_another_address_is_the_approved_server() -> None:
     new = "https://192.168.1.7:8443"
     heard(found, added("a", new))
     found.saw_key(new, PIN)
+    found.saw_silence(TLS, is_silent=True)
     candidate = one(found.candidates())
     assert (candidate.state, candidate.endpoint.url) == ("approved", new)
+
+
+def test_who_passes_handshakes_on_does_not_take_the_place_of_one_that_answers() -> None:
+    """The key is real, the way to it is another's, who can end it at any time."""
+    found = Found(approvals=[VAULT])
+    relay = "https://192.168.1.7:8443"
+    heard(found, added("real", TLS), added("a", relay, host="vault.local", uuid="u-2"))
+    found.saw_key(relay, PIN)
+    assert one(found.candidates()).endpoint.url == TLS
+    found.settle(approvals=[replace_(VAULT, url=relay)])  # while the real one was off
+    found.saw_silence(relay, is_silent=True)
+    found.saw_key(TLS, PIN)
+    assert one(found.candidates()).endpoint.url == TLS
 
 
 def test_who_is_at_the_old_address_with_another_key_gets_nothing() -> None:

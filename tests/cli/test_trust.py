@@ -1,0 +1,32 @@
+"""``cmdai-shell backends trust`` and ``forget``, as typed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cmdai_shell.config import paths
+from cmdai_shell.core import Endpoint
+from cmdai_shell.discovery.candidate import Candidate
+from cmdai_shell.discovery.trust import TrustStore
+
+if TYPE_CHECKING:
+    import pytest
+
+    from tests.cli.conftest import Call
+
+
+def test_forgotten_also_while_no_server_is_wanted(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trust is taken back without putting servers to use first."""
+    endpoint = Endpoint(id="spark:8000", url="http://192.168.1.7:8000", source="mdns")
+    store = TrustStore(paths.data_dir())
+    store.approve(Candidate(name="spark:8000", endpoint=endpoint, state="candidate"))
+    monkeypatch.setenv("CMDAI_ACTIVE_ENVIRONMENT", "none")
+    code, said, more = call("backends", "forget", "spark:8000")
+    assert code == 0, more
+    assert "spark:8000 is not used any longer" in said + more
+    assert store.approvals() == ()
+    code, _, more = call("backends", "forget", "spark:8000")
+    assert code != 0
+    assert "no server 'spark:8000' was approved" in more
