@@ -32,6 +32,8 @@ that before a name server's, and all before the addresses that are written down 
 environment says otherwise)."""
 MOST_SHOWN = 5
 _IP = (socket.AF_INET, socket.AF_INET6)
+LOWEST = -9
+"""Below that, by its own word: a source's last is still before the next source's first."""
 TIMEOUT_S, RETRIES = 5.0, 2
 """As an environment has them by default."""
 
@@ -137,7 +139,7 @@ def connected(
         endpoint = replace(
             endpoint,
             environment="",
-            priority=PRIORITY.get(word, 0),
+            priority=PRIORITY.get(word, 0) + max(LOWEST, min(endpoint.priority, 0)),
             timeout=TIMEOUT_S,
             retries=RETRIES,
         )

@@ -277,7 +277,7 @@ class Found:
         return self._approved_as(approval, approval.url, here)
 
     def _approved_as(self, approval: Approval, url: str, box: Box | None) -> Candidate:
-        endpoint = replace(approval.endpoint, url=url)
+        endpoint = judging.in_order(replace(approval.endpoint, url=url), box)
         return self._candidate(approval.name, endpoint, "approved", box, approval=approval)
 
     def _changed(self, approval: Approval, story: str, box: Box | None) -> Candidate:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cmdai_shell.discovery.candidate import short
-from cmdai_shell.discovery.policy import Spot, address, is_in, network, spot
+from cmdai_shell.discovery.policy import DNS_SOURCES, Spot, address, is_in, network, spot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -152,6 +152,18 @@ def reached(
     hosts = sorted({where.host, *(host.rstrip(".") for host in named)})
     found = [(host,) if address(host) else resolved.get(host, ()) for host in hosts]
     return tuple(dict.fromkeys(text for texts in found for text in texts))
+
+
+def in_order(approved: Endpoint, box: Box | None) -> Endpoint:
+    """With the priority and the weight that a name server gives it now: they order its own servers
+    among each other, and say nothing of who it is."""
+    if approved.source.partition(":")[0] not in DNS_SOURCES:
+        return approved
+    for sighting in box.sightings if box else ():
+        said = sighting.endpoint
+        if sighting.word in DNS_SOURCES and spot(said.url) == spot(approved.url):
+            return replace(approved, priority=said.priority, weight=said.weight)
+    return approved
 
 
 def moved_to(url: str, where: Spot) -> str:

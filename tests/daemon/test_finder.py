@@ -479,6 +479,22 @@ async def test_who_is_being_answered_by_one_that_is_dismissed_gets_the_answer(mo
         await until(lambda: house.servers["spark:8000"].closed)
 
 
+def test_the_order_of_a_source_is_kept_below_the_next_one():
+    """With the real connector: no connection is made."""
+    from cmdai_shell.daemon.found_servers import connected
+    from cmdai_shell.discovery.candidate import Candidate
+
+    def priority(source: str, said: int) -> int:
+        endpoint = there("a", source=source, priority=said).endpoint
+        candidate = Candidate(name="a", endpoint=endpoint, state="approved")
+        store = TrustStore(paths.data_dir())
+        made = connected(candidate, load(), store, time.monotonic, lambda _: None)
+        return made.endpoint.priority
+
+    assert [priority("dns", said) for said in (0, -1, -500, 500)] == [10, 9, 1, 10]
+    assert priority("mdns", 0) == 30
+
+
 async def test_a_flood_of_announcements_costs_little(monkeypatch):
     """And no press waits for hundreds to be judged."""
     async with House(monkeypatch).alive() as house:

@@ -844,6 +844,19 @@ def test_of_a_name_with_several_addresses_each_counts() -> None:
     assert one(found.candidates()).state == "refused"
 
 
+def test_an_approved_one_has_the_order_that_its_name_server_gives_it() -> None:
+    """RFC 2782: the reserve is not asked like the first, also after both were approved."""
+    dns = replace_(SPARK, name="dgx", url="http://10.0.0.5:8000", source="dns")
+    said = replace(added("a", dns.url, priority=-1, weight=60).endpoint, source="dns")
+    mdns = replace(said, id="b", source="mdns", priority=500, weight=1)
+    found = Found(approvals=[dns])
+    heard(found, Added(endpoint=mdns))
+    assert one(found.candidates()).endpoint.priority == 0
+    heard(found, Added(endpoint=said), source="dns")
+    endpoint = one(found.candidates()).endpoint
+    assert (endpoint.priority, endpoint.weight) == (-1, 60)
+
+
 def test_who_showed_another_key_is_looked_at_again() -> None:
     """A hotel's network answers for everybody; at home it is the approved one again."""
     found = Found(approvals=[VAULT])
