@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cmdai_shell.backends.exchange import Reply, is_gateways, parsed
 from cmdai_shell.backends.models import Model, clean, listed
+from cmdai_shell.config.environment import OWNERS
 from cmdai_shell.core import Probe
 from cmdai_shell.errors import BackendError, BackendUnavailable
 
@@ -20,17 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from cmdai_shell.backends.http import HttpClient
-
-OWNERS = {
-    "vllm": "vllm",
-    "sglang": "sglang",
-    "llamacpp": "llama.cpp",
-    "library": "ollama",
-    "tensorrt_llm": "trtllm",
-    "Triton Inference Server": "triton-openai",
-    "organization_owner": "lmstudio",
-}
-"""``owned_by`` -> kind, as each server's source has it. "system" is NIM 1.x, but OpenAI's too."""
 
 _ALIVE = "/health/liveliness", "I'm alive!"
 """LiteLLM's proxy alone says that there, and says it without a key. Its list of models is like

@@ -30,6 +30,18 @@ Kind = Literal[
 ]
 """The software of a server."""
 
+OWNERS = {
+    "vllm": "vllm",
+    "sglang": "sglang",
+    "llamacpp": "llama.cpp",
+    "library": "ollama",
+    "tensorrt_llm": "trtllm",
+    "Triton Inference Server": "triton-openai",
+    "organization_owner": "lmstudio",
+}
+"""``owned_by`` of a model -> kind, as each server's source has it. "system" is NIM 1.x, but also
+OpenAI's."""
+
 Discovery = Literal["static", "mdns", "dns_srv", "k8s_service"]
 Auth = Literal["none", "api_key", "mtls", "oauth2", "oidc"]
 Place = Literal["local", "cloud", "enterprise"]

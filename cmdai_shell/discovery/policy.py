@@ -31,6 +31,22 @@ KUBERNETES_SOURCES = frozenset({"k8s_service", "kubernetes", "k8s"})
 
 _REMEMBERED = 2_048
 """Places and addresses, which are read again at each announcement."""
+PRIVATE: tuple[IPNetwork, ...] = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            "10.0.0.0/8",
+            "172.16.0.0/12",
+            "192.168.0.0/16",
+            "169.254.0.0/16",
+            "100.64.0.0/10",
+            "fc00::/7",
+        ),
+    )
+)
+"""Of somebody's own network, whoever asks. Narrower than "not global": 198.18.0.0/15, for one, is
+what some proxies answer for names of the open Internet, and Teredo tunnels through it."""
+
 _PORTS = {"http": 80, "https": 443}
 _LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
 _DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*")

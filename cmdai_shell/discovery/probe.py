@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import aiohttp
 
 from cmdai_shell import __version__
+from cmdai_shell.config.environment import OWNERS
 from cmdai_shell.core import Endpoint
 from cmdai_shell.discovery import interfaces
-from cmdai_shell.discovery.policy import address, is_in
+from cmdai_shell.discovery.policy import PRIVATE, address, is_in
 from cmdai_shell.errors import DiscoveryError
 from cmdai_shell.text import visible
 
@@ -47,16 +48,6 @@ PORTS: tuple[tuple[int, str], ...] = (
 )
 """Port -> what is asked there: vLLM and NIM, TensorRT-LLM, SGLang and llama.cpp, Ollama, LM Studio,
 Triton's OpenAI front end; as the playbooks for the Spark have them."""
-OWNERS = {
-    "vllm": "vllm",
-    "sglang": "sglang",
-    "llamacpp": "llama.cpp",
-    "library": "ollama",
-    "tensorrt_llm": "trtllm",
-    "Triton Inference Server": "triton-openai",
-    "organization_owner": "lmstudio",
-}
-"""``owned_by`` of a model -> kind, as ``backends.identify`` has them."""
 
 WITHIN_S, CONNECT_S = 1.5, 0.5
 """Seconds for all of a host, and for one connection."""
@@ -71,20 +62,7 @@ MOST_BODY = 256 << 10
 MOST_MODELS = 50
 _LONGEST_NAME = 200
 _CLOSED = (401, 403)
-_PRIVATE = tuple(
-    map(
-        ip_network,
-        (
-            "10.0.0.0/8",
-            "172.16.0.0/12",
-            "192.168.0.0/16",
-            "169.254.0.0/16",
-            "100.64.0.0/10",
-            "fc00::/7",
-            "fe80::/10",
-        ),
-    )
-)
+_PRIVATE = (*PRIVATE, ip_network("fe80::/10"))
 _NAME = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?", re.I)
 _SCOPED = re.compile(r"[0-9a-f:.]+(%[a-z0-9._-]{1,32})?", re.I)
 _RESOLVE_S = 2.0
@@ -166,8 +144,7 @@ def _is_numeric(text: str) -> bool:
 
 
 def _is_private(text: str) -> bool:
-    """Of somebody's own network. Narrower than "not global": 198.18.0.0/15, for one, is what some
-    proxies answer for names of the open Internet."""
+    """Of somebody's own network, not of this machine."""
     return _is_numeric(text) and any(is_in(text, net) for net in _PRIVATE)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cmdai_shell.config.environments import checked_url
 from cmdai_shell.core import Endpoint
 from cmdai_shell.discovery.nameservers import hostname
+from cmdai_shell.discovery.policy import PRIVATE
 from cmdai_shell.discovery.rfc2782 import Record, order, ranks
 from cmdai_shell.errors import ConfigError
 from cmdai_shell.text import visible
@@ -32,18 +33,8 @@ MOST_ADDRESSES = 16
 _MOST_REASONS = 8
 
 _TLS_PORTS = frozenset({443, 8443})
-_PRIVATE = (
-    ipaddress.ip_network("10.0.0.0/8"),
-    ipaddress.ip_network("172.16.0.0/12"),
-    ipaddress.ip_network("192.168.0.0/16"),
-    ipaddress.ip_network("127.0.0.0/8"),
-    ipaddress.ip_network("169.254.0.0/16"),
-    ipaddress.ip_network("100.64.0.0/10"),
-    ipaddress.ip_network("fc00::/7"),
-    ipaddress.ip_network("::1/128"),
-)
-"""Where words may go unencrypted. Narrower than "not global": 198.18.0.0/15, for one, is what some
-proxies answer for names of the open Internet, and Teredo tunnels through it."""
+_PRIVATE = (*PRIVATE, ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
+"""Where words may go unencrypted."""
 
 _KINDS = frozenset(
     {

@@ -7,18 +7,8 @@ from typing import TYPE_CHECKING
 from cmdai_shell.diagnose.pictures import words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from cmdai_shell.diagnose.known_servers import Health
     from cmdai_shell.diagnose.topology import Graph, Node
 
-_COLOURS: Mapping[Health, str] = {
-    "well": "#1a7f37",
-    "ailing": "#9a6700",
-    "down": "#cf222e",
-    "unused": "#6e7781",
-    "unknown": "#57606a",
-}
 _COLUMNS = 50
 
 
@@ -43,7 +33,7 @@ def _attributes(node: Node) -> str:
     label = "".join(f"{escaped(line)}\\l" for line in lines)
     style = ', style="dashed"' if node.health == "unused" else ""
     width = ", penwidth=3" if node.is_chosen else ""
-    return f'label="{label}", color="{_COLOURS[node.health]}"{style}{width}'
+    return f'label="{label}", color="{words.COLOURS[node.health]}"{style}{width}'
 
 
 def escaped(text: str) -> str:

@@ -8,18 +8,8 @@ from typing import TYPE_CHECKING
 from cmdai_shell.diagnose.pictures import words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from cmdai_shell.diagnose.known_servers import Health
     from cmdai_shell.diagnose.topology import Graph
 
-_COLOURS: Mapping[Health, str] = {
-    "well": "#1a7f37",
-    "ailing": "#9a6700",
-    "down": "#cf222e",
-    "unused": "#6e7781",
-    "unknown": "#57606a",
-}
 _NEEDS_CODE = re.compile(r"[^A-Za-z0-9 .,:/_()+-]")
 
 
@@ -32,7 +22,7 @@ def mermaid(graph: Graph) -> str:
     for edge in graph.edges:
         arrow = "==>" if edge.head in chosen else "-->"
         parts.append(f"  {edge.tail} {arrow} {edge.head}")
-    for health, colour in _COLOURS.items():
+    for health, colour in words.COLOURS.items():
         dashes = ",stroke-dasharray:5 4" if health == "unused" else ""
         parts.append(f"  classDef {health} stroke:{colour}{dashes},text-align:left")
     return "\n".join(parts) + "\n"

@@ -29,14 +29,7 @@ _PAD, _GAP, _ACROSS, _MARGIN = 10, 14, 40, 20
 _MOST_LINES = 3
 """Of one fact."""
 
-_LIGHT = {
-    "well": "#1a7f37",
-    "ailing": "#9a6700",
-    "down": "#cf222e",
-    "unused": "#6e7781",
-    "unknown": "#57606a",
-}
-_DARK = {
+_DARK: Mapping[Health, str] = {
     "well": "#3fb950",
     "ailing": "#d29922",
     "down": "#ff7b72",
@@ -45,7 +38,9 @@ _DARK = {
 }
 
 
-def _rules(ground: str, box: str, ink: str, faint: str, way: str, states: Mapping[str, str]) -> str:
+def _rules(
+    ground: str, box: str, ink: str, faint: str, way: str, states: Mapping[Health, str]
+) -> str:
     rules = [
         f".ground{{fill:{ground}}}",
         f".box{{fill:{box};stroke:{faint}}}",
@@ -65,7 +60,7 @@ STYLE = (
     ".chosen.way{stroke-width:3}"
     ".chosen .box{stroke-width:2.5}"
     ".unused .box{stroke-dasharray:5 4}"
-    + _rules("#ffffff", "#f6f8fa", "#1f2328", "#59636e", "#0969da", _LIGHT)
+    + _rules("#ffffff", "#f6f8fa", "#1f2328", "#59636e", "#0969da", words.COLOURS)
     + "@media (prefers-color-scheme:dark){"
     + _rules("#0d1117", "#161b22", "#e6edf3", "#9198a1", "#58a6ff", _DARK)
     + "}"

@@ -1,4 +1,5 @@
-"""What every picture says of a node, and how it is broken into lines of so many columns."""
+"""What every picture says of a node, in which colour, and how that is broken into lines of so many
+columns."""
 
 from __future__ import annotations
 
@@ -9,9 +10,19 @@ from rich.cells import cell_len, chop_cells
 from cmdai_shell.diagnose.pictures.tree import MARKS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+    from cmdai_shell.diagnose.known_servers import Health
     from cmdai_shell.diagnose.topology import Node
+
+COLOURS: Mapping[Health, str] = {
+    "well": "#1a7f37",
+    "ailing": "#9a6700",
+    "down": "#cf222e",
+    "unused": "#6e7781",
+    "unknown": "#57606a",
+}
+"""On a light ground."""
 
 
 def title(node: Node) -> str:
