@@ -26,9 +26,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cmdai_shell.backends.http import Settings
-from cmdai_shell.backends.login import ApiKey
 from cmdai_shell.backends.openai import OpenAIServer
 from cmdai_shell.core import Endpoint, Prompt
+from tests.backends.contract import api_key
 from tests.contracts import collect
 from tests.fakes.chat_server import serving
 from tests.models import model_path
@@ -82,7 +82,7 @@ def litellm(folder: Path, **urls: str) -> Iterator[str]:
 @pytest.mark.skipif(not LITELLM, reason="CMDAI_TEST_LITELLM names no program")
 async def test_litellm(tmp_path: Path) -> None:
     weights = model_path("qwen2.5-coder-0.5b")
-    auth = ApiKey("LITELLM_MASTER_KEY", environ={"LITELLM_MASTER_KEY": KEY})
+    auth = api_key("LITELLM_MASTER_KEY", environ={"LITELLM_MASTER_KEY": KEY})
     with contextlib.ExitStack() as stack:
         rack = stack.enter_context(serving(weights))
         first = contextlib.ExitStack()

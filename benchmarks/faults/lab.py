@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from benchmarks.faults.stage import MODEL
+from cmdai_shell.auth.authenticator import NoLogin
 from cmdai_shell.backends import connect
 from cmdai_shell.backends.http import Settings
-from cmdai_shell.backends.login import NoLogin
 from cmdai_shell.config import Config
 from cmdai_shell.core import Abilities, Completion, Endpoint, Handshake, Notice, Prompt
 from cmdai_shell.daemon.noted import NotedServer

@@ -24,9 +24,9 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from cmdai_shell import __version__
+from cmdai_shell.auth.authenticator import Authenticator, NoLogin
 from cmdai_shell.backends import faults
 from cmdai_shell.backends.exchange import Answer, Call, Reply, is_gateways
-from cmdai_shell.backends.login import Authenticator, NoLogin
 from cmdai_shell.backends.resolver import Resolver
 from cmdai_shell.config.environments import is_near
 from cmdai_shell.errors import BackendError, BackendRejected

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from cmdai_shell import backends
 from cmdai_shell.auth import schemes
+from cmdai_shell.auth.authenticator import Authenticator, NoLogin
 from cmdai_shell.auth.carrying import only_this_machine
 from cmdai_shell.auth.store import CredentialStore
 from cmdai_shell.backends.dialects import DIALECTS
 from cmdai_shell.backends.http import Settings
-from cmdai_shell.backends.login import Authenticator, NoLogin
 from cmdai_shell.config import paths
 from cmdai_shell.config.environments import AUTO, endpoints, is_near
 from cmdai_shell.config.schema import LoadBalancing

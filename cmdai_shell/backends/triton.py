@@ -13,9 +13,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
+from cmdai_shell.auth.authenticator import NoLogin
 from cmdai_shell.backends.exchange import parsed
 from cmdai_shell.backends.http import HttpClient
-from cmdai_shell.backends.login import NoLogin
 from cmdai_shell.backends.models import Model, clean
 from cmdai_shell.backends.prometheus import read_load
 from cmdai_shell.backends.server import Usage, text_of

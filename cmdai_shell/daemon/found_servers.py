@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
     from ssl import SSLContext
 
-    from cmdai_shell.backends.login import Authenticator
+    from cmdai_shell.auth.authenticator import Authenticator
     from cmdai_shell.config import Config
     from cmdai_shell.core import Added, Clock, Removed, Server, Source
     from cmdai_shell.discovery.candidate import Candidate
@@ -114,8 +114,8 @@ def connected(
     """No byte is sent. ``on_other_key`` is told which key it showed instead of the one it is known
     by. Raises ConfigError."""
     from cmdai_shell import backends
+    from cmdai_shell.auth.authenticator import NoLogin
     from cmdai_shell.backends import places
-    from cmdai_shell.backends.login import NoLogin
 
     endpoint = candidate.endpoint
     environment = config.environments.get(endpoint.environment)

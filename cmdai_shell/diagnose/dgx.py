@@ -137,8 +137,8 @@ def _approved(approval: Approval, config: Config, around: Surroundings) -> Targe
 
     def connect() -> Server:
         from cmdai_shell import backends
+        from cmdai_shell.auth.authenticator import Authenticator, NoLogin
         from cmdai_shell.backends import places
-        from cmdai_shell.backends.login import Authenticator, NoLogin
         from cmdai_shell.discovery.pins import PinnedAtFirstUse
 
         auth: Authenticator = NoLogin()

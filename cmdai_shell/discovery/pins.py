@@ -22,7 +22,7 @@ from ssl import (
     TLSVersion,
     create_default_context,
 )
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -34,6 +34,7 @@ from cmdai_shell.text import visible
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from cmdai_shell.auth.authenticator import Authenticator
     from cmdai_shell.core import Clock
 
 PIN = re.compile(r"sha256/([A-Za-z0-9+/]{43}=)")
@@ -46,15 +47,6 @@ _CAUSES = (
     (ConnectionRefusedError, "refused"),
     (ConnectionError, "reset"),
 )
-
-
-class Login(Protocol):
-    """``backends.login.Authenticator``, whose place ``PinnedAtFirstUse`` takes."""
-
-    async def headers(self) -> Mapping[str, str]: ...
-    async def invalidate(self) -> bool: ...
-    def ssl(self) -> SSLContext | None: ...
-    def pin(self) -> aiohttp.Fingerprint | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +128,7 @@ class PinnedAtFirstUse:
 
     def __init__(
         self,
-        inner: Login,
+        inner: Authenticator,
         url: str,
         *,
         remember: Callable[[LearnedIdentity], Awaitable[None]],

@@ -19,7 +19,7 @@ from cmdai_shell.errors import BackendDenied
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cmdai_shell.backends.login import Authenticator
+    from cmdai_shell.auth.authenticator import Authenticator
 
 SECRET = "planted-a91-key"
 

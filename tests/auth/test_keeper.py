@@ -22,8 +22,8 @@ from tests.auth.test_store import Memory
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from cmdai_shell.auth.authenticator import Authenticator
     from cmdai_shell.auth.store import Entry
-    from cmdai_shell.backends.login import Authenticator
 
 T0 = 1_800_000_000.0
 

@@ -17,7 +17,7 @@ from tests.auth.pki import Pki
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cmdai_shell.backends.login import Authenticator
+    from cmdai_shell.auth.authenticator import Authenticator
 
 URL = "http://127.0.0.1:8000"
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
-    from cmdai_shell.backends.login import Authenticator
+    from cmdai_shell.auth.authenticator import Authenticator
 
 PATIENCE_S = 20.0
 

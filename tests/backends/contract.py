@@ -11,10 +11,13 @@ import asyncio
 import json
 from typing import TYPE_CHECKING
 
+from cmdai_shell.auth.api_key import ApiKey, FromVariable
 from cmdai_shell.core import Prompt
 from tests.contracts import BackendContract, collect
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cmdai_shell.core import Server
 
 PROMPT = Prompt(system="You are a shell.", user="list files", stop=("\n\n",))
@@ -26,6 +29,12 @@ SCHEMA = json.dumps(
         "additionalProperties": False,
     }
 )
+
+
+def api_key(variable: str, header: str = "", *, environ: Mapping[str, str]) -> ApiKey:
+    """A login as an environment with ``api_key_env`` has it."""
+    source = FromVariable(variable, environ)
+    return ApiKey(source, url="https://gpu.example.com", header=header)
 
 
 class ServerContract(BackendContract):

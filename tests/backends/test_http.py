@@ -16,9 +16,10 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from cmdai_shell.auth.authenticator import NoLogin
 from cmdai_shell.backends.http import HttpClient, Settings
-from cmdai_shell.backends.login import ApiKey, NoLogin
 from cmdai_shell.errors import BackendBusy, BackendDenied, BackendRejected, BackendUnavailable
+from tests.backends.contract import api_key
 from tests.fakes.raw_server import CLOSE, LAST, RESET, chunk, http, raw, stream_head
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ async def test_warm_is_a_matter_of_seconds() -> None:
 
 
 async def test_to_warm_is_no_error_and_carries_no_key() -> None:
-    auth = ApiKey("KEY", environ={"KEY": "a-secret-key"})
+    auth = api_key("KEY", environ={"KEY": "a-secret-key"})
     async with raw([[http(b"", "404 Not Found")]]) as server, client(server.url, auth=auth) as one:
         await one.warm("/health", 1)
         assert one.is_warm
@@ -272,7 +273,7 @@ async def test_a_token_that_has_ended_is_renewed_once() -> None:
 
 async def test_no_secret_in_a_log_or_an_error(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    auth = ApiKey("KEY", environ={"KEY": "sk-planted-secret"})
+    auth = api_key("KEY", environ={"KEY": "sk-planted-secret"})
     body = b'{"error":{"message":"bad key sk-planted-secret"}}'
     refusal = http(body, "401 Unauthorized")
     async with raw([[refusal]]) as server, client(server.url, auth=auth) as http_client:

@@ -15,7 +15,6 @@ from cmdai_shell.backends import connect
 from cmdai_shell.backends.azure import AzureServer
 from cmdai_shell.backends.dialects import DIALECTS, version_of
 from cmdai_shell.backends.http import Settings
-from cmdai_shell.backends.login import ApiKey
 from cmdai_shell.backends.openai import OpenAIServer
 from cmdai_shell.core import Endpoint, Load, Notice
 from cmdai_shell.errors import (
@@ -26,7 +25,7 @@ from cmdai_shell.errors import (
     BadCompletion,
     ModelMissing,
 )
-from tests.backends.contract import PROMPT, SCHEMA, ServerContract
+from tests.backends.contract import PROMPT, SCHEMA, ServerContract, api_key
 from tests.contracts import collect
 from tests.fakes.openai_server import FakeOpenAI
 from tests.fakes.raw_server import LAST, RESET, chunk, http, raw, stream_head
@@ -57,7 +56,7 @@ KINDS = [
 async def serving(
     fake: FakeOpenAI, key: str = "", model: str = "", path: str = ""
 ) -> AsyncIterator[OpenAIServer]:
-    settings = Settings(auth=ApiKey("KEY", environ={"KEY": key})) if key else Settings()
+    settings = Settings(auth=api_key("KEY", environ={"KEY": key})) if key else Settings()
     async with TestServer(fake.app()) as server:
         url = str(server.make_url("/")).rstrip("/") + path
         kind = fake.flavour.removesuffix("-old")
@@ -432,7 +431,7 @@ async def test_no_key_a_wrong_key_and_the_right_one() -> None:
 
 async def test_a_key_that_is_not_set_says_which() -> None:
     async with raw([[http()]]) as server:
-        auth = ApiKey("MY_KEY", environ={})
+        auth = api_key("MY_KEY", environ={})
         endpoint = Endpoint(id="lab", url=server.url, kind="vllm", model="m")
         backend = OpenAIServer(endpoint, Settings(auth=auth))
         with pytest.raises(BackendDenied, match="MY_KEY"):
@@ -469,7 +468,7 @@ async def test_queue_of_a_gateway_is_nobodys() -> None:
 @pytest.mark.parametrize("kind", ["openai", "auto"])
 async def test_litellm_is_a_gateway_though_its_list_of_models_does_not_say_so(kind: str) -> None:
     fake = FakeOpenAI("litellm", api_key=SECRET)
-    auth = ApiKey("K", environ={"K": SECRET})
+    auth = api_key("K", environ={"K": SECRET})
     async with TestServer(fake.app()) as server:
         endpoint = Endpoint(id="gw", url=str(server.make_url("")).rstrip("/"), kind=kind)
         backend = connect(endpoint, Settings(auth=auth))
@@ -523,7 +522,7 @@ async def azure(fake: FakeOpenAI, path: str = "", **labels: str) -> AsyncIterato
     async with TestServer(fake.app()) as server:
         url = str(server.make_url("/")).rstrip("/") + path
         endpoint = Endpoint(id="az", url=url, kind="azure", labels=labels)
-        auth = ApiKey("K", DIALECTS["azure"].key_header, environ={"K": SECRET})
+        auth = api_key("K", DIALECTS["azure"].key_header, environ={"K": SECRET})
         backend = AzureServer(endpoint, Settings(auth=auth))
         try:
             yield backend

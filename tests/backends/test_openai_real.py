@@ -12,11 +12,10 @@ import pytest
 
 from cmdai_shell import backends
 from cmdai_shell.backends.http import Settings
-from cmdai_shell.backends.login import ApiKey
 from cmdai_shell.backends.schema import keeps_to
 from cmdai_shell.core import Endpoint, Prompt, Server
 from cmdai_shell.errors import BackendDenied, BackendRejected, BadCompletion, ModelMissing
-from tests.backends.contract import ServerContract
+from tests.backends.contract import ServerContract, api_key
 from tests.contracts import collect
 from tests.fakes import chat_server, vllm_server
 from tests.models import model_path
@@ -57,7 +56,7 @@ vllm = [
 async def connected(
     url: str, *, key: str = "", kind: str = "auto", model: str = ""
 ) -> AsyncIterator[Server]:
-    settings = Settings(auth=ApiKey("KEY", environ={"KEY": key})) if key else Settings()
+    settings = Settings(auth=api_key("KEY", environ={"KEY": key})) if key else Settings()
     endpoint = Endpoint(id="real", url=url, kind=kind, model=model)
     server = backends.connect(endpoint, settings)
     try:

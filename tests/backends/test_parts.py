@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmdai_shell.backends.handshake import is_sum
-from cmdai_shell.backends.login import ApiKey
 from cmdai_shell.backends.models import Model, choose, listed, names, size_of
 from cmdai_shell.backends.schema import keeps_to
 from cmdai_shell.backends.thinking import Thinking, begins_opened
 from cmdai_shell.errors import BackendDenied
 from cmdai_shell.suggest.large import schema
+from tests.backends.contract import api_key
 
 # --- thoughts
 
@@ -168,9 +168,11 @@ def test_wrong(text: str) -> None:
 
 async def test_keys() -> None:
     environ = {"KEY": " sk-0123456789 \n"}
-    key = ApiKey("KEY", environ=environ)
+    key = api_key("KEY", environ=environ)
     assert await key.headers() == {"Authorization": "Bearer sk-0123456789"}
-    assert await ApiKey("KEY", "api-key", environ).headers() == {"api-key": "sk-0123456789"}
+    assert await api_key("KEY", "api-key", environ=environ).headers() == {
+        "api-key": "sk-0123456789"
+    }
     environ["KEY"] = "changed-by-reload"
     assert "changed" in (await key.headers())["Authorization"]
     assert "changed" not in repr(key)
@@ -179,6 +181,6 @@ async def test_keys() -> None:
 @pytest.mark.parametrize("value", ["", "  ", "a\r\nX-Evil: 1", "schl\u00fcssel"])
 async def test_no_keys(value: str) -> None:
     with pytest.raises(BackendDenied) as caught:
-        await ApiKey("KEY", environ={"KEY": value}).headers()
+        await api_key("KEY", environ={"KEY": value}).headers()
     assert "KEY" in caught.value.message
     assert "Evil" not in str(caught.value)

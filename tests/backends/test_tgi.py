@@ -13,7 +13,6 @@ from aiohttp.test_utils import TestServer
 
 from cmdai_shell.backends.auto import AutoServer
 from cmdai_shell.backends.http import Settings
-from cmdai_shell.backends.login import ApiKey
 from cmdai_shell.backends.tgi import TgiServer
 from cmdai_shell.core import Endpoint, Prompt
 from cmdai_shell.errors import (
@@ -23,7 +22,7 @@ from cmdai_shell.errors import (
     BackendUnavailable,
     ConfigError,
 )
-from tests.backends.contract import SCHEMA, ServerContract
+from tests.backends.contract import SCHEMA, ServerContract, api_key
 from tests.contracts import collect
 from tests.fakes.fake_tgi import FakeTgi
 
@@ -36,7 +35,7 @@ SECRET = "hf_a-secret-that-nobody-sees"
 
 @asynccontextmanager
 async def serving(fake: FakeTgi, key: str = "", **labels: str) -> AsyncIterator[TgiServer]:
-    auth = ApiKey("TGI_KEY", environ={"TGI_KEY": key}) if key else None
+    auth = api_key("TGI_KEY", environ={"TGI_KEY": key}) if key else None
     settings = Settings(auth=auth) if auth else Settings()
     async with TestServer(fake.app()) as server:
         url = str(server.make_url("/")).rstrip("/")

@@ -12,7 +12,6 @@ import pytest
 
 from cmdai_shell.backends.auto import AutoServer
 from cmdai_shell.backends.http import Settings
-from cmdai_shell.backends.login import ApiKey
 from cmdai_shell.backends.triton import TritonServer
 from cmdai_shell.core import Endpoint, Load
 from cmdai_shell.errors import (
@@ -21,7 +20,7 @@ from cmdai_shell.errors import (
     ConfigError,
     ModelMissing,
 )
-from tests.backends.contract import PROMPT, SCHEMA, ServerContract
+from tests.backends.contract import PROMPT, SCHEMA, ServerContract, api_key
 from tests.contracts import collect
 from tests.fakes.fake_triton import FakeTriton, Running
 
@@ -38,7 +37,7 @@ async def connected(triton: Any, model: str = "", key: str = "") -> AsyncIterato
     endpoint = Endpoint(id="lab/triton", url=triton.url, model=model, labels=labels)
     settings = Settings()
     if key:
-        settings = Settings(auth=ApiKey("TRITON_KEY", environ={"TRITON_KEY": key}))
+        settings = Settings(auth=api_key("TRITON_KEY", environ={"TRITON_KEY": key}))
     backend = TritonServer(endpoint, settings)
     try:
         yield backend

@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from cmdai_shell.auth.authenticator import NoLogin
 from cmdai_shell.backends.http import HttpClient, Settings
-from cmdai_shell.backends.login import NoLogin
 from cmdai_shell.discovery import pins
 from cmdai_shell.discovery.pins import LearnedIdentity, PinnedAtFirstUse
 from cmdai_shell.errors import BackendDenied, BackendUnavailable, ConfigError
