@@ -66,6 +66,15 @@ def forged(claims: dict[str, Any]) -> str:
     return f"{head}.{part(json.dumps({**claims, 'sub': 'eve'}).encode())}.{signature}"
 
 
+class In(int):
+    """So many seconds from when the test runs: minutes after its parameters are made."""
+
+
+def dated(claims: dict[str, Any]) -> dict[str, Any]:
+    now = int(time.time())
+    return {k: now + v if isinstance(v, In) else v for k, v in claims.items()}
+
+
 async def test_a_good_one(fake: FakeProvider) -> None:
     tokens = await by_code(oidc(fake))
     assert tokens.access == "planted-access-1"
@@ -84,9 +93,9 @@ async def test_a_good_one(fake: FakeProvider) -> None:
         ({"aud": [CLIENT, "other"]}, "another client"),
         ({"aud": [CLIENT, "other"], "azp": "other"}, "another client"),
         ({"azp": "other"}, "another client"),
-        ({"exp": int(time.time()) - 300}, "expired"),
-        ({"iat": int(time.time()) + 300, "exp": int(time.time()) + 600}, "future"),
-        ({"nbf": int(time.time()) + 300}, "not hold yet"),
+        ({"exp": In(-300)}, "expired"),
+        ({"iat": In(300), "exp": In(600)}, "future"),
+        ({"nbf": In(300)}, "not hold yet"),
         ({"exp": None}, "from when until when"),
         ({"exp": "tomorrow"}, "cannot be read|from when until when"),
         ({"iat": None}, "from when until when"),
@@ -95,7 +104,7 @@ async def test_a_good_one(fake: FakeProvider) -> None:
     ],
 )
 async def test_wrong_claims(fake: FakeProvider, claims: dict[str, Any], words: str) -> None:
-    fake.claims = claims
+    fake.claims = dated(claims)
     with pytest.raises(ExchangeRefused, match=words) as caught:
         await by_code(oidc(fake))
     assert "id_token" in caught.value.message
@@ -106,15 +115,15 @@ async def test_wrong_claims(fake: FakeProvider, claims: dict[str, Any], words: s
 @pytest.mark.parametrize(
     "claims",
     [
-        {"exp": int(time.time()) - 30},
-        {"iat": int(time.time()) + 30},
+        {"exp": In(-30)},
+        {"iat": In(30)},
         {"aud": [CLIENT, "other"], "azp": CLIENT},
         {"aud": [CLIENT]},
         {"email": "a\x1b[31m@x", "sub": "y"},
     ],
 )
 async def test_clocks_that_differ_a_little(fake: FakeProvider, claims: dict[str, Any]) -> None:
-    fake.claims = claims
+    fake.claims = dated(claims)
     tokens = await by_code(oidc(fake))
     assert tokens.access
     assert "\x1b" not in tokens.who
