@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
@@ -42,22 +43,31 @@ def endpoints(environment: Environment) -> tuple[Endpoint, ...]:
         while name in found:  # one server, two models
             count += 1
             name = f"{plain}#{count}"
-        found[name] = Endpoint(
+        one = Endpoint(
             id=name,
             url=url,
             kind=address.kind or environment.kind,
             source="static",
-            environment=environment.id,
             priority=priority if address.priority is None else address.priority,
             weight=address.weight,
             model=address.model or environment.model,
-            labels={key: str(value) for key in _LABELS if (value := getattr(environment, key))},
-            timeout=environment.timeout_ms / 1000,
-            retries=environment.retry_count,
-            backoff=environment.retry_backoff_ms / 1000,
-            login="" if environment.auth_type == "none" else environment.id,
         )
+        found[name] = belonging(one, environment)
     return tuple(sorted(found.values(), key=lambda endpoint: -endpoint.priority))
+
+
+def belonging(endpoint: Endpoint, environment: Environment) -> Endpoint:
+    """With what the environment says of all its servers, however they were found."""
+    labels = {key: str(value) for key in _LABELS if (value := getattr(environment, key))}
+    return replace(
+        endpoint,
+        environment=environment.id,
+        labels={**endpoint.labels, **labels},
+        timeout=environment.timeout_ms / 1000,
+        retries=environment.retry_count,
+        backoff=environment.retry_backoff_ms / 1000,
+        login="" if environment.auth_type == "none" else environment.id,
+    )
 
 
 def chosen(config: Config, asked: str = "") -> Environment | None:

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from cmdai_shell.config import paths
 from cmdai_shell.daemon.found_servers import (
+    Logins,
     alone,
-    authorities,
     connected,
     is_as_asked,
     is_here,
+    keep_key,
     own_addresses,
     shown,
     sources,
@@ -84,11 +85,12 @@ class Finder:
         left = former.resign() if former else {}
         written = [m.server.endpoint for m in pool if m.id not in left]
         self.found = Found(policy, written=written)
+        self._logins = Logins(config)
         self.inquiry = Inquiry(
             self.found,
             clock=clock,
             on_news=self._changed.set,
-            authorities=lambda candidate: authorities(candidate, config),
+            authorities=lambda candidate: self._logins.of(candidate.endpoint).ssl(),
         )
         self._watcher: Watcher | None = None
         self._problem = ""
@@ -204,13 +206,7 @@ class Finder:
             url, approval = each.endpoint.url, each.approval
             try:
                 if each.is_unkept:
-                    alone = each.is_key_alone
-                    if approval:
-                        await asyncio.to_thread(
-                            store.note_pin, approval.name, each.key, is_key_alone=alone
-                        )
-                    else:
-                        await asyncio.to_thread(store.note_key, url, each.key)
+                    await keep_key(store, each, each.key, is_alone=each.is_key_alone)
                     is_new = True
                 elif (
                     each.state == "approved"
@@ -261,7 +257,12 @@ class Finder:
     def _employ(self, candidate: Candidate) -> None:
         try:
             server = connected(
-                candidate, self._config, self._store, self._clock, self._other_key(candidate)
+                candidate,
+                self._config,
+                self._logins,
+                self._store,
+                self._clock,
+                self._other_key(candidate),
             )
         except CmdaiError as error:
             self._unusable[candidate.name] = error.message

@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from cmdai_shell import discovery
+from cmdai_shell.config.environment import Environment
+from cmdai_shell.config.environments import belonging
 from cmdai_shell.discovery.policy import is_in, network
 from cmdai_shell.discovery.trust import forget_hint, trust_hint
 from cmdai_shell.errors import CmdaiError, ConfigError, DiscoveryError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
-    from ssl import SSLContext
 
     from cmdai_shell.auth.authenticator import Authenticator
     from cmdai_shell.config import Config
-    from cmdai_shell.core import Added, Clock, Removed, Server, Source
+    from cmdai_shell.core import Added, Clock, Endpoint, Removed, Server, Source
     from cmdai_shell.discovery.candidate import Candidate
     from cmdai_shell.discovery.pins import LearnedIdentity
     from cmdai_shell.discovery.trust import TrustStore
@@ -34,8 +35,6 @@ MOST_SHOWN = 5
 _IP = (socket.AF_INET, socket.AF_INET6)
 LOWEST = -9
 """Below that, by its own word: a source's last is still before the next source's first."""
-TIMEOUT_S, RETRIES = 5.0, 2
-"""As an environment has them by default."""
 
 
 class Missing:
@@ -95,18 +94,33 @@ def _source(way: str, arguments: dict[str, Any]) -> Source:
     return source
 
 
-def authorities(candidate: Candidate, config: Config) -> SSLContext | None:
-    """Who has to vouch for it, by its environment's settings. Reads files. Raises ConfigError."""
-    from cmdai_shell.backends import places
+class Logins:
+    """Those of the environments, one each: its servers have their tokens in common. That of none
+    asks nobody who they are."""
 
-    endpoint = candidate.endpoint
-    environment = config.environments.get(endpoint.environment)
-    return places.logins(environment)(endpoint.url, endpoint.kind).ssl() if environment else None
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._made: dict[str, Callable[[str, str], Authenticator]] = {}
+
+    def of(self, endpoint: Endpoint) -> Authenticator:
+        """Asks nobody, and reads no file. From any thread."""
+        from cmdai_shell.backends import places
+
+        environment = environment_of(endpoint, self._config)
+        if environment.id not in self._made:
+            self._made.setdefault(environment.id, places.logins(environment))
+        return self._made[environment.id](endpoint.url, endpoint.kind)
+
+
+def environment_of(endpoint: Endpoint, config: Config) -> Environment:
+    """The one that its source fills; without one all is as an environment has it by default."""
+    return config.environments.get(endpoint.environment) or Environment()
 
 
 def connected(
     candidate: Candidate,
     config: Config,
+    logins: Logins,
     store: TrustStore,
     clock: Clock,
     on_other_key: Callable[[str], None],
@@ -114,36 +128,29 @@ def connected(
     """No byte is sent. ``on_other_key`` is told which key it showed instead of the one it is known
     by. Raises ConfigError."""
     from cmdai_shell import backends
-    from cmdai_shell.auth.authenticator import NoLogin
     from cmdai_shell.backends import places
 
     endpoint = candidate.endpoint
-    environment = config.environments.get(endpoint.environment)
-    auth: Authenticator = NoLogin()
-    if environment:
-        auth = places.logins(environment)(endpoint.url, endpoint.kind)
+    auth = logins.of(endpoint)
     if endpoint.url.startswith("https:"):
         auth = _pinned(candidate, auth, store, on_other_key)
-    if environment:
-        endpoint = replace(
-            endpoint,
-            priority=endpoint.priority or environment.priority,
-            model=environment.model or endpoint.model,
-            timeout=environment.timeout_ms / 1000,
-            retries=environment.retry_count,
-            backoff=environment.retry_backoff_ms / 1000,
-            login="" if environment.auth_type == "none" else environment.id,
-        )
+    environment = environment_of(endpoint, config)
+    if environment.id:
+        priority = endpoint.priority or environment.priority
     else:
         word = endpoint.source.partition(":")[0]
-        endpoint = replace(
-            endpoint,
-            environment="",
-            priority=PRIORITY.get(word, 0) + max(LOWEST, min(endpoint.priority, 0)),
-            timeout=TIMEOUT_S,
-            retries=RETRIES,
-        )
+        priority = PRIORITY.get(word, 0) + max(LOWEST, min(endpoint.priority, 0))
+    model = environment.model or endpoint.model
+    endpoint = belonging(replace(endpoint, priority=priority, model=model), environment)
     return backends.connect(endpoint, places.settings(auth, config.load_balancing, clock=clock))
+
+
+async def keep_key(store: TrustStore, candidate: Candidate, key: str, *, is_alone: bool) -> None:
+    """What it is known by from now on. Raises ConfigError."""
+    if approval := candidate.approval:
+        await asyncio.to_thread(store.note_pin, approval.name, key, is_key_alone=is_alone)
+    else:
+        await asyncio.to_thread(store.note_key, candidate.endpoint.url, key)
 
 
 def _pinned(
@@ -154,18 +161,14 @@ def _pinned(
 ) -> Authenticator:
     from cmdai_shell.discovery.pins import PinnedAtFirstUse
 
-    url, approval = candidate.endpoint.url, candidate.approval
+    approval = candidate.approval
 
     async def remember(seen: LearnedIdentity) -> None:
-        alone = not seen.is_chain_valid
-        if approval:
-            await asyncio.to_thread(store.note_pin, approval.name, seen.spki, is_key_alone=alone)
-        else:
-            await asyncio.to_thread(store.note_key, url, seen.spki)
+        await keep_key(store, candidate, seen.spki, is_alone=not seen.is_chain_valid)
 
     return PinnedAtFirstUse(
         inner,
-        url,
+        candidate.endpoint.url,
         remember=remember,
         pin=candidate.pin,
         is_key_alone=approval.is_key_alone if approval else candidate.is_key_alone,

@@ -481,18 +481,38 @@ async def test_who_is_being_answered_by_one_that_is_dismissed_gets_the_answer(mo
 
 def test_the_order_of_a_source_is_kept_below_the_next_one():
     """With the real connector: no connection is made."""
-    from cmdai_shell.daemon.found_servers import connected
+    from cmdai_shell.daemon.found_servers import Logins, connected
     from cmdai_shell.discovery.candidate import Candidate
 
     def priority(source: str, said: int) -> int:
         endpoint = there("a", source=source, priority=said).endpoint
         candidate = Candidate(name="a", endpoint=endpoint, state="approved")
         store = TrustStore(paths.data_dir())
-        made = connected(candidate, load(), store, time.monotonic, lambda _: None)
+        config = load()
+        made = connected(candidate, config, Logins(config), store, time.monotonic, lambda _: None)
         return made.endpoint.priority
 
     assert [priority("dns", said) for said in (0, -1, -500, 500)] == [10, 9, 1, 10]
     assert priority("mdns", 0) == 30
+
+
+def test_servers_of_one_environment_have_one_login_and_its_labels(settings):
+    """Each with its own would get tokens of its own, at every change of what it announces."""
+    from cmdai_shell.daemon.found_servers import Logins, connected
+    from cmdai_shell.discovery.candidate import Candidate
+
+    config = settings(
+        '[environments.lab]\ndiscovery_method = "mdns"\nchat_template = "chatml"\n'
+        'auth_type = "oauth2"\noauth_token_url = "https://id.example.org/token"\n'
+        'oauth_client_id_env = "PATH"\noauth_client_secret_env = "PATH"\n'
+    )
+    logins, store = Logins(config), TrustStore(paths.data_dir())
+    one, other = (there(n, f"http://192.168.1.{n}:8000", environment="lab").endpoint for n in "78")
+    assert logins.of(one)._keeper is logins.of(other)._keeper
+    assert logins.of(there("c").endpoint).ssl() is None
+    candidate = Candidate(name="a", endpoint=one, state="approved")
+    made = connected(candidate, config, logins, store, time.monotonic, lambda _: None).endpoint
+    assert (made.labels["chat_template"], made.login, made.timeout) == ("chatml", "lab", 5.0)
 
 
 async def test_a_flood_of_announcements_costs_little(monkeypatch):
