@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from cmdai_shell.auth.carrying import Allowed, only_this_machine
+from cmdai_shell.auth.store import CredentialStore
 from cmdai_shell.auth.tls import MutualTls, OverTls, Tls, TlsFiles, also_systems
+from cmdai_shell.config import paths
+from cmdai_shell.config.environments import is_near
 from cmdai_shell.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,8 +21,8 @@ if TYPE_CHECKING:
 
     from cmdai_shell.auth.exchange import Exchange
     from cmdai_shell.auth.keeper import TokenKeeper
+    from cmdai_shell.auth.oauth2 import ClientCredentials
     from cmdai_shell.auth.oidc import Oidc
-    from cmdai_shell.auth.store import CredentialStore
     from cmdai_shell.config.environment import Environment
     from cmdai_shell.core import Clock
 
@@ -48,6 +51,15 @@ class Login:
     oidc: Oidc | None = None
 
 
+def means(environment: Environment, environ: Mapping[str, str] = os.environ) -> Means:
+    """Those of this machine, with the person's own store."""
+    return Means(
+        store=CredentialStore(paths.data_dir() / "credentials"),
+        allowed=is_near if environment.allow_http_credentials else only_this_machine,
+        environ=environ,
+    )
+
+
 def login(environment: Environment, means: Means) -> Login:
     """Reads no file, and asks nobody. Raises ConfigError."""
     return SCHEMES[environment.auth_type](environment, means)
@@ -55,7 +67,7 @@ def login(environment: Environment, means: Means) -> Login:
 
 def tls(environment: Environment, means: Means) -> Tls:
     return Tls(
-        _files(environment),
+        files(environment),
         environment.pins,
         passphrase=lambda: means.store.read(environment.id, "key-passphrase"),
         wall=means.wall,
@@ -97,7 +109,6 @@ def _api_key(environment: Environment, means: Means) -> Login:
 
 
 def _oauth2(environment: Environment, means: Means) -> Login:
-    from cmdai_shell.auth.keeper import TokenKeeper
     from cmdai_shell.auth.oauth2 import ClientCredentials
 
     exchange = _exchange(environment, means)
@@ -111,21 +122,10 @@ def _oauth2(environment: Environment, means: Means) -> Login:
         scope=environment.oauth_scope,
         wall=means.wall,
     )
-    keeper = TokenKeeper(
-        environment.id,
-        grant.renew,
-        origin=grant.origin,
-        client=grant.client,
-        store=None,
-        ahead=environment.token_refresh_before_expiry_s,
-        wall=means.wall,
-        clock=means.clock,
-    )
-    return _bearing(environment, means, keeper)
+    return _bearing(environment, means, grant)
 
 
 def _oidc(environment: Environment, means: Means) -> Login:
-    from cmdai_shell.auth.keeper import TokenKeeper
     from cmdai_shell.auth.oidc import Oidc, OidcClient
 
     secret = environment.oauth_client_secret_env
@@ -140,24 +140,26 @@ def _oidc(environment: Environment, means: Means) -> Login:
         wall=means.wall,
         clock=means.clock,
     )
+    return _bearing(environment, means, one)
+
+
+def _bearing(environment: Environment, means: Means, grant: ClientCredentials | Oidc) -> Login:
+    """Tokens that a person logged in for are stored; those of a program's own are got again."""
+    from cmdai_shell.auth.keeper import TokenKeeper
+    from cmdai_shell.auth.oidc import Oidc
+    from cmdai_shell.auth.session import OAuth
+
+    oidc = grant if isinstance(grant, Oidc) else None
     keeper = TokenKeeper(
         environment.id,
-        one.renew,
-        origin=one.origin,
-        client=one.client,
-        store=means.store,
+        grant.renew,
+        origin=grant.origin,
+        client=grant.client,
+        store=means.store if oidc else None,
         ahead=environment.token_refresh_before_expiry_s,
         wall=means.wall,
         clock=means.clock,
     )
-    return _bearing(environment, means, keeper, one)
-
-
-def _bearing(
-    environment: Environment, means: Means, keeper: TokenKeeper, oidc: Oidc | None = None
-) -> Login:
-    from cmdai_shell.auth.session import OAuth
-
     shared = tls(environment, means)
     return Login(
         to=lambda url, _: OAuth(keeper, url=url, allowed=means.allowed, tls=shared),
@@ -169,15 +171,17 @@ def _bearing(
 def _exchange(environment: Environment, means: Means) -> Exchange:
     from cmdai_shell.auth.exchange import Exchange
 
-    files = _files(environment)
+    named = files(environment)
 
     def context() -> ssl.SSLContext:
-        return also_systems(files, lambda: means.store.read(environment.id, "key-passphrase"))
+        return also_systems(named, lambda: means.store.read(environment.id, "key-passphrase"))
 
     return Exchange(allowed=means.allowed, context=context)
 
 
-def _files(environment: Environment) -> TlsFiles:
+def files(environment: Environment) -> TlsFiles:
+    """That its settings name; they need not be there."""
+
     def path(text: str) -> Path | None:
         return Path(text).expanduser() if text else None
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from cmdai_shell.auth.tokens import Tokens
     from cmdai_shell.core import Clock
 
-LoginState = Literal["in", "out", "ended", "locked"]
+LoginState = Literal["in", "out", "ended", "locked", "missing"]
+"""Out and ended: somebody has to log in. Locked: the keychain is. Missing: what was to be set."""
 _REVOKE_S = 25.0
 
 

@@ -10,12 +10,9 @@ from typing import TYPE_CHECKING
 from cmdai_shell import backends
 from cmdai_shell.auth import schemes
 from cmdai_shell.auth.authenticator import Authenticator, NoLogin
-from cmdai_shell.auth.carrying import only_this_machine
-from cmdai_shell.auth.store import CredentialStore
 from cmdai_shell.backends.dialects import DIALECTS
 from cmdai_shell.backends.http import Settings
-from cmdai_shell.config import paths
-from cmdai_shell.config.environments import AUTO, endpoints, is_near
+from cmdai_shell.config.environments import AUTO, endpoints
 from cmdai_shell.config.schema import LoadBalancing
 from cmdai_shell.errors import BackendDenied, ConfigError
 
@@ -43,13 +40,8 @@ def logins(
     one login; nobody is asked and no file read yet."""
     if environment.auth_type == "none" and not (environment.tls_ca_path or environment.pins):
         return lambda _, __: NoLogin()
-    means = schemes.Means(
-        store=CredentialStore(paths.data_dir() / "credentials"),
-        allowed=is_near if environment.allow_http_credentials else only_this_machine,
-        environ=environ,
-    )
     try:
-        made = schemes.login(environment, means)
+        made = schemes.login(environment, schemes.means(environment, environ))
     except ConfigError as error:
         missing = NoLoginYet(error)
         return lambda _, __: missing

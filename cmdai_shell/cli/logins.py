@@ -4,39 +4,24 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cmdai_shell.auth import schemes, tls
-from cmdai_shell.auth.carrying import only_this_machine
 from cmdai_shell.auth.keychain import CredentialsUnavailable
-from cmdai_shell.auth.store import CredentialStore
+from cmdai_shell.auth.session import LoginStatus, status
 from cmdai_shell.auth.tokens import in_words
-from cmdai_shell.config import paths
-from cmdai_shell.config.environments import is_near
 from cmdai_shell.errors import BackendDenied, CmdaiError, ConfigError
 
 if TYPE_CHECKING:
-    from cmdai_shell.auth.store import Entry
+    from cmdai_shell.auth.session import LoginState
+    from cmdai_shell.auth.store import CredentialStore, Entry
     from cmdai_shell.config.environment import Environment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """``state``: in, out (somebody has to log in), ended, locked (the keychain), or missing
-    (something that was to be set)."""
-
-    environment: str
+class Row(LoginStatus):
     auth_type: str
-    state: str
-    words: str
-    hint: str = ""
-    who: str = ""
-    expires: float = 0.0
-    """Unix time; 0: not known, or never."""
-    is_renewable: bool = False
-    where: str = ""
 
     def as_json(self) -> dict[str, Any]:
         left = self.expires - time.time()
@@ -46,7 +31,11 @@ class Row:
 @dataclass(frozen=True, slots=True)
 class Place:
     environment: Environment
-    store: CredentialStore
+    means: schemes.Means
+
+    @property
+    def store(self) -> CredentialStore:
+        return self.means.store
 
     @property
     def name(self) -> str:
@@ -57,17 +46,13 @@ class Place:
         """What its login keeps in the store, beside tokens."""
         return "api-key" if self.environment.auth_type == "api_key" else "key-passphrase"
 
-    def means(self) -> schemes.Means:
-        near = self.environment.allow_http_credentials
-        return schemes.Means(store=self.store, allowed=is_near if near else only_this_machine)
-
     def login(self) -> schemes.Login:
         """Raises ConfigError."""
-        return schemes.login(self.environment, self.means())
+        return schemes.login(self.environment, self.means)
 
     async def checked(self) -> float:
         """The files are read; when the certificate ends, Unix time. Raises CmdaiError."""
-        found = schemes.tls(self.environment, self.means())
+        found = schemes.tls(self.environment, self.means)
         await found.refresh()
         return found.expires() or 0.0
 
@@ -90,21 +75,14 @@ class Place:
         tls.load(self._files(), lambda: passphrase)
 
     def _files(self) -> tls.TlsFiles:
-        def path(text: str) -> Path | None:
-            return Path(text).expanduser() if text else None
-
         one = self.environment
         if not one.tls_cert_path:
             raise ConfigError(f"{one.title}: mtls needs a certificate", "set tls_cert_path")
-        return tls.TlsFiles(
-            ca=path(one.tls_ca_path),
-            certificate=path(one.tls_cert_path),
-            key=path(one.tls_key_path),
-        )
+        return schemes.files(one)
 
 
 def of(environment: Environment) -> Place:
-    return Place(environment, CredentialStore(paths.data_dir() / "credentials"))
+    return Place(environment, schemes.means(environment))
 
 
 async def row(place: Place) -> Row:
@@ -151,24 +129,14 @@ async def _certificate(place: Place) -> Row:
 
 
 async def _tokens(place: Place) -> Row:
-    from cmdai_shell.auth.session import status
-
     made = place.login()
     assert made.keeper is not None  # noqa: S101  oauth2 and oidc have one
     found = await status(made.keeper, place.store if made.oidc else None)
-    return _row(
-        place,
-        found.state,
-        found.words,
-        hint=found.hint,
-        who=found.who,
-        expires=found.expires,
-        is_renewable=found.is_renewable,
-        where=found.where if made.oidc else "",
-    )
+    more = asdict(replace(found, where=found.where if made.oidc else ""))
+    return Row(auth_type=place.environment.auth_type, **more)
 
 
-def _row(place: Place, state: str, words: str, **more: Any) -> Row:
+def _row(place: Place, state: LoginState, words: str, **more: Any) -> Row:
     return Row(
         environment=place.name,
         auth_type=place.environment.auth_type,
