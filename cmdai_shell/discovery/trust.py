@@ -16,9 +16,10 @@ import msgspec
 from msgspec import Meta
 
 from cmdai_shell.config.environments import RESERVED, checked_url
+from cmdai_shell.config.owned import LARGEST
 from cmdai_shell.config.refusals import nearest
 from cmdai_shell.core import Endpoint
-from cmdai_shell.discovery.owned_file import LARGEST, OwnedFile
+from cmdai_shell.discovery.owned_file import OwnedFile
 from cmdai_shell.discovery.policy import is_in, network, spot
 from cmdai_shell.errors import ConfigError
 
