@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from cmdai_shell.errors import ConfigError
@@ -41,9 +42,20 @@ def written(digest: bytes) -> str:
     return f"sha256/{base64.b64encode(digest).decode()}"
 
 
+def read(certificate: bytes) -> x509.Certificate:
+    """One in DER whose key can be read. Raises ValueError: what is in it is anybody's to write."""
+    try:
+        found = x509.load_der_x509_certificate(certificate)
+        found.public_key()
+    except UnsupportedAlgorithm as error:
+        raise ValueError(str(error)) from None
+    return found
+
+
 def of_key(certificate: bytes) -> bytes:
-    """Of the public key (SPKI) in a DER certificate: the same after a renewal with the same key."""
-    key = x509.load_der_x509_certificate(certificate).public_key()
+    """Of the public key (SPKI) in a DER certificate: the same after a renewal with the same key.
+    Raises ValueError."""
+    key = read(certificate).public_key()
     return sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
 
 

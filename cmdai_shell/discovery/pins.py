@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import hashlib
 import re
 import socket
 import time
@@ -22,11 +21,12 @@ from ssl import (
     TLSVersion,
     create_default_context,
 )
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import aiohttp
 
+from cmdai_shell.auth import pins
 from cmdai_shell.config.environments import is_near
 from cmdai_shell.errors import BackendDenied, BackendUnavailable, CmdaiError
 from cmdai_shell.text import visible
@@ -70,10 +70,7 @@ class LearnedIdentity:
 
 def spki(certificate: bytes) -> str:
     """The pin of a certificate in DER. Raises ValueError for what is none."""
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-    key = _parsed(certificate).public_key()
-    return _pin(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+    return pins.written(pins.of_key(certificate))
 
 
 async def learn(
@@ -290,7 +287,7 @@ def _certificate(transport: asyncio.BaseTransport) -> bytes:
 
 
 def _identity(certificate: bytes, address: str, problem: str) -> LearnedIdentity:
-    parsed = _parsed(certificate)
+    parsed = pins.read(certificate)
     subject = " ".join(visible(parsed.subject.rfc4514_string()[:800]).split())
     return LearnedIdentity(
         spki=spki(certificate),
@@ -300,23 +297,6 @@ def _identity(certificate: bytes, address: str, problem: str) -> LearnedIdentity
         address=address,
         problem=problem,
     )
-
-
-def _parsed(certificate: bytes) -> Any:
-    """Raises ValueError: what is in a certificate is anybody's to write."""
-    from cryptography import x509
-    from cryptography.exceptions import UnsupportedAlgorithm
-
-    try:
-        found = x509.load_der_x509_certificate(certificate)
-        found.public_key()
-    except UnsupportedAlgorithm as error:
-        raise ValueError(str(error)) from None
-    return found
-
-
-def _pin(public_key: bytes) -> str:
-    return f"sha256/{base64.b64encode(hashlib.sha256(public_key).digest()).decode()}"
 
 
 def _digest(pin: str) -> bytes:
