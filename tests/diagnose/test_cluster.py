@@ -330,8 +330,7 @@ class TestTheServer:
         tls = _tls(mine)
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", fake.handle)
-        with _tls_served(app, tls) as port:
-            url = f"https://127.0.0.1:{port}"
+        with in_thread(app, tls) as url:
             ca = str(tmp_path / "ca.crt")
             path = kube.kubeconfig(tmp_path, url=url, namespace="ml", ca=ca, admin=SECRET)
             found = at(healthy, path)
@@ -349,29 +348,6 @@ def _tls(authority: trustme.CA) -> Any:
     found = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(found)
     return found
-
-
-@contextmanager
-def _tls_served(app: web.Application, tls: Any) -> Iterator[int]:
-    import threading
-
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-
-    async def start() -> int:
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
-        return int(runner.addresses[0][1])
-
-    try:
-        yield asyncio.run_coroutine_threadsafe(start(), loop).result(10)
-    finally:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()
 
 
 # --- at a real API server

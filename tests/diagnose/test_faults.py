@@ -32,6 +32,7 @@ from tests.diagnose.conftest import look, only, put_model, status
 from tests.diagnose.test_cluster import asking
 from tests.diagnose.test_network import link
 from tests.diagnose.test_resolver import ONE, judged, replies
+from tests.fakes.in_thread import in_thread
 from tests.fakes.openai_server import FakeOpenAI
 
 if TYPE_CHECKING:
@@ -68,13 +69,13 @@ class Bench:
         return next(finding for check, finding in found if check.name == name)
 
     def of(self, name: str, app: web.Application, **more: Any) -> Finding:
-        return self.at(name, self.stack.enter_context(gpu.serving(app)), **more)
+        return self.at(name, self.stack.enter_context(in_thread(app)), **more)
 
     def tls(
         self, *names: str, with_authority: bool = True, pins: Any = (), **dates: Any
     ) -> Finding:
         context, file = gpu.certificate(self.tmp_path, *names, **dates)
-        url = self.stack.enter_context(gpu.serving(gpu.vllm(), context))
+        url = self.stack.enter_context(in_thread(gpu.vllm(), context))
         more = {"tls_ca_path": file} if with_authority else {}
         return self.at("server-tls", url, cert_pinning_sha256=pins, **more)
 
@@ -412,7 +413,7 @@ def test_the_page_has_every_fault_and_no_other() -> None:
 def test_a_healthy_system_has_no_finding(bench: Bench, *, is_tls: bool) -> None:
     context, file = gpu.certificate(bench.tmp_path)
     app = gpu.vllm(api_key="sk-right-key-of-test")
-    url = bench.stack.enter_context(gpu.serving(app, context if is_tls else None))
+    url = bench.stack.enter_context(in_thread(app, context if is_tls else None))
     key = {"auth_type": "api_key", "api_key_env": "GPU_KEY"}
     around = replace(
         bench.healthy,

@@ -17,6 +17,7 @@ from cmdai_shell.diagnose.check import examine
 from cmdai_shell.discovery.trust import TrustStore
 from tests.diagnose import gpu
 from tests.diagnose.conftest import look
+from tests.fakes.in_thread import in_thread
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +52,7 @@ def test_without_servers(healthy: Surroundings) -> None:
 
 class TestApproved:
     def test_plain_http(self, healthy: Surroundings) -> None:
-        with gpu.serving(gpu.vllm()) as url:
+        with in_thread(gpu.vllm()) as url:
             path = approve(healthy, name="spark", url=url)
             before = path.read_bytes()
             assert bad(healthy) == {}
@@ -59,7 +60,7 @@ class TestApproved:
 
     def test_known_by_its_key_alone(self, healthy: Surroundings, tmp_path: Path) -> None:
         context, _ = gpu.certificate(tmp_path)
-        with gpu.serving(gpu.vllm(), context) as url:
+        with in_thread(gpu.vllm(), context) as url:
             path = approve(healthy, name="spark", url=url, is_key_alone=True)
             before = path.read_bytes()
             assert bad(healthy) == {}
@@ -67,7 +68,7 @@ class TestApproved:
 
     def test_another_key_is_not_one_to_accept(self, healthy: Surroundings, tmp_path: Path) -> None:
         context, _ = gpu.certificate(tmp_path)
-        with gpu.serving(gpu.vllm(), context) as url:
+        with in_thread(gpu.vllm(), context) as url:
             pin = f"sha256/{'A' * 43}="
             approve(healthy, name="spark", url=url, is_key_alone=True, pin=pin)
             found = bad(healthy)

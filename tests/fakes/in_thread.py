@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def in_thread(app: web.Application) -> Iterator[str]:
+def in_thread(app: web.Application, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """Serve it on a free port; its URL."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
@@ -23,9 +24,9 @@ def in_thread(app: web.Application) -> Iterator[str]:
 
     async def start() -> str:
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
         host, port = runner.addresses[0][:2]
-        return f"http://{host}:{port}"
+        return f"{'https' if tls else 'http'}://{host}:{port}"
 
     try:
         yield asyncio.run_coroutine_threadsafe(start(), loop).result(10)
