@@ -25,6 +25,14 @@ def visible(text: str) -> str:
     return "".join(_character(character) for character in text)
 
 
+def one_line(text: str, most: int = 0) -> str:
+    """The same as one line without blanks to spare, of ``most`` characters at most (0: of any
+    length). Of a text that somebody else wrote no more is looked at than that can take."""
+    if most:
+        return one_line(text[: 4 * most])[:most]
+    return " ".join(visible(text).split())
+
+
 def timeless(notice: str) -> str:
     """A notice without the seconds it ends with, to be said again later: "loading x, 0.7 s"."""
     return re.sub(r",? [\d.]+ s\Z", "", notice)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmdai_shell.text import model_name, visible
+from cmdai_shell.text import model_name, one_line, visible
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,9 @@ def test_nothing_that_steers_is_left(text: str) -> None:
 @given(st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S"])))
 def test_ordinary_text_is_kept(text: str) -> None:
     assert visible(text) == text
+
+
+def test_one_line_of_so_many_characters() -> None:
+    assert one_line(" a\x1b[31m\tb\n\n c ") == "a b c"
+    assert one_line("x" * 100, 10) == "x" * 10
+    assert one_line("\x07" * 40 + "late", 10) == ""  # what is looked at is bounded, too

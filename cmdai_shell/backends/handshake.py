@@ -21,7 +21,7 @@ from cmdai_shell.errors import (
     BadCompletion,
     ModelMissing,
 )
-from cmdai_shell.text import model_name, visible
+from cmdai_shell.text import model_name, one_line
 
 if TYPE_CHECKING:
     import random
@@ -128,7 +128,7 @@ async def shake(
         except BackendError as error:
             return _failed(account, server, error, clock() - begun)
         is_right = is_sum(text, left + right)
-        said = " ".join(visible(text).split())[:40]
+        said = one_line(text)[:40]
         detail = f"{left}+{right}={said or 'nothing'}"
         account.step("compute", clock() - begun, detail, is_ok=is_right)
         if not is_right:

@@ -16,7 +16,7 @@ import click
 from cmdai_shell.cli import output
 from cmdai_shell.config import loading
 from cmdai_shell.config.environment import Kind
-from cmdai_shell.text import visible
+from cmdai_shell.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -189,4 +189,4 @@ async def _serve(said: Advert, exclude: Sequence[str]) -> None:
 
 
 def _tell(text: str) -> None:
-    output.say(" ".join(visible(text).split()))
+    output.say(one_line(text))

@@ -15,7 +15,8 @@ import msgspec
 
 from cmdai_shell.cli import output, rows
 from cmdai_shell.config import environments, loading, paths
-from cmdai_shell.errors import CmdaiError, ConfigError
+from cmdai_shell.errors import ConfigError
+from cmdai_shell.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -164,30 +165,23 @@ def narrowed(config: Config, network: str | None) -> Config:
 
 def _names(config: Config) -> Source:
     """Who says which hosts there are."""
-    from cmdai_shell import discovery
-    from cmdai_shell.daemon.found_servers import Missing
+    from cmdai_shell.daemon import found_servers
     from cmdai_shell.discovery.probe import NAMED_BY
 
-    try:
-        source: Source = discovery.load("mdns")(
-            service_types=NAMED_BY, exclude_interfaces=config.discovery.exclude_interfaces
-        )
-    except CmdaiError as error:
-        return Missing("mdns", error)
-    return source
+    left_alone = config.discovery.exclude_interfaces
+    return found_servers.source("mdns", service_types=NAMED_BY, exclude_interfaces=left_alone)
 
 
 def _found(config: Config) -> Found:
     """Knows the servers of the configuration, and whom the person approved."""
+    from cmdai_shell.daemon.found_servers import policy
     from cmdai_shell.discovery.found import Found
-    from cmdai_shell.discovery.policy import Policy
     from cmdai_shell.discovery.trust import TrustStore
 
     store = TrustStore(paths.data_dir())
     known = config.environments.values()
-    logins = [each.id for each in known if each.auth_type != "none"]
     return Found(
-        Policy.of(config.discovery, logins),
+        policy(config),
         approvals=store.approvals(),
         written=[endpoint for each in known for endpoint in environments.endpoints(each)],
         keys=store.keys(),
@@ -225,10 +219,10 @@ def _tell(seen: Sequence[Seen], troubles: Sequence[Trouble]) -> None:
             click.echo(line)
     for each in seen:
         if each.story:
-            output.say(rows.one_line(f"{each.name}: {each.story}"), "dim")
+            output.say(one_line(f"{each.name}: {each.story}"), "dim")
     for trouble in troubles:
         hint = f"; {trouble.hint}" if trouble.hint else ""
-        output.say(rows.one_line(f"{trouble.source}: {trouble.problem}{hint}"), "yellow")
+        output.say(one_line(f"{trouble.source}: {trouble.problem}{hint}"), "yellow")
 
 
 def hints(
@@ -238,7 +232,7 @@ def hints(
     None if only hosts were asked."""
     if seen:
         if first := next(filter(None, map(rows.next_step, seen)), ""):
-            yield f"to use one: {rows.one_line(first)}"
+            yield f"to use one: {one_line(first)}"
         sources = {source.partition(":")[0] for each in seen for source in each.sources}
         for way in _ways(wanted) - _ways(config):
             source, setting = _SETTINGS[way]

@@ -21,7 +21,7 @@ from cmdai_shell.cli.reload import reload_daemon
 from cmdai_shell.config import paths
 from cmdai_shell.errors import CmdaiError
 from cmdai_shell.history.store import Store
-from cmdai_shell.text import visible
+from cmdai_shell.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -76,7 +76,7 @@ def _words(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> l
     with _told():
         kept = Store(paths.data_dir()).entries()
     return [
-        CompletionItem(str(entry.id), help=_one_line(entry.words))
+        CompletionItem(str(entry.id), help=one_line(entry.words))
         for entry in reversed(kept)
         if str(entry.id).startswith(incomplete)
     ]
@@ -191,17 +191,13 @@ def _table(entries: Sequence[Entry]) -> Iterator[str]:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.time))
         failed = f" ({entry.status})" if entry.status else ""
         outcome = f"{entry.outcome}{failed}"
-        words, command = _one_line(entry.words), _one_line(entry.command)
+        words, command = one_line(entry.words), one_line(entry.command)
         yield f"{entry.id:>{width}}  {when}  {entry.shell:<4}  {outcome:<8}  {words}  ->  {command}"
 
 
 def _document(entry: Entry) -> dict[str, Any]:
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(entry.time))
     return {"id": entry.id, **asdict(entry), "time": stamp}
-
-
-def _one_line(text: str) -> str:
-    return " ".join(visible(text).split())
 
 
 def _count(things: Sequence[object]) -> str:

@@ -10,7 +10,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Any, Literal
 
-from cmdai_shell.text import visible
+from cmdai_shell.text import one_line, visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,7 +65,7 @@ class LiveLine:
         if not self._live:
             return
         width = shutil.get_terminal_size().columns - 1
-        text = " ".join(visible(text).split())[:width]
+        text = one_line(text)[:width]
         self._stream.write(f"\r\033[K{styled(text, 'dim', self._stream)}")
         self._stream.flush()
         self._shown = True

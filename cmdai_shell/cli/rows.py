@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, get_args
 
 from cmdai_shell.discovery.probe import State as ProbeState
 from cmdai_shell.discovery.trust import trust_hint
-from cmdai_shell.text import visible
+from cmdai_shell.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -87,10 +87,6 @@ def next_step(seen: Seen) -> str:
         key = " --api-key-env VARIABLE" if seen.state == "login" else ""
         return f"cmdai-shell config add-environment {name} --url {shlex.quote(seen.url)}{key}"
     return seen.hint
-
-
-def one_line(text: str) -> str:
-    return " ".join(visible(text).split())
 
 
 def plain(seen: Sequence[Seen]) -> Iterator[str]:

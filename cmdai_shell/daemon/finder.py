@@ -23,12 +23,13 @@ from cmdai_shell.daemon.found_servers import (
     is_here,
     keep_key,
     own_addresses,
+    policy,
     shown,
     sources,
 )
 from cmdai_shell.daemon.inquiry import Inquiry
 from cmdai_shell.discovery.found import Found
-from cmdai_shell.discovery.policy import Policy, spot
+from cmdai_shell.discovery.policy import spot
 from cmdai_shell.discovery.trust import SEEN_AGAIN, TrustStore
 from cmdai_shell.discovery.watching import Watcher
 from cmdai_shell.errors import CmdaiError, ConfigError, DiscoveryError
@@ -79,12 +80,10 @@ class Finder:
         self._store = store or TrustStore(paths.data_dir())
         self._clock = clock
         self._admit = admit
-        logins = {e.id for e in config.environments.values() if e.auth_type != "none"}
         self._changed = asyncio.Event()
-        policy = Policy.of(config.discovery, logins)
         left = former.resign() if former else {}
         written = [m.server.endpoint for m in pool if m.id not in left]
-        self.found = Found(policy, written=written)
+        self.found = Found(policy(config), written=written)
         self._logins = Logins(config)
         self.inquiry = Inquiry(
             self.found,

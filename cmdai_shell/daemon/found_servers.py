@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from cmdai_shell import discovery
 from cmdai_shell.config.environment import Environment
 from cmdai_shell.config.environments import belonging
-from cmdai_shell.discovery.policy import is_in, network
+from cmdai_shell.discovery.policy import Policy, is_in, network
 from cmdai_shell.discovery.trust import forget_hint, trust_hint
 from cmdai_shell.errors import CmdaiError, ConfigError, DiscoveryError
 
@@ -51,7 +51,7 @@ class Missing:
 
 def sources(config: Config) -> list[Source]:
     """Slow where packages have to be imported."""
-    return [_source(way, arguments) for way, arguments in wanted(config)]
+    return [source(way, **arguments) for way, arguments in wanted(config)]
 
 
 def wanted(config: Config) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -86,12 +86,19 @@ def wanted(config: Config) -> Iterator[tuple[str, dict[str, Any]]]:
                 yield "k8s_service", {**place, **cluster, **common}
 
 
-def _source(way: str, arguments: dict[str, Any]) -> Source:
+def source(way: str, **arguments: Any) -> Source:
+    """One that says why, where it cannot be made."""
     try:
-        source: Source = discovery.load(way)(**arguments)
+        made: Source = discovery.load(way)(**arguments)
     except CmdaiError as error:
         return Missing(way, error)
-    return source
+    return made
+
+
+def policy(config: Config) -> Policy:
+    """Whom the settings trust. Raises ConfigError for a bad ``trust_`` entry."""
+    logins = {each.id for each in config.environments.values() if each.auth_type != "none"}
+    return Policy.of(config.discovery, logins)
 
 
 class Logins:

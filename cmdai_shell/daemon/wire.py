@@ -23,7 +23,7 @@ from cmdai_shell.core import (
 )
 from cmdai_shell.daemon import wording
 from cmdai_shell.errors import CmdaiError, WireError
-from cmdai_shell.text import visible
+from cmdai_shell.text import one_line, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,19 +135,19 @@ def encode(update: Update | CmdaiError, *, width: int, maker: Callable[[str], st
         case Partial(text=text):
             return _line("T", text)
         case Notice(text=text):
-            return _line("M", wording.cut(_one_line(text), width))
+            return _line("M", wording.cut(one_line(text), width))
         case Hint(text=text):
-            return _line("M", _one_line(text)) + b"D\n"
+            return _line("M", one_line(text)) + b"D\n"
         case Explanation():
             return _verdict(update) + _line("M", wording.explanation(update)) + b"D\n"
         case Suggestion():
             return _suggestion(update, width, maker(update.backend))
         case CmdaiError():
-            return _line("E", f"{update.code}{SEPARATOR}{_one_line(str(update))}", keep=SEPARATOR)
+            return _line("E", f"{update.code}{SEPARATOR}{one_line(str(update))}", keep=SEPARATOR)
 
 
 def _suggestion(found: Suggestion, width: int, maker: str) -> bytes:
-    message = _one_line(wording.message(found, width, maker))
+    message = one_line(wording.message(found, width, maker))
     if found.action == "refuse":
         return _line("E", f"refused{SEPARATOR}{message}", keep=SEPARATOR)
     command = found.command.replace("\t", " ")
@@ -159,7 +159,7 @@ def _suggestion(found: Suggestion, width: int, maker: str) -> bytes:
 
 
 def _verdict(final: Suggestion | Explanation) -> bytes:
-    reason = _one_line(next(iter(final.verdict.reasons), ""))
+    reason = one_line(next(iter(final.verdict.reasons), ""))
     return _line("W", f"{final.verdict.risk.word}{SEPARATOR}{reason}", keep=SEPARATOR)
 
 
@@ -167,10 +167,6 @@ def _line(letter: str, text: str, keep: str = "") -> bytes:
     parts = text.split(keep) if keep else [text]
     safe = keep.join(visible(part).replace("\n", SEPARATOR) for part in parts)
     return f"{letter}{safe}\n".encode()
-
-
-def _one_line(text: str) -> str:
-    return " ".join(visible(text).split())
 
 
 def _printable(text: str) -> str:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from cmdai_shell.diagnose import reasons
 from cmdai_shell.discovery.trust import trust_hint
-from cmdai_shell.text import visible
+from cmdai_shell.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -62,7 +62,7 @@ def hosts(status: Mapping[str, Any], urls: Mapping[str, str]) -> set[str]:
 
 def line(value: object, most: int = LONGEST) -> str:
     """One line of at most so many characters."""
-    text = " ".join(visible(str(value)[: 4 * most]).split())
+    text = one_line(str(value)[: 4 * most])
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 

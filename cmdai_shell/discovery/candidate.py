@@ -11,7 +11,7 @@ from cmdai_shell.config.environment import Kind
 from cmdai_shell.config.environments import checked_url
 from cmdai_shell.discovery.policy import Spot, address, spot
 from cmdai_shell.errors import ConfigError
-from cmdai_shell.text import visible
+from cmdai_shell.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -96,7 +96,7 @@ def cleaned(endpoint: Endpoint) -> Endpoint | None:
     if spot(url) is None:
         return None
     labels = {
-        key: _line(text, most)
+        key: one_line(text, most)
         for key, most in _LABELS.items()
         if (text := endpoint.labels.get(key, ""))
     }
@@ -106,7 +106,7 @@ def cleaned(endpoint: Endpoint) -> Endpoint | None:
         endpoint,
         url=url,
         kind=endpoint.kind if endpoint.kind in get_args(Kind) else "auto",
-        model=_line(endpoint.model, 200),
+        model=one_line(endpoint.model, 200),
         priority=max(-1_000, min(endpoint.priority, 1_000)),
         weight=max(1, min(endpoint.weight, 1_000)),
         labels={key: text for key, text in labels.items() if text},
@@ -187,10 +187,6 @@ def _base(where: Spot, heard: Iterable[Endpoint]) -> str:
 def _typeable(text: str) -> str:
     found = re.sub(r"[^A-Za-z0-9._:-]+", "-", text)
     return re.sub(r"-{2,}", "-", found)[:_BEFORE_PORT].strip("-._:")
-
-
-def _line(text: str, most: int) -> str:
-    return " ".join(visible(text[: 4 * most]).split())[:most]
 
 
 def _is_plain(url: str) -> bool:

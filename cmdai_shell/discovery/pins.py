@@ -29,7 +29,7 @@ import aiohttp
 from cmdai_shell.auth import pins
 from cmdai_shell.config.environments import is_near
 from cmdai_shell.errors import BackendDenied, BackendUnavailable, CmdaiError
-from cmdai_shell.text import visible
+from cmdai_shell.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -288,10 +288,9 @@ def _certificate(transport: asyncio.BaseTransport) -> bytes:
 
 def _identity(certificate: bytes, address: str, problem: str) -> LearnedIdentity:
     parsed = pins.read(certificate)
-    subject = " ".join(visible(parsed.subject.rfc4514_string()[:800]).split())
     return LearnedIdentity(
         spki=spki(certificate),
-        subject=subject[:200],
+        subject=one_line(parsed.subject.rfc4514_string(), 200),
         is_chain_valid=not problem,
         not_after=parsed.not_valid_after_utc.timestamp(),
         address=address,

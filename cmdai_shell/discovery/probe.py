@@ -26,7 +26,7 @@ from cmdai_shell.core import Endpoint
 from cmdai_shell.discovery import interfaces
 from cmdai_shell.discovery.policy import PRIVATE, address, is_in
 from cmdai_shell.errors import DiscoveryError
-from cmdai_shell.text import visible
+from cmdai_shell.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -157,7 +157,7 @@ def _rank(text: str) -> tuple[bool, bool]:
 async def named(host: str) -> Host:
     """A host that the person names, perhaps this machine. Raises DiscoveryError for a name that is
     not known, and for one of the open Internet."""
-    shown = " ".join(visible(host).split())[:80]
+    shown = one_line(host)[:80]
     bare = host.strip().removeprefix("[").removesuffix("]")
     if not (_is_numeric(bare) or _NAME.fullmatch(bare)) or len(bare) > 255:
         hint = "--host spark-1a2b.local or --host 192.168.1.20; a URL: backends test URL"
@@ -328,7 +328,7 @@ def _open(host: Host, url: str, path: str, document: dict[str, Any]) -> Answer |
 def _names(row: dict[str, Any]) -> Iterator[str]:
     for key in ("id", "name"):
         if isinstance(row.get(key), str) and row[key]:
-            name = " ".join(visible(row[key][:_LONGEST_NAME]).split())
+            name = one_line(row[key][:_LONGEST_NAME])
             if name:
                 yield name
             return

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from cmdai_shell.text import visible
+from cmdai_shell.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +45,7 @@ def read(raw: bytes) -> Mapping[str, str]:
 
 def line(text: str, most: int) -> str:
     """One line that can be shown, ``most`` characters at most."""
-    return " ".join(visible(text[: 4 * most]).split())[:most].rstrip()
+    return one_line(text, most).rstrip()
 
 
 def service_type(text: str) -> tuple[str, str] | None:

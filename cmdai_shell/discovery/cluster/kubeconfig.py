@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cmdai_shell.text import visible
+from cmdai_shell.text import one_line
 
 LONGEST = 300
 """Characters of an error: the rest is a plugin's own talk."""
@@ -63,7 +63,7 @@ def sentence(error: Exception) -> str:
     said = str(error).partition("{")[0]  # kubernetes-asyncio names a node by all it contains
     if type(error).__name__ != "ConfigException":
         said = f"not a kubeconfig ({type(error).__name__})"
-    return " ".join(visible(said).split())[:LONGEST]
+    return one_line(said)[:LONGEST]
 
 
 def _read(path: str | None) -> str:

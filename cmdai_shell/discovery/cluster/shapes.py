@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
 from cmdai_shell.config.environment import Kind
-from cmdai_shell.text import visible
+from cmdai_shell.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -210,7 +210,7 @@ def text(value: object) -> str:
     """One line that can be shown."""
     if not isinstance(value, str):
         return ""
-    return " ".join(visible(value[:LONGEST_TEXT]).split())
+    return one_line(value[:LONGEST_TEXT])
 
 
 def name_of(value: object) -> str:
