@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +13,7 @@ from cmdai_shell.cli.client import Client
 from cmdai_shell.diagnose import mending, model, servers, shells, table
 from cmdai_shell.diagnose.check import examine
 from cmdai_shell.diagnose.surroundings import here
+from cmdai_shell.errors import CmdaiError
 from cmdai_shell.text import visible
 
 if TYPE_CHECKING:
@@ -83,6 +85,8 @@ def doctor(
         for it in mended:
             click.echo(visible(f"fixed  {it}"))
         _show(found, show_all=show_all)
+        if not (dgx or only) and _has_servers(around):
+            output.say("your servers were not asked: cmdai-shell doctor --dgx", "dim")
     ctx.exit(any(finding.severity == "fail" for _, finding in found))
 
 
@@ -95,6 +99,12 @@ def _chosen(
         return [*named, *(servers.checks(around, asked) if asked else ())]
     extra = (*(shells.KEYS if start_shells else ()), *((model.VERIFY,) if verify else ()))
     return [*table.CHECKS, *extra, *(servers.checks(around) if dgx else ())]
+
+
+def _has_servers(around: Surroundings) -> bool:
+    with suppress(CmdaiError):  # a check has said what is wrong with the settings
+        return bool(around.settings().environments)
+    return False
 
 
 def _entry(check: Check, finding: Finding) -> dict[str, str]:

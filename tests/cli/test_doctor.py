@@ -31,6 +31,19 @@ def test_all_is_well(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "ok    one: fine\n" in call("doctor", "--all")[1]
 
 
+def test_that_all_is_well_says_nothing_of_servers_and_says_so(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found(monkeypatch, one=ok("fine"))
+    paths.config_dir().mkdir(parents=True)
+    lab = '[environments.lab]\nendpoints = ["http://127.0.0.1:9"]\n'
+    (paths.config_dir() / "config.toml").write_text(lab)
+    code, out, err = call("doctor")
+    assert (code, out) == (0, "all 1 checks passed\n")
+    assert err == "your servers were not asked: cmdai-shell doctor --dgx\n"
+    assert call("doctor", "--only", "home")[2] == ""
+
+
 def test_a_failure_and_its_cure(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     found(monkeypatch, bad=fail("broken", "mend it"), meh=warn("slow", "speed up"), fine=ok("well"))
     assert call("doctor") == (
