@@ -14,6 +14,7 @@ import click
 from cmdai_shell.cli import output
 from cmdai_shell.cli.advertise import advertise
 from cmdai_shell.cli.discover import discover
+from cmdai_shell.cli.drain import drain, undrain
 from cmdai_shell.cli.trust import forget, trust
 from cmdai_shell.config import environments, loading
 from cmdai_shell.config.environment import Environment, Kind
@@ -53,7 +54,7 @@ def backends() -> None:
     """The servers: those written down, those found, and whether they really compute."""
 
 
-for _command in (advertise, discover, forget, trust):
+for _command in (advertise, discover, drain, forget, trust, undrain):
     backends.add_command(_command)
 
 

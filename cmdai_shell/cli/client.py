@@ -89,8 +89,8 @@ class Client:
         return found
 
     def decide(self, what: str, /, **names: str) -> Reply:
-        """Have the daemon ``trust`` or ``forget`` a server that was found. Raises
-        DaemonUnavailable, and what the daemon refuses it with."""
+        """Have the daemon ``trust`` or ``forget`` a server that was found, ``drain`` or ``undrain``
+        any. Raises DaemonUnavailable, and what the daemon refuses it with."""
         self.ensure()
         body = json.dumps(names).encode()
         connection = _Connection(self._path, self._patience())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cmdai_shell.diagnose import reasons
 from cmdai_shell.text import model_name
 
 if TYPE_CHECKING:
@@ -52,11 +53,9 @@ def found_servers(found: Reply) -> Iterator[tuple[str, str]]:
 
 def _chain(found: Reply) -> list[str]:
     """Tiers that may be asked, best first; the last resort is the model here."""
-    tiers = sorted({s["priority"] for s in found.get("servers") or () if s["is_active"]})
-    names = [
-        ", ".join(s["id"] for s in found["servers"] if s["priority"] == tier and s["is_active"])
-        for tier in reversed(tiers)
-    ]
+    asked = [s for s in found.get("servers") or () if s["is_active"] and not s["is_drained"]]
+    tiers = sorted({s["priority"] for s in asked}, reverse=True)
+    names = [", ".join(s["id"] for s in asked if s["priority"] == tier) for tier in tiers]
     return [*names, "the model on this CPU"] if names else []
 
 
@@ -72,13 +71,15 @@ def decisions(found: Reply) -> Iterator[tuple[str, str]]:
 
 def _standing(server: Reply) -> str:
     parts = [f"{server['state']}{', ' + server['why'] if server['why'] else ''}"]
+    if server["is_drained"]:
+        parts.insert(0, reasons.drained(server))
     if server["breaker"] == "open":
         parts.append(f"tried again in {server['retry_in']:.0f} s")
     elif server["breaker"] == "half-open":
         parts.append("being tried again")
     elif not server["is_active"]:
         parts.append("not of the environment in use")
-    elif server["state"] in ("ok", "slow", "new"):
+    elif server["state"] in ("ok", "slow", "new") and not server["is_drained"]:
         parts.append(f"expected wait {server['score']:.2f} s")
     if server["model"]:
         parts.append(model_name(server["model"]))

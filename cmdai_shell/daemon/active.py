@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cmdai_shell.config import environments
 from cmdai_shell.config.detection import Detected, detect
@@ -63,7 +63,7 @@ class Active:
             return
         now = self._clock()
         is_new = now < self._begun + GRACE_S
-        states = (is_new, *((m.id, m.state, m.breaker.state) for m in self._pool))
+        states = (is_new, *((m.id, m.state, m.breaker.state, m.is_drained) for m in self._pool))
         if states == self._states and now < self._next:
             return
         self._states, self._next = states, now + EVERY_S
@@ -74,13 +74,23 @@ class Active:
             log.info("environment", extra={"fields": {"active": name, "before": self.name}})
             self._pool.use(name)
 
+    def drain(self, name: str, *, is_drained: bool) -> dict[str, Any]:
+        """The id of the server that is called so, and how many requests it has yet. What is
+        drained is so until it is taken back, or the daemon ends. Raises ConfigError for a name
+        that is not there."""
+        server = _named(name, _known(self._config, self._pool), "")
+        self._pool.drain(server, is_drained=is_drained)
+        self.look()
+        left = sum(member.in_flight for member in self._pool if member.id == server)
+        return {"name": server, "is_drained": is_drained, "in_flight": left}
+
     def status(self) -> dict[str, str]:
         self.look()
         active = "" if self.name == NONE else self.name
         return {"active": active, "configured": self.mode, "reason": self.reason}
 
     def _decided(self, *, is_new: bool) -> Detected:
-        members = [m for m in self._pool if m.environment]
+        members = [m for m in self._pool if m.environment and not m.is_drained]
         answered = [m for m in members if m.is_candidate and (is_new or m.state != "new")]
         found = self._detected(answered)
         if found.name:
@@ -118,11 +128,17 @@ def meant(request: SuggestRequest, config: Config, active: Active, pool: Pool) -
         raise environments.unknown_environment(environment, config.environments)
     if not request.backend:
         return replace(request, environment=environment or active.name)
-    known = {m.id: m.environment for m in pool}
-    for there in config.environments.values():
-        known |= {endpoint.id: there.id for endpoint in environments.endpoints(there)}
+    known = _known(config, pool)
     backend = _named(request.backend, known, environment)
     return replace(request, environment=known[backend], backend=backend)
+
+
+def _known(config: Config, pool: Pool) -> dict[str, str]:
+    """Servers' ids, and the environments that they are of."""
+    known = {member.id: member.environment for member in pool}
+    for there in config.environments.values():
+        known |= {endpoint.id: there.id for endpoint in environments.endpoints(there)}
+    return known
 
 
 def _named(name: str, known: Mapping[str, str], environment: str) -> str:

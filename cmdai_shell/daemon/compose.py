@@ -349,6 +349,7 @@ def _pool(
         failures=balancing.failure_threshold,
         successes=balancing.success_threshold,
         watched=watched(config),
+        drained=former.pool.drained if former else (),
     )
 
 

@@ -133,6 +133,10 @@ class Desk:
             raise ConfigError(what, "cmdai-shell config use auto")
         return finder
 
+    def drain(self, name: str, *, is_drained: bool = True) -> dict[str, Any]:
+        """A server gets no new request from now on, or gets them again. Raises ConfigError."""
+        return self.chain().active.drain(name, is_drained=is_drained)
+
     def maker(self, backend: str) -> str:
         """A backend's name as a person reads it."""
         return self._chain.maker(backend) if self._chain else backend

@@ -1,5 +1,5 @@
-"""The API: ``POST /v1/suggest|stop|reload|trust|forget``, ``GET /v1/status|metrics|traces``. See
-``api``."""
+"""The API: ``POST /v1/suggest|stop|reload|trust|forget|drain|undrain``, ``GET
+/v1/status|metrics|traces``. See ``api``."""
 
 from __future__ import annotations
 
@@ -56,6 +56,8 @@ async def serve(
             web.post("/v1/reload", api.reload),
             web.post("/v1/trust", api.trust),
             web.post("/v1/forget", api.forget),
+            web.post("/v1/drain", api.drain),
+            web.post("/v1/undrain", api.undrain),
         ]
     )
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.4)
@@ -137,6 +139,20 @@ class _Api:
     async def forget(self, request: web.Request) -> web.StreamResponse:
         async def decide(asked: _Decision) -> Any:
             return {"forgotten": await self._desk.finder().forget(asked.name)}
+
+        return await _decided(request, decide)
+
+    async def drain(self, request: web.Request) -> web.StreamResponse:
+        """``{"name"}`` in; out its id, and how many requests it has yet."""
+
+        async def decide(asked: _Decision) -> Any:
+            return self._desk.drain(asked.name)
+
+        return await _decided(request, decide)
+
+    async def undrain(self, request: web.Request) -> web.StreamResponse:
+        async def decide(asked: _Decision) -> Any:
+            return self._desk.drain(asked.name, is_drained=False)
 
         return await _decided(request, decide)
 

@@ -219,6 +219,7 @@ class Meter:
             where = self.metrics.bounded("environment", one.environment)
             up = one.breaker == "closed" and one.state in ("new", "ok", "slow")
             yield "cmdai_backend_up", (name, where, one.state), float(up)
+            yield "cmdai_backend_drained", (name,), float(one.is_drained)
             yield "cmdai_breaker_state", (name,), _BREAKER[one.breaker]
             yield "cmdai_backend_in_flight", (name,), float(one.in_flight)
             yield "cmdai_backend_expected_seconds", (name,), one.ttft

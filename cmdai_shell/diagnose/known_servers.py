@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from cmdai_shell.diagnose import reasons
 from cmdai_shell.discovery.trust import trust_hint
+from cmdai_shell.routing.member import undrain_hint
 from cmdai_shell.text import one_line
 
 if TYPE_CHECKING:
@@ -103,13 +104,13 @@ def _member(
         ("environment", member.get("environment", "")),
         ("priority", str(member.get("priority") or "")),
         ("why", reasons.of(status, name)),
-        ("cure", member.get("hint", "")),
+        ("cure", undrain_hint(name) if member.get("is_drained") else member.get("hint", "")),
     ]
     return Server(
         name=name,
         url=url,
         model=member.get("model", ""),
-        health=_health(member),
+        health=health(member),
         facts=kept(facts),
     )
 
@@ -141,8 +142,9 @@ def _sources(sight: Mapping[str, Any] | None, first: str = "") -> str:
     return ", ".join(name for name in names if name and name != "static")
 
 
-def _health(member: Mapping[str, Any]) -> Health:
-    if not member.get("is_active", True):
+def health(member: Mapping[str, Any]) -> Health:
+    """Of a member."""
+    if member.get("is_drained") or not member.get("is_active", True):
         return "unused"
     if member.get("breaker", "closed") != "closed":
         return "down"

@@ -43,8 +43,12 @@ def choice(status: Mapping[str, Any]) -> str:
     name = answered_by(status)
     if not name:
         return f"nobody answered the last request{panic}"
-    shown = HERE if name == EMBEDDED else name
-    return f"{shown} answered in {seconds(decision.get('elapsed', 0))}{panic}"
+    return f"{who(name)} answered in {seconds(decision.get('elapsed', 0))}{panic}"
+
+
+def who(name: str) -> str:
+    """A backend as a person calls it."""
+    return HERE if name == EMBEDDED else name
 
 
 def of(status: Mapping[str, Any], name: str) -> str:
@@ -88,9 +92,17 @@ def seconds(value: float) -> str:
     return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.2f} s"
 
 
+def drained(member: Mapping[str, Any]) -> str:
+    """Of one that gets no new request: whether it has old ones."""
+    count = member.get("in_flight", 0)
+    return f"draining: {count} to finish" if count else "drained"
+
+
 def standing(member: Mapping[str, Any]) -> str:
     """How a member does, with what its breaker does about it."""
     parts = [member["state"]]
+    if member.get("is_drained"):
+        parts.insert(0, drained(member))
     if member.get("why"):
         parts.append(member["why"])
     breaker = member.get("breaker", "closed")

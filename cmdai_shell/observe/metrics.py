@@ -159,8 +159,14 @@ SPECS = {
         Spec(
             "cmdai_backend_up",
             "gauge",
-            "1 where a member may be asked.",
+            "1 where a member is well.",
             ("backend", "environment", "state"),
+        ),
+        Spec(
+            "cmdai_backend_drained",
+            "gauge",
+            "1 where a member gets no new request, by the person's word.",
+            ("backend",),
         ),
         Spec(
             "cmdai_breaker_state",

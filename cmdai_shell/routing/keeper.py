@@ -122,13 +122,17 @@ class Chart:
         return self._since(LOAD, self._pace.load_idle * self._rarely(now, pressed))
 
     def _is_in_use(self, now: float, pressed: float) -> bool:
-        return self.member.is_active and now - pressed < self._pace.active_for
+        return self._is_wanted and now - pressed < self._pace.active_for
+
+    @property
+    def _is_wanted(self) -> bool:
+        return self.member.is_active and not self.member.is_drained
 
     def _since(self, job: Job, seconds: float) -> float:
         return self._last.get(job, -math.inf) + seconds * self._stretch
 
     def _rarely(self, now: float, pressed: float) -> float:
-        is_rare = now - pressed > self._pace.away_after or not self.member.is_active
+        is_rare = now - pressed > self._pace.away_after or not self._is_wanted
         return self._pace.away_factor if is_rare else 1.0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import deque
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -72,6 +73,8 @@ class Member:
         self.asked_at = float("-inf")
         self.is_active = True
         """It is asked unless a request names others: its environment is in use."""
+        self.is_drained = False
+        """No new request goes to it, not even one that names it; those that it has go on."""
         self.latencies: deque[float] = deque(maxlen=LATENCIES)
         """Seconds until it answered a small request, the last times since it came."""
         self._busy_until = float("-inf")
@@ -97,7 +100,13 @@ class Member:
 
     @property
     def is_candidate(self) -> bool:
-        return self.breaker.state == "closed" and self.state in ("new", "ok", "slow")
+        is_well = self.breaker.state == "closed" and self.state in ("new", "ok", "slow")
+        return is_well and not self.is_drained
+
+    @property
+    def why_not(self) -> str:
+        """Why it is not asked, in a sentence; empty where nothing is known."""
+        return f"drained: {undrain_hint(self.id)}" if self.is_drained else self.why
 
     @property
     def limit(self) -> float:
@@ -233,6 +242,11 @@ class Member:
 
     def _explain(self, error: BackendError) -> None:
         self.why, self.hint = nameless(error.message, self.server.title), error.hint
+
+
+def undrain_hint(member_id: str) -> str:
+    """What to type, so that it is asked again."""
+    return f"cmdai-shell backends undrain {shlex.quote(member_id)}"
 
 
 def nameless(message: str, title: str) -> str:

@@ -48,6 +48,7 @@ class Standing:
     load_age: float | None
     is_warm: bool
     is_active: bool
+    is_drained: bool
 
 
 class Pool:
@@ -65,7 +66,11 @@ class Pool:
         successes: int = 1,
         random: Callable[[], float] = chance.random,
         watched: Collection[str] | None = None,
+        drained: Collection[str] = (),
     ) -> None:
+        """``drained``: ids of those that get no new request."""
+        self.drained = set(drained)
+        """Also of those that are no members now: who comes back is drained still."""
         self.watched = watched
         self.active: str | None = None
         """The environment in use; None: every one."""
@@ -95,6 +100,7 @@ class Pool:
             server, random=self.random, failures=self._failures, successes=self._successes
         )
         member.is_active = self._is_in_use(member)
+        member.is_drained = member.id in self.drained
         self._members[member.id] = member
         self.on_change()
         return member
@@ -104,6 +110,13 @@ class Pool:
         self.active = environment
         for member in self:
             member.is_active = self._is_in_use(member)
+        self.on_change()
+
+    def drain(self, member_id: str, *, is_drained: bool = True) -> None:
+        """From now on it gets no new request, or gets them again."""
+        (self.drained.add if is_drained else self.drained.discard)(member_id)
+        for member in self:
+            member.is_drained = member.id in self.drained
         self.on_change()
 
     def is_watched(self, member: Member) -> bool:
@@ -149,14 +162,22 @@ class Pool:
             member
             for member in self.within(target)
             if member.is_candidate
-            or (trials and member.breaker.is_due(now) and not member.is_barred)
+            or (
+                trials
+                and member.breaker.is_due(now)
+                and not (member.is_barred or member.is_drained)
+            )
         ]
 
     def ailing(self, target: Target = ANYBODY) -> list[Member]:
         """Those that may be asked when there is no candidate. Who names a server may have mended
         it just now."""
         is_named = self.is_named(target)
-        return [member for member in self.within(target) if is_named or not member.is_barred]
+        return [
+            member
+            for member in self.within(target)
+            if not member.is_drained and (is_named or not member.is_barred)
+        ]
 
     def hedge_after(self, member: Member) -> float:
         """By the last figures of those that could be in its place."""
@@ -191,4 +212,5 @@ def _standing(member: Member, now: float) -> Standing:
         load_age=now - member.load_at if member.load else None,
         is_warm=member.server.is_warm,
         is_active=member.is_active,
+        is_drained=member.is_drained,
     )

@@ -245,6 +245,7 @@ class Race:
 
     def _extra(self) -> tuple[float, Why] | None:
         """When and why the next server is to be asked, as things stand."""
+        self._left = [member for member in self._left if not member.is_drained]  # meanwhile
         if not self._left or self._tries <= 0:
             return None
         running = self._running

@@ -138,14 +138,14 @@ class Router:
             retries=self._retries,
             hedge_after=late,
             is_panic=is_panic,
-            sentences=[f"{member.server.title}: {member.why}" for member in barred],
+            sentences=[f"{member.server.title}: {member.why_not}" for member in barred],
         )
         scores = {view.id: score(view) for view in views}
         return race, Decision(
             at=start,
             strategy=self._strategy,
             order=tuple((member.id, scores[member.id]) for member in order),
-            passed_over=tuple((m.id, m.why) for m in within if m.id not in members),
+            passed_over=tuple((m.id, m.why_not) for m in within if m.id not in members),
             is_panic=is_panic and bool(order),
             hedge_after=late,
         )

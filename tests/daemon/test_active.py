@@ -14,6 +14,7 @@ from cmdai_shell.daemon.compose import Chain
 from cmdai_shell.daemon.desk import Desk
 from cmdai_shell.errors import ConfigError
 from tests.daemon.conftest import until
+from tests.daemon.test_metering import numbers
 from tests.daemon.test_servers import configured, living
 from tests.fakes import scripted_server as does
 from tests.fakes.scripted_backend import ScriptedBackend
@@ -324,3 +325,51 @@ def test_nothing_to_choose_where_no_environment_is(monkeypatch: pytest.MonkeyPat
     house = House("", ScriptedServer("a"))
     assert house.chain.active.status() == {"active": "", "configured": "", "reason": ""}
     assert replace(SuggestRequest(), environment="") == house.chain.addressed(SuggestRequest())
+
+
+class TestDrained:
+    async def test_by_a_short_name_until_it_is_taken_back(self, fixed: House):
+        found = fixed.desk.drain("192.168.1.7:8000")
+        assert found == {"name": IDS[0], "is_drained": True, "in_flight": 0}
+        assert [await fixed.backend(f"words {n}") for n in range(3)] == [IDS[1]] * 3
+        fixed.desk.drain(IDS[0], is_drained=False)
+        fixed.desk.drain(IDS[1])
+        assert await fixed.backend("others") == IDS[0]
+
+    async def test_of_an_environment_whose_servers_are_not_there_yet(self, fixed: House):
+        fixed.desk.drain("cloud/gpu.example.com:443")
+        assert await fixed.backend("one", environment="cloud") == "own"
+        assert fixed.asked[2] == 0
+
+    async def test_an_environment_without_others_is_left(self):
+        house = House(TWO)
+        for place in range(3):
+            house.says(place)
+        assert house.active == "lab"
+        for name in IDS[:2]:
+            house.desk.drain(name)
+        assert house.active == "cloud"
+        assert await house.backend() == IDS[2]
+
+    async def test_no_such_server(self, fixed: House):
+        with pytest.raises(ConfigError, match="no server 'spark'"):
+            fixed.desk.drain("spark")
+
+    async def test_it_is_told_and_counted(self):
+        desk = House(TWO).desk
+        desk.chain()
+        desk.drain(IDS[0])
+        told = {each["id"]: each["is_drained"] for each in desk.status()["servers"]}
+        assert told == {IDS[0]: True, IDS[1]: False, IDS[2]: False}
+        drained = numbers(desk, "cmdai_backend_drained")
+        assert drained == {(IDS[0],): 1, (IDS[1],): 0, (IDS[2],): 0}
+
+    async def test_new_settings_do_not_undo_it(self, monkeypatch: pytest.MonkeyPatch):
+        fixed = House('active_environment = "lab"\n' + TWO, monkeypatch=monkeypatch)
+        fixed.desk.drain(IDS[0])
+        changed = configured(
+            'active_environment = "lab"\n[load_balancing]\nmax_attempts = 2\n' + TWO
+        )
+        later = Chain(changed, time.monotonic, former=fixed.chain)
+        assert later.pool is not fixed.chain.pool
+        assert [m.id for m in later.pool.candidates(0)] == [IDS[1]]

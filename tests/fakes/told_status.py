@@ -39,6 +39,7 @@ def member(name: str, **other: Any) -> dict[str, Any]:
         "load_age": 0.4,
         "is_warm": True,
         "is_active": True,
+        "is_drained": False,
         **other,
     }
 

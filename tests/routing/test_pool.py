@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cmdai_shell.core import Handshake, Load, Probe, ServerState
+from cmdai_shell.core import Handshake, Load, Probe, ServerState, Target
 from cmdai_shell.errors import (
     BackendBusy,
     BackendDenied,
@@ -206,3 +206,51 @@ class TestPool:
 )
 def test_the_host_of_an_address(url: str, name: str):
     assert host(url) == name
+
+
+class TestDrained:
+    """It gets no new request, whoever asks for one."""
+
+    def pool(self) -> Pool:
+        return Pool([ScriptedServer("spark"), ScriptedServer("desk")])
+
+    @pytest.mark.parametrize("target", [Target(), Target(backend="spark")])
+    def test_it_is_asked_neither_when_it_is_well_nor_when_nobody_is(self, target: Target):
+        pool = self.pool()
+        pool.drain("spark")
+        assert "spark" in [m.id for m in pool.within(target)]
+        assert "spark" not in [m.id for m in pool.candidates(0, target, trials=True)]
+        spark = next(iter(pool))
+        for now in range(3):
+            spark.asked(now)
+            spark.failed(BackendUnavailable("gone", cause="refused"), now)
+        assert "spark" not in [m.id for m in pool.candidates(99, target, trials=True)]
+        assert "spark" not in [m.id for m in pool.ailing(target)]
+
+    def test_what_it_has_goes_on_and_counts(self):
+        pool = self.pool()
+        spark = next(iter(pool))
+        spark.asked(0)
+        pool.drain("spark")
+        assert (pool.snapshot(0)[0].is_drained, pool.snapshot(0)[0].in_flight) == (True, 1)
+        spark.answered(1)
+        assert pool.snapshot(1)[0].in_flight == 0
+
+    def test_who_comes_back_is_drained_still(self):
+        pool = self.pool()
+        pool.drain("spark")
+        pool.remove("spark")
+        assert not pool.add(ScriptedServer("spark")).is_candidate
+        other = Pool([ScriptedServer("spark")], drained=pool.drained)
+        assert not other.candidates(0)
+
+    def test_taken_back(self):
+        pool = self.pool()
+        pool.drain("spark")
+        pool.drain("spark", is_drained=False)
+        assert [m.id for m in pool.candidates(0)] == ["spark", "desk"]
+
+    def test_it_says_how_it_is_taken_back(self):
+        pool = self.pool()
+        pool.drain("spark")
+        assert next(iter(pool)).why_not == "drained: cmdai-shell backends undrain spark"

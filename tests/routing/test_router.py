@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from cmdai_shell.core import Abilities, Completion, Notice, Prompt
+from cmdai_shell.core import Abilities, Completion, Notice, Prompt, Target
 from cmdai_shell.errors import BackendUnavailable, ModelUnavailable, NoBackendAvailable
 from cmdai_shell.routing import Pool, Router, Rules
 from tests.fakes import scripted_server as does
@@ -630,3 +630,54 @@ async def test_each_attempt_is_in_the_log_at_debug_without_a_word(caplog: pytest
     assert found[1]["model"] == "scripted-model"
     assert (found[0]["seconds"], found[1]["ttft"]) == (0.1, 0.1)
     assert not any(word in str(found) for word in ("ls", "secret", "go'"))
+
+
+class TestDrained:
+    async def test_others_answer_and_the_account_says_why(self):
+        spark, desk = ScriptedServer("spark", well()), ScriptedServer("desk", well())
+        of = router(spark, desk)
+        of._pool.drain("spark")
+        _, whole = await answer(of)
+        assert (whole.backend, spark.asked) == ("desk", 0)
+        assert of._pool.decisions[-1].passed_over == (
+            ("spark", "drained: cmdai-shell backends undrain spark"),
+        )
+
+    async def test_not_even_by_name_or_for_want_of_others(self):
+        spark, dead = ScriptedServer("spark", well()), ScriptedServer("dead", does.REFUSED)
+        of = router(spark, dead)
+        of._pool.drain("spark")
+        with pytest.raises(NoBackendAvailable, match="dead: connection refused"):
+            await answer(of)
+        with pytest.raises(NoBackendAvailable, match="backends undrain spark"):
+            _ = [piece async for piece in of.complete(ASK, 5, Target(backend="spark"))]
+        assert spark.asked == 0
+
+    async def test_what_it_has_begun_it_finishes(self):
+        spark = ScriptedServer("spark", [0.1, "ls", 0.3, " -la"])
+        of = router(spark, own=own_model())
+        pieces = of.complete(ASK, 5)
+        assert await anext(pieces) == "ls"
+        of._pool.drain("spark")
+        rest = [piece async for piece in pieces]
+        assert isinstance(rest[-1], Completion)
+        assert (rest[-1].text, rest[-1].backend) == ("ls -la", "spark")
+
+    async def test_it_is_not_the_next_of_a_race_that_runs(self):
+        first = ScriptedServer("first", [1.0, BackendUnavailable("status 500", cause="status")])
+        spark = ScriptedServer("spark", well())
+        of = router(first, spark, own=own_model())
+        async with asyncio.TaskGroup() as group:
+            asking = group.create_task(answer(of))
+            await asyncio.sleep(0.1)
+            of._pool.drain("spark")
+        assert (asking.result()[1].backend, spark.asked) == ("embedded", 0)
+
+    async def test_a_race_without_others_ends_at_once(self):
+        first = ScriptedServer("first", [0.2, BackendUnavailable("status 500", cause="status")])
+        of = router(first, ScriptedServer("spark", well()))
+        start = now()
+        asyncio.get_running_loop().call_later(0.1, of._pool.drain, "spark")
+        with pytest.raises(NoBackendAvailable, match="first: status 500"):
+            await answer(of, 30)
+        assert now() - start < 1
