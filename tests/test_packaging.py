@@ -20,6 +20,7 @@ DATA = HOOKS | {"models/catalog.toml"}
 RECIPES = {
     str(path.relative_to(ROOT)) for path in (ROOT / "cmdai_shell/suggest/recipes").glob("*.toml")
 }
+PAGE = {f"cmdai_shell/cli/web/page.{kind}" for kind in ("html", "css", "js")}
 
 
 def build(kind: str, source: Path, target: Path) -> Path:
@@ -54,7 +55,9 @@ def test_the_wheel_is_the_package_and_nothing_else(wheel: zipfile.ZipFile) -> No
     packed = set(wheel.namelist())
     assert code <= packed
     rest = {name for name in packed - code if ".dist-info/" not in name}
-    assert rest == {"cmdai_shell/py.typed"} | RECIPES | {f"cmdai_shell/{name}" for name in DATA}
+    assert rest == {"cmdai_shell/py.typed"} | RECIPES | PAGE | {
+        f"cmdai_shell/{name}" for name in DATA
+    }
 
 
 def test_the_wheel_has_the_command_and_its_licence(wheel: zipfile.ZipFile) -> None:

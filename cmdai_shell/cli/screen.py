@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from rich.cells import cell_len, set_cell_size
 
 from cmdai_shell.cli.status import duration, size
-from cmdai_shell.core import EMBEDDED
 from cmdai_shell.diagnose import reasons
 from cmdai_shell.diagnose.known_servers import line
 
@@ -37,11 +36,12 @@ STYLES = {
     "chosen": "bold",
     "ask": "reverse bold",
 }
-KEYS = "q quit  r refresh  t test  T trust  up/down choose  ? help"
+KEYS = "q quit  r refresh  t test  T trust  d drain  up/down choose  ? help"
 HELP = (
     " up, down, j, k  choose a server",
     " t               test the chosen one, as `backends test` does: two small sums",
     " T               trust the chosen one, if it was found and waits for your word",
+    " d               drain the chosen one: no new requests; and back again",
     " r               look at the daemon now",
     " q, Ctrl-C       leave",
     " ?               this, and back again",
@@ -55,7 +55,7 @@ HELP = (
     " queue           requests that wait at the server, as it says itself",
 )
 _MARKS = {"ok": ("+", "good"), "slow": ("~", "warn"), "loading": ("~", "warn"), "new": ("?", "")}
-_WAITS = ("candidate", "changed", "refused")
+_WAITS = ("candidate", "changed", "moved", "refused")
 _SHORT = {"unreachable": "no answer", "wrong-answer": "wrong"}
 
 
@@ -68,6 +68,7 @@ class Row:
     is_found: bool = False
     """And no member: it waits to be trusted, or cannot be."""
     state: str = ""
+    is_drained: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,15 +91,25 @@ def rows(status: Mapping[str, Any] | None) -> list[Row]:
     found = (status.get("discovery") or {}).get("found") or ()
     urls = {each["name"]: each["url"] for each in found}
     members = [
-        Row(name=each["id"], url=urls.get(each["id"], ""), state=each["state"])
+        Row(
+            name=each["id"],
+            url=urls.get(each["id"], ""),
+            state=each["state"],
+            is_drained=each.get("is_drained", False),
+        )
         for each in status.get("servers") or ()
     ]
-    waiting = [
+    strangers = [
         Row(name=each["name"], url=each["url"], is_found=True, state=each["state"])
-        for each in found
-        if each["state"] in _WAITS
+        for each in waiting(status)
     ]
-    return members + waiting
+    return members + strangers
+
+
+def waiting(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Who was found, and is not used."""
+    found = (status.get("discovery") or {}).get("found") or ()
+    return [each for each in found if each["state"] in _WAITS]
 
 
 def drawn(watched: Watched, view: View, columns: int, height: int, now: float) -> list[Line]:
@@ -133,21 +144,26 @@ def spark(values: Sequence[float], width: int, top: float, bars: str = BARS) -> 
 # --- top and bottom
 
 
-def _header(watched: Watched, width: int) -> Line:
-    status = watched.status or {}
-    parts = [f"cmdai-shell {line(status.get('version', ''), 20)}".strip()]
-    if watched.status is not None:
-        parts += [
-            f"process {status.get('pid')}",
-            f"up {duration(status.get('uptime_s') or 0)}",
-            size(status.get("rss_bytes")),
-            f"{status.get('in_flight', 0)} in flight",
-        ]
+def summary(status: Mapping[str, Any] | None) -> list[str]:
+    """The daemon, and the environment in use."""
+    if status is None:
+        return ["cmdai-shell"]
+    parts = [
+        f"cmdai-shell {line(status.get('version', ''), 20)}",
+        f"process {status.get('pid')}",
+        f"up {duration(status.get('uptime_s') or 0)}",
+        size(status.get("rss_bytes")),
+        f"{status.get('in_flight', 0)} in flight",
+    ]
     environment = status.get("environment") or {}
     if environment.get("configured"):
         active = environment.get("active") or "no environment"
         parts.append(line(f"{active}: {environment.get('reason', '')}"))
-    return [("head", set_cell_size(f" {' | '.join(parts)}", width))]
+    return parts
+
+
+def _header(watched: Watched, width: int) -> Line:
+    return [("head", set_cell_size(f" {' | '.join(summary(watched.status))}", width))]
 
 
 def _gone(watched: Watched, now: float) -> Line:
@@ -261,13 +277,16 @@ def _member(
     member: Mapping[str, Any], kept: list[float], top: float, view: View, width: int
 ) -> Line:
     mark, style = _MARKS.get(member["state"], ("x", "bad"))
+    is_drained = member.get("is_drained", False)
     if member.get("breaker", "closed") != "closed":
         mark, style = "x", "bad"
-    elif not member.get("is_active", True):
+    elif is_drained or not member.get("is_active", True):
         mark, style = "-", "faint"
     is_chosen = member["id"] == view.chosen
     waiting = (member.get("load") or {}).get("waiting")
     state = _SHORT.get(member["state"], member["state"])
+    if is_drained:
+        state = reasons.drained(member).partition(":")[0]
     bars = spark(kept, _spark_width(width), top, PLAIN_BARS if view.is_plain else BARS)
     name = set_cell_size(line(member["id"]), _name_width(width))
     flying = f"{member.get('in_flight', 0):>4}"
@@ -303,11 +322,8 @@ def _here(status: Mapping[str, Any], width: int) -> Line | None:
 
 
 def _found(status: Mapping[str, Any], view: View) -> list[Line]:
-    found = (status.get("discovery") or {}).get("found") or ()
     lines: list[Line] = []
-    for each in found:
-        if each["state"] not in _WAITS:
-            continue
+    for each in waiting(status):
         is_chosen = each["name"] == view.chosen
         what = each.get("story") or "T trusts it"
         sources = ", ".join(each.get("sources") or ())
@@ -329,7 +345,7 @@ def _requests(status: Mapping[str, Any]) -> list[Line]:
     """What the last one came to, then whom each was sent to, the newest first."""
     found = [_request(each) for each in reversed(status.get("decisions") or ())]
     if last := status.get("last_request"):
-        by = f" by {_who(last['backend'])}" if last.get("backend") else ""
+        by = f" by {reasons.who(last['backend'])}" if last.get("backend") else ""
         ending = ", ".join(filter(None, (last.get("outcome"), last.get("risk"))))
         text = f"{last.get('op')} from {last.get('shell')}{by}: {ending}"
         took = (last.get("elapsed_ms") or 0) / 1000
@@ -356,14 +372,10 @@ def _request(decision: Mapping[str, Any]) -> Line:
     ]
 
 
-def _who(name: str) -> str:
-    return reasons.HERE if name == EMBEDDED else name
-
-
 def _asked(tried: Mapping[str, Any]) -> str:
     detail = f" ({tried['detail']})" if tried.get("detail") else ""
     took = reasons.seconds(tried["elapsed"])
-    return line(f"{_who(tried['id'])} {tried['outcome']} {took}{detail}")
+    return line(f"{reasons.who(tried['id'])} {tried['outcome']} {took}{detail}")
 
 
 def _events(watched: Watched, now: float) -> list[Line]:

@@ -5,16 +5,23 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from cmdai_shell.core import EMBEDDED
+from cmdai_shell.diagnose import reasons
 from cmdai_shell.diagnose.known_servers import line
+from cmdai_shell.observe.traces import KEPT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 LOOKS = 240
 """Kept of each member: four minutes of looks each second."""
 EVENTS = 200
+
+
+Kind: TypeAlias = Literal["server", "cpu", "own", "none"]
+"""Where an answer is from: a server, the model here, no model at all; or there was none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +29,22 @@ class Event:
     at: float
     """On the clock that is passed in."""
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    at: float
+    """When it came, in Unix time."""
+    took_ms: float
+    op: str
+    shell: str
+    kind: Kind
+    by: str
+    """Which server or model the answer is from; empty for none."""
+    outcome: str
+    risk: str
+    way: str
+    """Who was asked, and what came of it."""
 
 
 class Watched:
@@ -34,6 +57,10 @@ class Watched:
         self.hint = ""
         """what to type."""
         self.events: deque[Event] = deque(maxlen=EVENTS)
+        self.said = 0
+        """Events there were, those that are forgotten among them."""
+        self.requests: dict[str, Request] = {}
+        """The last ones that ended, by their traces' ids, the newest last."""
         self._latencies: dict[str, deque[float]] = {}
 
     def saw(self, status: Mapping[str, Any], now: float) -> None:
@@ -59,6 +86,15 @@ class Watched:
 
     def say(self, text: str, now: float) -> None:
         self.events.append(Event(now, line(text)))
+        self.said += 1
+
+    def asked(self, traces: Sequence[Mapping[str, Any]]) -> int:
+        """Take in what the daemon tells of its last requests; how many of them are new."""
+        known = len(self.requests.keys() & {each["trace_id"] for each in traces})
+        ended = {each["trace_id"]: request(each) for each in traces if not each["is_running"]}
+        kept = sorted((self.requests | ended).items(), key=lambda item: item[1].at)[-KEPT:]
+        self.requests = dict(kept)
+        return len(traces) - known
 
     def latencies(self, name: str, most: int) -> list[float]:
         """Seconds to the first token at the last looks, the newest last; 0 where it was not to be
@@ -73,6 +109,33 @@ class Watched:
             is_well = member.get("breaker") == "closed" and member.get("state") in ("ok", "slow")
             kept = self._latencies.setdefault(name, deque(maxlen=LOOKS))
             kept.append(float(member.get("ttft") or 0) if is_well else 0.0)
+
+
+def request(trace: Mapping[str, Any]) -> Request:
+    """One that ended, as ``GET /v1/traces`` tells of it."""
+    origin, outcome = trace["origin"], trace["outcome"]
+    kinds: Mapping[str, Kind] = {"server": "server", EMBEDDED: "cpu", "none": "none"}
+    return Request(
+        at=trace["at"],
+        took_ms=trace["elapsed_ms"],
+        op=trace["op"],
+        shell=trace["shell"],
+        kind="own" if outcome == "hint" else kinds.get(origin, "own"),
+        by=reasons.who(_answerer(trace)) if origin in ("server", EMBEDDED) else "",
+        outcome=outcome,
+        risk=trace["risk"],
+        way="; ".join(map(_attempt, trace["attempts"])) or f"nobody was asked: {origin}",
+    )
+
+
+def _answerer(trace: Mapping[str, Any]) -> str:
+    return next((call["backend"] for call in reversed(trace["calls"]) if call["backend"]), "")
+
+
+def _attempt(one: Mapping[str, Any]) -> str:
+    cause = f" ({one['cause']})" if one["cause"] else ""
+    took = reasons.seconds(one["elapsed_ms"] / 1000)
+    return f"{reasons.who(one['id'])} {one['outcome']} {took}{cause}"
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
@@ -98,6 +161,8 @@ def _of_member(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Ite
     if old["state"] != new["state"]:
         why = f": {new['why']}" if new.get("why") else ""
         yield f"{name} is {new['state']}, was {old['state']}{why}"
+    if old.get("is_drained") != new.get("is_drained"):
+        yield f"{name} {'is drained' if new.get('is_drained') else 'gets requests again'}"
     if old["breaker"] != new["breaker"]:
         yield f"{name}: breaker {new['breaker']}, was {old['breaker']}"
 

@@ -26,13 +26,19 @@ AGAIN_S = 0.5
 log = logging.getLogger(__name__)
 
 
+def is_ours(host: str) -> bool:
+    """A ``Host`` that means this machine. A page that has pointed a name of its own at 127.0.0.1
+    (DNS rebinding) still sends that name."""
+    return host in NAMES or host.rpartition(":")[0] in NAMES
+
+
 async def listen(port: int, families: Callable[[], Sequence[Family]]) -> None:
     """Until cancelled. A port that another program has is waited for."""
     http = await asyncio.to_thread(importlib.import_module, "cmdai_shell.daemon.http")
     web = http.web
 
     async def metrics(request: Any) -> Any:
-        if request.host.rpartition(":")[0] not in NAMES and request.host not in NAMES:
+        if not is_ours(request.host):
             return web.Response(status=421, text="this is not the host you mean\n")
         return await http.measured(families())
 

@@ -1,17 +1,13 @@
 from __future__ import annotations
 
-import asyncio
-import json
 import os
 import re
 import shlex
 import sys
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
-from cmdai_shell.cli import dashboard
 from tests.cli.conftest import CLI
 from tests.fakes.api_socket import api_socket
 from tests.fakes.told_status import sight, told
@@ -60,41 +56,6 @@ class TestOnce:
 def test_no_other_command_waits_for_prompt_toolkit() -> None:
     program = "import sys, cmdai_shell.cli.dashboard; sys.exit('prompt_toolkit' in sys.modules)"
     assert os.spawnv(os.P_WAIT, sys.executable, [sys.executable, "-c", program]) == 0
-
-
-@pytest.mark.parametrize(
-    ("out", "err", "text"),
-    [
-        (json.dumps({"state": "ok", "detail": "it computes"}), "", "ok: it computes"),
-        (json.dumps([{"state": "ok"}, {"state": "login"}]), "", "ok; login"),
-        ("", "cmdai-shell: no server 'x'\n  hint", "no server 'x'"),
-        ("{", "", "no result"),
-        ("[1]", "", "no result"),
-    ],
-)
-def test_what_a_test_came_to(out: str, err: str, text: str) -> None:
-    assert dashboard.tested(out.encode(), err.encode()) == text
-
-
-class TestAside:
-    async def test_a_result_and_an_error(self) -> None:
-        def fail() -> None:
-            raise ValueError("no")
-
-        assert await dashboard.aside(lambda: 7) == 7
-        with pytest.raises(ValueError, match="no"):
-            await dashboard.aside(fail)
-
-    def test_who_leaves_does_not_wait(self) -> None:
-        release = threading.Event()
-
-        async def leave() -> None:
-            async with asyncio.timeout(0.01):
-                await dashboard.aside(lambda: release.wait(30))
-
-        with pytest.raises(TimeoutError):
-            asyncio.run(leave())
-        release.set()
 
 
 @pytest.fixture
@@ -197,6 +158,23 @@ class TestScreen:
         terminal.press("T", "y")
         terminal.wait_screen(r"ago spark-1a2b:8000 is trusted")
         assert told_api.asked == [("/v1/trust", {"name": "spark-1a2b:8000"})]
+
+    def test_drained_and_back(
+        self, told_api: Told, open_dashboard: Callable[..., Terminal]
+    ) -> None:
+        terminal = open_dashboard()
+        terminal.wait_screen(r"^> \+ lab/spark:8000")
+        terminal.press("d")
+        terminal.wait(lambda: bool(told_api.asked), "the daemon to be asked")
+        changed = told()
+        changed["servers"][0] |= {"is_drained": True, "in_flight": 1}
+        told_api.status = changed
+        terminal.wait_screen(r"^> - lab/spark:8000 +draining")
+        terminal.wait_screen(r"ago lab/spark:8000 is drained")
+        terminal.press("d")
+        terminal.wait(lambda: len(told_api.asked) > 1, "the daemon to be asked again")
+        asked = [path for path, _ in told_api.asked]
+        assert asked == ["/v1/drain", "/v1/undrain"]
 
     def test_one_that_changed_cannot_be_trusted_here(
         self, told_api: Told, open_dashboard: Callable[..., Terminal]

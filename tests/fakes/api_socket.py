@@ -20,6 +20,7 @@ class Told:
 
     def __init__(self, status: dict[str, Any]) -> None:
         self.status = status
+        self.traces: list[dict[str, Any]] = []
         self.asked: list[tuple[str, Any]] = []
         self.served = 0
 
@@ -32,7 +33,8 @@ def api_socket(status: dict[str, Any]) -> Iterator[Told]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             told.served += 1
-            self._answer(told.status)
+            is_traces = self.path.startswith("/v1/traces")
+            self._answer({"traces": told.traces} if is_traces else told.status)
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

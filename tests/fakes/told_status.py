@@ -89,6 +89,28 @@ def decision(*asked: dict[str, Any], by: str, **other: Any) -> dict[str, Any]:
     }
 
 
+def trace(number: int, *attempts: dict[str, Any], **other: Any) -> dict[str, Any]:
+    """Of a request that a server answered."""
+    return {
+        "trace_id": f"{number:032x}",
+        "at": 1_700_000_000.0 + number,
+        "op": "suggest",
+        "shell": "zsh",
+        "is_running": False,
+        "elapsed_ms": 320.5,
+        "outcome": "insert",
+        "risk": "safe",
+        "origin": "server",
+        "calls": [{"backend": "lab/spark:8000"}],
+        "attempts": list(attempts) or [attempt("lab/spark:8000")],
+        **other,
+    }
+
+
+def attempt(name: str, outcome: str = "answered", **other: Any) -> dict[str, Any]:
+    return {"id": name, "outcome": outcome, "elapsed_ms": 310.0, "cause": "", **other}
+
+
 def told() -> dict[str, Any]:
     """A healthy server, one that is down, one of the cloud, one found, one changed."""
     return copy.deepcopy(

@@ -1,0 +1,1 @@
+"""The dashboard as a page for a browser of this machine."""
