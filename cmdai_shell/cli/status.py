@@ -100,6 +100,8 @@ def summary(found: Reply) -> Iterator[tuple[str, str]]:
     yield from pool.found_servers(found)
     yield "manual", _manual(found.get("manual"), time.time())
     yield "history", _history(found.get("history"))
+    if traces := found.get("traces"):
+        yield "traces", _traces(traces)
     hooks = found.get("hooks_seen") or []
     for hook in hooks:
         seen = f"last key {duration(hook['last_seen_s'])} ago, {_count(hook['presses'], 'press')}"
@@ -168,6 +170,13 @@ def _history(history: Reply | None) -> str:
     if history["aside"]:
         parts.append(f"what could not be read is in {history['aside'][-1]}")
     return ", ".join(parts)
+
+
+def _traces(traces: Reply) -> str:
+    lost = f", {traces['lost']} lost" if traces["lost"] else ""
+    hint = f" ({traces['hint']})" if traces["hint"] else ""
+    problem = f": {traces['problem']}{hint}" if traces["problem"] else ""
+    return f"{traces['sent']} sent to {traces['endpoint']}{lost}{problem}"
 
 
 def _settings(found: Reply) -> str:

@@ -11,13 +11,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import msgspec
 
 from cmdai_shell.config import environment_files, paths, toml
 from cmdai_shell.config.environment import ENVIRONMENT_KEYS
 from cmdai_shell.config.environment_files import FOLDER, Gathered, Text
-from cmdai_shell.config.environments import chosen
+from cmdai_shell.config.environments import checked_url, chosen, is_near
 from cmdai_shell.config.refusals import BadSetting, checked, nearest_dotted, placed
 from cmdai_shell.config.schema import KEYS, SECTIONS, Config, Rule
 from cmdai_shell.errors import ConfigError
@@ -113,6 +114,8 @@ def check(dotted: str, value: object, *, strict: bool = True) -> object:
     found = checked(KEYS[dotted], value, path, strict=strict)
     if isinstance(found, tuple):
         _check_patterns(path, found)
+    if dotted == "tracing.otlp_endpoint" and found:
+        return _collector(path, str(found))
     return found
 
 
@@ -222,6 +225,18 @@ def _overrides(environ: Mapping[str, str]) -> Iterator[tuple[str, object]]:
                 yield key.name, check(key.name, text, strict=False)
             except ConfigError as error:
                 raise ConfigError(f"${key.variable}: {error.message}", error.hint) from None
+
+
+def _collector(path: toml.Path, url: str) -> str:
+    try:
+        found = checked_url(url)
+    except ConfigError as error:
+        raise BadSetting(path, f"{toml.dotted(path)}: {error.message}") from None
+    host = urlsplit(found).hostname or ""
+    if found.startswith("http://") and not is_near(host):
+        what = f"{toml.dotted(path)}: http:// is for the own network only"
+        raise BadSetting(path, what, "use https://")
+    return found
 
 
 def _check_patterns(path: toml.Path, values: tuple[object, ...]) -> None:

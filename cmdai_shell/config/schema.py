@@ -209,6 +209,17 @@ class Tracing(Table, frozen=True):
     keep_on_disk: Annotated[
         bool, Meta(description="write traces to the log folder too; no words are in them")
     ] = False
+    otlp_endpoint: Annotated[
+        str,
+        Meta(
+            max_length=2_000,
+            description="send traces to this OpenTelemetry collector (http://127.0.0.1:4318)",
+        ),
+    ] = ""
+    otlp_words: Annotated[
+        bool,
+        Meta(description="put what you typed and the command into the traces that are sent"),
+    ] = False
 
 
 class Audit(Table, frozen=True):

@@ -6,6 +6,7 @@ All of it after the reply is sent, or in a few microseconds.
 from __future__ import annotations
 
 import os
+import threading
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,6 +15,7 @@ from cmdai_shell.core import ANYBODY, EMBEDDED, Completion, Explanation, Suggest
 from cmdai_shell.daemon import tracing
 from cmdai_shell.observe import audit
 from cmdai_shell.observe.metrics import Metrics, gauge
+from cmdai_shell.observe.otlp import About, Outbox, Words, spans
 from cmdai_shell.observe.traces import Traces, begun, present
 from cmdai_shell.suggest.history import YOUR_HISTORY
 from cmdai_shell.suggest.mend import OWN_RULES
@@ -54,14 +56,16 @@ class Meter:
         self._wall = wall
         self._started_at = wall()
         self._breakers: dict[str, str] = {}
-        self._about: dict[str, Labels] = {}
+        self._about: dict[str, About] = {}
         self._audit = audit.Lines(folder / audit.AUDIT_FILE)
         self._written = audit.Lines(folder / audit.TRACE_FILE)
+        self._outbox = Outbox("")
 
     def close(self) -> None:
-        """What was noted is on the disk then, as far as it is to be."""
+        """What was noted is on the disk then and at the collector, as far as it is to be."""
         self._audit.close()
         self._written.close()
+        self._outbox.close()
 
     # --- while a request runs
 
@@ -89,8 +93,10 @@ class Meter:
         final: Update | CmdaiError | None,
         account: dict[str, Any],
         *,
+        line: str = "",
         is_private: bool = False,
     ) -> None:
+        """``line``: what the person typed."""
         trace.elapsed = self._clock() - trace.began
         trace.account = {**account, "origin": _origin(trace, final)}
         if isinstance(final, Suggestion):
@@ -103,6 +109,30 @@ class Meter:
             self._written.write(lambda: tracing.document(trace, is_whole=False))
         if config.audit.enabled and config.history.enabled and not is_private:
             self._note(trace, final)
+        if config.tracing.otlp_endpoint and not is_private:
+            command = final.command if isinstance(final, Suggestion) else ""
+            words = Words(line=line, command=command) if config.tracing.otlp_words else None
+            about = self._asked(trace)
+            self._outbox_of(config).put(
+                lambda: spans(tracing.document(trace, is_whole=False), about, words)
+            )
+
+    def exported(self, config: Config) -> dict[str, Any] | None:
+        """How many traces the collector got, and what is wrong; None where there is none."""
+        return self._outbox_of(config).status() if config.tracing.otlp_endpoint else None
+
+    def _outbox_of(self, config: Config) -> Outbox:
+        """The settings may have changed: then nobody waits for the end of the one before."""
+        former = self._outbox
+        if former.endpoint != config.tracing.otlp_endpoint:
+            self._outbox = Outbox(config.tracing.otlp_endpoint)
+            threading.Thread(target=former.close, daemon=True).start()
+        return self._outbox
+
+    def _asked(self, trace: Trace) -> dict[str, About]:
+        own = next((call.model for call in trace.calls if call.backend == EMBEDDED), "")
+        here = About(kind=EMBEDDED, model=own)
+        return {span.name: self._about.get(span.name, here) for span in trace.spans}
 
     def _note(self, trace: Trace, final: Update | CmdaiError | None) -> None:
         if isinstance(final, Suggestion) and final.action != "restore":
@@ -167,11 +197,11 @@ class Meter:
     def _labels(self, backend: str, model: str) -> Labels:
         """As the conventions have them: operation, software, model, and the server's name."""
         bounded = self.metrics.bounded
-        kind, known = self._about.get(backend, (backend if backend == EMBEDDED else "", ""))
+        about = self._about.get(backend, About(kind=backend if backend == EMBEDDED else ""))
         return (
             "chat",
-            bounded("kind", kind or "unknown"),
-            bounded("model", model or known or "unknown"),
+            bounded("kind", about.kind or "unknown"),
+            bounded("model", model or about.model or "unknown"),
             bounded("backend", backend),
         )
 
@@ -190,7 +220,8 @@ class Meter:
                 bounded = self.metrics.bounded("backend", name)
                 self.metrics.add("cmdai_breaker_changes", bounded, state)
             self._breakers[name] = state
-            self._about[name] = member.kind, member.server.model
+            url, model = member.server.endpoint.url, member.server.model
+            self._about[name] = About(kind=member.kind, model=model, url=url)
         for name in self._breakers.keys() - members.keys():
             del self._breakers[name], self._about[name]
 

@@ -111,10 +111,30 @@ def last_error(around: Surroundings) -> Finding:
     return ok("no failure of the model is known")
 
 
+def traces(around: Surroundings) -> Finding:
+    """Whether the collector gets them, where the settings name one."""
+    try:
+        found = around.daemon().get("traces")
+    except DaemonUnavailable:
+        found = None
+    if not found:
+        return ok("traces are sent to nobody")
+    if not found["problem"]:
+        return ok(f"traces are sent to {found['endpoint']}")
+    cure = found["hint"] or (
+        f"correct tracing.otlp_endpoint, or see whether it answers: "
+        f"curl -i {quote(found['endpoint'])}/v1/traces"
+    )
+    return warn(
+        f"{found['lost']} traces did not get to {found['endpoint']}: {found['problem']}", cure
+    )
+
+
 CHECKS = (
     Check("runtime-folder", runtime_folder),
     Check("socket-path", socket_path),
     Check("sockets", sockets),
     Check("daemon", daemon),
     Check("last-error", last_error),
+    Check("traces", traces),
 )

@@ -143,3 +143,17 @@ def test_duration(seconds: float, shown: str) -> None:
 )
 def test_size(count: int | None, shown: str) -> None:
     assert module.size(count) == shown
+
+
+@pytest.mark.parametrize(
+    ("traces", "shown"),
+    [
+        ({"sent": 3, "lost": 0, "problem": "", "hint": ""}, "3 sent to http://c:4318"),
+        (
+            {"sent": 3, "lost": 2, "problem": "it is away", "hint": "start it"},
+            "3 sent to http://c:4318, 2 lost: it is away (start it)",
+        ),
+    ],
+)
+def test_traces(traces: dict[str, object], shown: str) -> None:
+    assert module._traces({"endpoint": "http://c:4318", **traces}) == shown

@@ -65,6 +65,8 @@ ELSEWHERE = {
     "metrics.port": "daemon/test_listener.py::test_only_if_the_settings_say_so",
     "tracing.propagate": "daemon/test_tracing.py::test_servers_need_not_be_told",
     "tracing.keep_on_disk": "daemon/test_tracing.py::test_on_disk_if_that_is_wanted",
+    "tracing.otlp_endpoint": "observe/test_otlp.py::test_a_failover_below_the_trace_of_who_asks",
+    "tracing.otlp_words": "observe/test_otlp.py::test_words_if_they_are_wanted_and_no_credentials",
     "audit.enabled": "daemon/test_metering.py::test_the_audit_log_can_be_switched_off",
     "discovery.trust_subnets": "discovery/test_policy.py::test_an_address_in_a_network",
     "discovery.trust_domains": "discovery/test_policy.py::test_a_domain_and_all_below_it",

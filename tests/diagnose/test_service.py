@@ -132,3 +132,23 @@ class TestDaemon:
         found = look("last-error", healthy, daemon=lambda: status(last_error="out of memory"))
         assert (found.severity, found.cure) == ("fail", "cmdai-shell daemon logs")
         assert "out of memory" in found.what
+
+    def test_a_collector_that_does_not_get_the_traces(self, healthy: Surroundings) -> None:
+        told = {
+            "endpoint": "http://127.0.0.1:4318",
+            "sent": 2,
+            "lost": 0,
+            "problem": "",
+            "hint": "",
+        }
+        for traces in (None, told):
+            daemon = lambda traces=traces: {**status(), "traces": traces}  # noqa: E731
+            assert look("traces", healthy, daemon=daemon).severity == "ok"
+        told |= {"lost": 3, "problem": "the collector does not take them"}
+        found = look("traces", healthy, daemon=lambda: {**status(), "traces": told})
+        assert found.severity == "warn"
+        assert "3 traces did not get to http://127.0.0.1:4318" in found.what
+        assert "curl -i http://127.0.0.1:4318/v1/traces" in found.cure
+        told |= {"hint": "pip install 'cmdai-shell[otlp]'"}
+        found = look("traces", healthy, daemon=lambda: {**status(), "traces": told})
+        assert found.cure == "pip install 'cmdai-shell[otlp]'"
