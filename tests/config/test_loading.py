@@ -54,7 +54,7 @@ OTHER: dict[str, tuple[str, object]] = {
     "metrics.port": ("9500", 9500),
     "tracing.propagate": ("false", False),
     "tracing.keep_on_disk": ("true", True),
-    "tracing.otlp_endpoint": ("http://127.0.0.1:4318", "http://127.0.0.1:4318"),
+    "tracing.otlp_endpoint": ('"http://127.0.0.1:4318"', "http://127.0.0.1:4318"),
     "tracing.otlp_words": ("true", True),
     "audit.enabled": ("false", False),
     "environment_detection.prefer_local_network": ("false", False),
