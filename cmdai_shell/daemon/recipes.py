@@ -29,7 +29,7 @@ MAKE_TIMEOUT = 60.0
 PATIENCE = 1.5
 """Seconds that a press waits for recipes which are being made: once for each version of them."""
 
-_FORMAT = 4
+_FORMAT = 5
 """Goes up with the tables that ``recall.fill`` makes."""
 
 

@@ -79,6 +79,8 @@ class Nearest:
 
     def own(self, words: str, shell: Shell) -> str:
         """``core.History``: the command that the person last ran for just these words."""
+        if not self._own:
+            return ""
         words, secrets = private(words)
         entry = self._own.get((shell, same_words(words)))
         if entry is None or len(words) + len(entry.command) > LONGEST:
@@ -91,10 +93,12 @@ class Nearest:
     ) -> tuple[tuple[str, str], ...]:
         """``core.History``: at most ``most`` pairs of other words and the command that the person
         made of the suggestion, the nearest last."""
+        if most < 1 or not self._rows:
+            return ()
         words, _ = private(words)
         asked, pairs = features(words)
         telling = _telling(asked)
-        if most < 1 or not telling:
+        if not telling:
             return ()
         query = " OR ".join(f'"{term}"' for term in {*asked.split(), *pairs.split()})
         found = self._base.execute(

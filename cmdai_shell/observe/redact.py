@@ -8,6 +8,7 @@ a line of any length is searched in linear time, whatever was pasted into it.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from cmdai_shell.observe.programs import in_commands
@@ -47,8 +48,10 @@ def _plain(text: str) -> Iterator[tuple[int, int]]:
         yield (found.end(name) if name else found.start()), found.end()
 
 
-def spans(text: str) -> list[tuple[int, int]]:
-    """Where the credentials stand, from left to right."""
+@lru_cache(maxsize=8)
+def spans(text: str) -> tuple[tuple[int, int], ...]:
+    """Where the credentials stand, from left to right. One press asks six times of the same few
+    texts: its words, the folder, the command."""
     joined: list[tuple[int, int]] = []
     for start, end in sorted((*_plain(text), *in_commands(text))):
         if text.startswith(("$", '"$'), start):
@@ -57,7 +60,7 @@ def spans(text: str) -> list[tuple[int, int]]:
             joined[-1] = joined[-1][0], max(end, joined[-1][1])
         else:
             joined.append((start, end))
-    return joined
+    return tuple(joined)
 
 
 def replaced(text: str, by: Callable[[str], str]) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,11 +19,13 @@ _MOST_STUCK = 4
 class Aside:
     """Threads of which one that hangs (a server that is gone, under a network file system) holds
     nobody up: it is left behind, and the daemon can end without it. While some hang, no more are
-    begun."""
+    begun. One that has done its work waits for the next: to begin a thread takes longer than most
+    of what they are asked for."""
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
         self._running = 0
+        self._idle: list[_Jobs] = []
 
     async def do(self, work: Callable[[], T]) -> T | None:
         """What ``work`` returns; None when it takes too long. Raises what it raises."""
@@ -30,9 +33,11 @@ class Aside:
             return None
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
+        jobs = self._idle.pop() if self._idle else _begun()
 
         def finish(result: T | None, error: BaseException | None) -> None:
             self._running -= 1
+            self._idle.append(jobs)
             if done.cancelled():
                 return
             if error:
@@ -51,9 +56,29 @@ class Aside:
                 loop.call_soon_threadsafe(finish, result, failure)
 
         self._running += 1
-        threading.Thread(target=run, name="cmdai-aside", daemon=True).start()
+        jobs.put(run)
         try:
             async with asyncio.timeout(self._timeout):
                 return await done
         except TimeoutError:
             return None
+
+    def __del__(self) -> None:
+        for jobs in self._idle:
+            jobs.put(None)
+
+
+_Jobs: TypeAlias = "queue.SimpleQueue[Callable[[], None] | None]"
+"""Of one thread; None ends it."""
+
+
+def _begun() -> _Jobs:
+    jobs: _Jobs = queue.SimpleQueue()
+
+    def work() -> None:
+        while job := jobs.get():
+            job()
+            del job  # and all that it holds
+
+    threading.Thread(target=work, name="cmdai-aside", daemon=True).start()
+    return jobs

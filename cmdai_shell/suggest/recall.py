@@ -1,9 +1,11 @@
-"""Recipes near a request: what other people's words for such a thing led to (SQLite FTS5, BM25).
+"""Recipes near a request: what other people's words for such a thing led to (BM25).
 
 Words alone find the wrong tool as often as the right one ("log", "image", "web"). So the request's
 shape counts too (its first word, neighbouring words, a number, the ending of a name). A recipe is
 found by all the ways to ask for it together, judged also by the likest one of them, and the nearest
 vote for a program before the best are chosen.
+
+A press waits for this, so what a word adds to a recipe's score is in the index: to find is to add.
 """
 
 from __future__ import annotations
@@ -12,14 +14,15 @@ import math
 import re
 import string
 import tomllib
+from array import array
 from collections import Counter
+from heapq import nlargest
 from itertools import pairwise
-from operator import itemgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from cmdai_shell.core import Shell
 
@@ -47,23 +50,24 @@ _MOST_CHARACTERS = 1_000
 _MOST_WORDS = 12
 _SHORTEST_TYPO = 4
 _LONGEST_TYPO = 20
-_KNOWN = "select word, count from known where word in "
-_INSERT = (
-    "insert into recipe(rowid, words, pairs, phrases, shapes, norms, command) "
-    "values (?, ?, ?, ?, ?, ?, ?)"
-)
-_KINDS = ("any", "gnu", "bsd", "sh", "fish")
-_FIND = """
-select score, phrases, shapes, norms, command
-from (
-  select rowid as id, -bm25(recipe, 1.0, ?) as score from recipe
-  where recipe match ? and rowid % 8 in (?, ?, ?) order by score desc limit ?
-) join recipe on recipe.rowid = id order by score desc
+_TABLES_MADE = """
+create table recipe (id integer primary key, phrases text, shapes text, lengths blob, command text);
+create table term (
+    term text primary key, count integer, recipes blob, scores blob
+) without rowid;
+create table known (word text primary key, count integer) without rowid;
 """
-"""The kind is in the row's number: so only rows that are chosen are read."""
+_KNOWN = "select word, count from known where word in "
+_TERMS = "select term, count, recipes, scores from term where term in "
+_RECIPES = "select id, phrases, shapes, lengths, command from recipe where id in "
+_KINDS = ("any", "gnu", "bsd", "sh", "fish")
+"""The kind is in the recipe's id, its remainder by 8: only those that are chosen are read."""
+_K1, _B = 1.2, 0.75
+"""Of BM25, as SQLite's FTS5 has them."""
 _COMMON = 0.06
 """Of all commands: what is asked for in words that more of them have tells nothing by itself."""
 _FEW = 50
+_LEAST_RARITY = 1e-6
 _VOTERS = 60
 _PAIR_WEIGHT = 0.5
 _VOTE_WEIGHT = 2.0
@@ -80,7 +84,6 @@ class Recall:
     def __init__(self, base: sqlite3.Connection) -> None:
         self._base = base
         ((self._count,),) = base.execute("select count(*) from recipe")
-        self._most = max(self._count * _COMMON, _FEW)
 
     def near(
         self, words: str, shell: Shell, userland: str, most: int, has: Callable[[str], bool]
@@ -88,45 +91,47 @@ class Recall:
         """At most ``most`` pairs of a phrase and its command, the nearest last; only of programs
         that ``has`` knows."""
         asked = " ".join(features(self._spelled(words[:_MOST_CHARACTERS]))).split()
-        counts = self._counts("select term, doc from counted where term in ", asked)
-        telling = [term for term in dict.fromkeys(asked) if 0 < counts.get(term, 0) < self._most]
-        if most < 1 or not telling:
+        asked = list(dict.fromkeys(asked))
+        known = {term: row for term, *row in self._rows(_TERMS, asked)}
+        kinds = {*map(_KINDS.index, (*_TABLES[shell], "bsd" if userland == "BSD" else "gnu"))}
+        scores = _best(_summed(known[term] for term in asked if term in known), kinds)
+        if most < 1 or not scores:
             return ()
-        tables = (*_TABLES[shell], "bsd" if userland == "BSD" else "gnu")
-        numbers = map(_KINDS.index, tables)
-        wanted = (_PAIR_WEIGHT, " OR ".join(telling), *numbers, _VOTERS)
-        found = self._base.execute(_FIND, wanted).fetchall()
-        weights = {term: _tells(term, counts.get(term, 0), self._count) for term in asked}
-        best = found[0][0] if found else 1.0
-        likest = [
-            (score / best + likeness, phrase, command)
-            for score, *phrases, command in found
-            for likeness, phrase in [_likest(weights, *phrases)]
+        weights = {term: _tells(term, known.get(term, (0,))[0], self._count) for term in asked}
+        whole = math.sqrt(sum(weights.values()) or 1.0)
+        sought = [(f" {term} ", weights[term] / whole) for term in known]
+        rows = {number: row for number, *row in self._rows(_RECIPES, [*scores])}
+        best = max(scores.values())
+        found = [
+            (score / best + likeness, place, phrases, command)
+            for number, score in scores.items()
+            for phrases, shapes, lengths, command in [rows[number]]
+            for likeness, place in [_likest(sought, shapes, lengths)]
         ]
         chosen: dict[str, str] = {}
-        for phrase, command in _elected(likest):
+        for _, place, phrases, command in _elected(found):
             if len(chosen) == most:
                 break
             if command not in chosen and all(has(program) for program in programs(command)):
-                chosen[command] = phrase
+                chosen[command] = phrases.split("\n")[place]
         return tuple((phrase, command) for command, phrase in reversed(chosen.items()))
 
-    def _counts(self, query: str, words: Sequence[str]) -> dict[str, int]:
-        return dict(self._base.execute(f"{query}({','.join('?' * len(words))})", words))
+    def _rows(self, query: str, values: Sequence[object]) -> sqlite3.Cursor:
+        return self._base.execute(f"{query}({','.join('?' * len(values))})", values)
 
     def _spelled(self, words: str) -> str:
         """``words``, a word that no recipe knows replaced by its neighbour that most do."""
         asked = words.split()
         able = [w.lower() for w in asked if w.isascii() and w.isalpha() and w.lower() not in _STOP]
         sized = [word for word in able if _SHORTEST_TYPO <= len(word) <= _LONGEST_TYPO]
-        known = self._counts(_KNOWN, sized)
+        known = dict(self._rows(_KNOWN, sized))
         unsure = {*[word for word in sized if word not in known][:_MOST_WORDS]}
         return " ".join(self._neighbour(word, unsure) for word in asked)
 
     def _neighbour(self, word: str, unsure: set[str]) -> str:
         if word.lower() not in unsure:
             return word
-        near = self._counts(_KNOWN, [*set(_one_slip(word.lower()))])
+        near = dict(self._rows(_KNOWN, [*set(_one_slip(word.lower()))]))
         return max(near, key=near.__getitem__, default=word)
 
 
@@ -138,40 +143,59 @@ def fill(base: sqlite3.Connection, texts: Iterable[str]) -> None:
     One row for each command: a request often has some words of one phrase and some of another.
     Beside each phrase stands what ``near`` would have to compute of it: its features, their weight.
     """
-    base.execute(
-        "create virtual table recipe using fts5(words, pairs, phrases unindexed, "
-        "shapes unindexed, norms unindexed, command unindexed)"
-    )
-    base.execute("create virtual table counted using fts5vocab(recipe, row)")
-    base.execute("create table known (word text primary key, count integer) without rowid")
+    base.executescript(_TABLES_MADE)
     rows = list(_rows(texts))
-    has: Counter[str] = Counter()
-    known: Counter[str] = Counter()
-    for _, _, phrases, shapes in rows:
-        has.update({term for shape in shapes for term in " ".join(shape).split()})
-        known.update(word for phrase in phrases for word in terms(phrase))
-    for number, (kind, command, phrases, shapes) in enumerate(rows):
-        words, pairs = (" ".join(column) for column in zip(*shapes, strict=True))
-        told = [" ".join(shape) for shape in shapes]
-        norms = [sum(_tells(term, has[term], len(rows)) for term in set(t.split())) for t in told]
-        joined = map("\n".join, (phrases, told, map(str, norms)))
-        row = (8 * number + _KINDS.index(kind), words, pairs, *joined, command)
-        base.execute(_INSERT, row)
-    base.executemany("insert into known values (?, ?)", known.items())
-    base.execute("insert into recipe(recipe) values ('optimize')")
+    has = Counter(term for *_, shapes in rows for term in {*" ".join(shapes).split()})
+    known = Counter(word for *_, phrases, _ in rows for phrase in phrases for word in terms(phrase))
+    tells = {term: _tells(term, count, len(rows)) for term, count in has.items()}
+    for number, command, phrases, shapes in rows:
+        norms = (sum(tells[term] for term in {*shape.split()}) for shape in shapes)
+        lengths = array("d", [math.sqrt(norm or 1.0) for norm in norms]).tobytes()
+        row = (number, "\n".join(phrases), "\n".join(shapes), lengths, command)
+        base.execute("insert into recipe values (?, ?, ?, ?, ?)", row)
+    base.executemany("insert into known values (?, ?)", sorted(known.items()))
+    scores = _scores([(number, " ".join(shapes)) for number, *_, shapes in rows], has)
+    base.executemany("insert into term values (?, ?, ?, ?)", scores)
     base.commit()
 
 
-def _rows(
-    texts: Iterable[str],
-) -> Iterator[tuple[str, str, list[str], list[tuple[str, str]]]]:
-    """(kind, command, phrases, their features)."""
+def _rows(texts: Iterable[str]) -> Iterator[tuple[int, str, list[str], list[str]]]:
+    """(id, command, phrases, the terms of each)."""
+    number = 0
     for text in texts:
         for kind, table in tomllib.loads(text).items():
             for command, *phrases in table["recipes"]:
                 short = [phrase for phrase in phrases if len(phrase) + len(command) <= LONGEST]
                 if short:
-                    yield kind, command, short, [features(phrase) for phrase in short]
+                    shapes = [f" {' '.join(features(phrase))} " for phrase in short]
+                    yield 8 * number + _KINDS.index(kind), command, short, shapes
+                    number += 1
+
+
+def _scores(
+    recipes: Sequence[tuple[int, str]], has: Mapping[str, int]
+) -> Iterator[tuple[str, int, array[int], array[int] | array[float]]]:
+    """(term, how many recipes have it, which ones, what it adds to the score of each: BM25, as
+    SQLite's FTS5 has it); without the latter two where there are too many."""
+    counted = [(number, Counter(shapes.split())) for number, shapes in recipes]
+    mean = sum(counts.total() for _, counts in counted) / max(len(counted), 1)
+    which: dict[str, array[int]] = {
+        term: array("I") for term, count in has.items() if count < max(len(recipes) * _COMMON, _FEW)
+    }
+    scores: dict[str, array[float]] = {term: array("d") for term in which}
+    rarity = {
+        term: math.log((len(recipes) - has[term] + 0.5) / (has[term] + 0.5)) for term in which
+    }
+    for number, counts in counted:
+        spread = _K1 * (1 - _B + _B * counts.total() / mean)
+        for term in which.keys() & counts.keys():
+            times = counts[term] * (1.0 if term.isalpha() or term[0] == "0" else _PAIR_WEIGHT)
+            score = max(rarity[term], _LEAST_RARITY) * (times * (_K1 + 1.0) / (times + spread))
+            which[term].append(number)
+            scores[term].append(score)
+    nothing = array("I")
+    for term, count in sorted(has.items()):
+        yield term, count, which.get(term, nothing), scores.get(term, nothing)
 
 
 def _tells(term: str, count: int, of: int) -> float:
@@ -180,29 +204,60 @@ def _tells(term: str, count: int, of: int) -> float:
     return tells * _PAIR_TELLS if "0" in term[1:] else tells
 
 
-def _likest(weights: dict[str, float], phrases: str, shapes: str, norms: str) -> tuple[float, str]:
-    """The phrase that is most like the request, and how much: the cosine, at most 1."""
-    whole = sum(weights.values()) or 1.0
+def _summed(known: Iterable[Sequence[Any]]) -> dict[int, float]:
+    """Recipe -> score."""
+    scores: dict[int, float] = {}
+    before = scores.get
+    for _, recipes, added in known:
+        for number, score in zip(
+            memoryview(recipes).cast("I"), memoryview(added).cast("d"), strict=True
+        ):
+            scores[number] = before(number, 0.0) + score
+    return scores
 
-    def likeness(row: tuple[str, str, str]) -> float:
-        shared = weights.keys() & row[1].split()
-        return sum(weights[term] for term in shared) / math.sqrt(whole * float(row[2]) or 1.0)
 
-    rows = zip(*(column.split("\n") for column in (phrases, shapes, norms)), strict=True)
-    return max(((likeness(row), row[0]) for row in rows), key=itemgetter(0))
+def _best(scores: dict[int, float], kinds: Collection[int]) -> dict[int, float]:
+    """Of these kinds, the best first; of equals the earlier."""
+    fit = {number: score for number, score in scores.items() if number % 8 in kinds}
+    least = min(nlargest(_VOTERS, fit.values()), default=0.0)
+    best = sorted((-score, number) for number, score in fit.items() if score >= least)
+    return {number: -score for score, number in best[:_VOTERS]}
 
 
-def _elected(found: list[tuple[float, str, str]]) -> list[tuple[str, str]]:
-    """(phrase, command), best first: those whose program the others use too move up."""
-    votes: Counter[str] = Counter()
-    for score, _, command in found:
-        votes[_program(command)] += score * score  # type: ignore[assignment]  # typeshed: int only
-    total = sum(votes.values()) or 1
+def _likest(sought: Iterable[tuple[str, float]], shapes: str, lengths: bytes) -> tuple[float, int]:
+    """How much the phrase that is most like the request is so (the cosine, at most 1), and which it
+    is. ``sought`` are the request's terms, a blank on both sides, and the weight of each."""
+    there = [one for one in sought if one[0] in shapes]
+    likest, where = -1.0, 0
+    for place, (shape, length) in enumerate(
+        zip(shapes.split("\n"), memoryview(lengths).cast("d"), strict=True)
+    ):
+        shared = 0.0
+        for term, weight in there:
+            if term in shape:
+                shared += weight
+        if shared > likest * length:
+            likest, where = shared / length, place
+    return likest, where
 
-    def standing(row: tuple[float, str, str]) -> float:
-        return row[0] * (1 + _VOTE_WEIGHT * votes[_program(row[2])] / total)
 
-    return [(phrase, command) for _, phrase, command in sorted(found, key=standing, reverse=True)]
+_Found: TypeAlias = tuple[float, int, str, str]
+"""(score, which of the phrases, these, command)"""
+
+
+def _elected(found: Sequence[_Found]) -> list[_Found]:
+    """Best first: those whose program the others use too move up."""
+    names = [_program(command) for *_, command in found]
+    votes = dict.fromkeys(names, 0.0)
+    for name, (score, *_) in zip(names, found, strict=True):
+        votes[name] += score * score
+    total = sum(votes.values()) or 1.0
+    standing = [
+        row[0] * (1 + _VOTE_WEIGHT * votes[name] / total)
+        for name, row in zip(names, found, strict=True)
+    ]
+    order = sorted(range(len(found)), key=standing.__getitem__, reverse=True)
+    return [found[place] for place in order]
 
 
 def _program(command: str) -> str:

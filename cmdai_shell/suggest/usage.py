@@ -91,10 +91,11 @@ def read(words: Sequence[str], manual: Manual) -> tuple[Part, ...]:
 def known(page: Page, name: str) -> Option | None:
     """What a page has of the option ``name`` ("-x", "--long", "-word"), abbreviated or negated
     too. One that is only mentioned has no text."""
-    named = {n: option for option in reversed(page.options) for n in option.names}
-    if name in named:
-        return named[name]
+    for option in page.options:
+        if name in option.names:
+            return option
     if name.startswith("--"):
+        named = {n: option for option in reversed(page.options) for n in option.names}
         longer = [n for n in named if n.startswith(name)]
         if longer:
             return named[min(longer, key=len)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 
 import pytest
@@ -15,6 +16,17 @@ async def test_what_the_work_returns_or_raises():
     assert await aside.do(threading.current_thread) is not threading.current_thread()
     with pytest.raises(ZeroDivisionError):
         await aside.do(lambda: 1 / 0)
+
+
+async def test_one_thread_does_one_thing_after_the_other_and_ends_with_its_owner():
+    aside = Aside(5)
+    threads = {await aside.do(threading.current_thread) for _ in range(5)}
+    assert len(threads) == 1
+    del aside
+    (thread,) = threads
+    assert thread
+    await asyncio.to_thread(thread.join, 5)
+    assert not thread.is_alive()
 
 
 async def test_who_hangs_is_left_behind_and_not_joined_by_many():

@@ -9,8 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmdai_shell.daemon.recipes import Shelf
-from cmdai_shell.suggest.recall import Recall, fill, terms
+from cmdai_shell.daemon.recipes import Shelf, _texts
+from cmdai_shell.suggest.recall import (
+    _PAIR_WEIGHT,
+    _TERMS,
+    Recall,
+    _rows,
+    _summed,
+    features,
+    fill,
+    terms,
+)
 
 TEXT = r"""
 [any]
@@ -110,6 +119,25 @@ recipes = [
 """
     near = recall_of(text).near("b.csv as json", "bash", "GNU", 3, lambda name: name != "mlr")
     assert [command for _, command in near] == ["awk '{ mlr; print }' a.csv"]
+
+
+def test_what_is_added_up_is_what_sqlite_computes() -> None:
+    rows = [*_rows(_texts())]
+    ours, theirs = sqlite3.connect(":memory:"), sqlite3.connect(":memory:")
+    fill(ours, _texts())
+    theirs.execute("create virtual table recipe using fts5(words, pairs)")
+    for number, _, phrases, _ in rows:
+        words, pairs = (" ".join(c) for c in zip(*map(features, phrases), strict=True))
+        row = (number, words, pairs)
+        theirs.execute("insert into recipe(rowid, words, pairs) values (?, ?, ?)", row)
+    query = "select rowid, -bm25(recipe, 1.0, ?) from recipe where recipe match ?"
+    for words in ("how many lines are in each csv below src", "list files 7", "pods on node7"):
+        asked = list(dict.fromkeys(" ".join(features(words)).split()))
+        found = {term: row for term, *row in Recall(ours)._rows(_TERMS, asked)}
+        telling = [term for term in asked if term in found and found[term][1]]
+        computed = dict(theirs.execute(query, (_PAIR_WEIGHT, " OR ".join(telling))))
+        assert _summed(found[term] for term in telling) == pytest.approx(computed)
+        assert len(computed) > 20
 
 
 def test_names_and_numbers_say_only_what_kind_of_thing_they_are() -> None:
