@@ -37,27 +37,30 @@ ID = "0af7651916cd43dd8448eb211c80319c"
 
 @dataclass
 class Logged:
-    """A server that speaks the OpenAI protocol and keeps a log: Unix times and headers."""
+    """A server that speaks the OpenAI protocol and keeps a log: times, Unix and monotonic, and
+    headers."""
 
     fault: str = ""
     wait: float = 0.0
     url: str = ""
     arrived: list[float] = field(default_factory=list)
     ended: list[float] = field(default_factory=list)
+    log: list[float] = field(default_factory=list)
+    """The same two on the clock that nobody sets, in turn."""
     parents: list[str] = field(default_factory=list)
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
-        self.arrived.append(time.time())
+        self._note(self.arrived)
         self.parents.append(request.headers.get("traceparent", ""))
         await request.read()
         await asyncio.sleep(self.wait)
         if self.fault == "status":
-            self.ended.append(time.time())
+            self._note(self.ended)
             return web.Response(status=500, text="out of order")
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         if self.fault == "reset":
             assert request.transport
-            self.ended.append(time.time())
+            self._note(self.ended)
             request.transport.abort()
             return response
         await response.prepare(request)
@@ -65,8 +68,12 @@ class Logged:
             delta = {"choices": [{"index": 0, "delta": {"content": text}}]}
             await response.write(f"data: {json.dumps(delta)}\n\n".encode())
         await response.write(b"data: [DONE]\n\n")
-        self.ended.append(time.time())
+        self._note(self.ended)
         return response
+
+    def _note(self, when: list[float]) -> None:
+        when.append(time.time())
+        self.log.append(time.monotonic())
 
 
 @asynccontextmanager
@@ -110,23 +117,55 @@ async def close(desk: Desk) -> None:
         await member.server.aclose()
 
 
+RUNS = 3
+
+
 @pytest.mark.parametrize("fault", ["status", "reset"])
 async def test_a_failover_as_the_servers_saw_it(fault: str) -> None:
+    """The cause and the order are right in every run. In one that was held up, by a machine that is
+    busy with others, times say nothing: of RUNS one has to be undisturbed, and exact."""
+    told = []
+    for _ in range(RUNS):
+        async with asyncio.TaskGroup() as group:
+            lags: list[float] = []
+            watching = group.create_task(_lags(lags))
+            differences = await _failover(fault)
+            watching.cancel()
+        told.append((max(map(abs, differences)), max(lags, default=0.0)))
+        if told[-1][0] <= WITHIN_S:
+            return
+        assert told[-1][1] > WITHIN_S / 2, f"off by {told[-1][0]:.4f} s, and nothing held it up"
+    pytest.fail(f"(off by, held up by) in seconds: {told}")
+
+
+async def _lags(found: list[float]) -> None:
+    """By how much the event loop comes too late."""
+    while True:
+        due = time.monotonic() + 0.001
+        await asyncio.sleep(0.001)
+        found.append(time.monotonic() - due)
+
+
+async def _failover(fault: str) -> list[float]:
+    """Seconds between each time of the trace and the same of the servers' own logs, on the clock
+    that nobody sets."""
     bad, good = Logged(fault, wait=0.12), Logged(wait=0.05)
     async with served(bad, good):
         desk = desk_with(bad, good)
         await press(desk, "list files")
         await close(desk)
-    (trace,) = desk.traces()
+    (trace,), (kept,) = desk.traces(), desk.chain().meter.traces
     first, second = trace["attempts"]
     assert (first["outcome"], first["cause"], first["why"]) == ("failed", fault, "first")
     assert (second["outcome"], second["cause"], second["why"]) == ("answered", "", "failed")
-    for attempt, server in ((first, bad), (second, good)):
-        began = trace["at"] + attempt["began_ms"] / 1000
-        assert began == pytest.approx(server.arrived[0], abs=WITHIN_S)
-        ended = began + attempt["elapsed_ms"] / 1000
-        assert ended == pytest.approx(server.ended[0], abs=WITHIN_S)
     assert (second["tokens"], trace["origin"], trace["outcome"]) == (2, "server", "insert")
+    assert trace["at"] + first["began_ms"] / 1000 == pytest.approx(bad.arrived[0], abs=0.5)
+    differences = []
+    for attempt, server in ((first, bad), (second, good)):
+        began = kept.began + attempt["began_ms"] / 1000
+        ended = began + attempt["elapsed_ms"] / 1000
+        differences += [began - server.log[0], ended - server.log[1]]
+    return differences
 
 
 async def test_servers_are_told_its_ids() -> None:
