@@ -215,6 +215,8 @@ def _kinds(named: list[Word]) -> set[str]:
 _CLUSTER = "deletes a whole cluster with all that runs in it"
 _MACHINE = "deletes a virtual machine with its disk"
 
+_OFF = Row("stop|shutdown|reboot|reset|suspend", CAUTION, "stops or restarts a machine")
+
 CHECKS: dict[str, Check] = {
     **dict.fromkeys(("docker", "podman", "nerdctl", "docker-compose", "podman-compose"), _docker),
     **dict.fromkeys(("kubectl", "oc", "k", "microk8s.kubectl"), _kubectl),
@@ -265,6 +267,14 @@ CHECKS: dict[str, Check] = {
     "lxc": from_rows(Row("delete|rm", DANGEROUS, _MACHINE, safer="lxc list")),
     "incus": from_rows(Row("delete|rm", DANGEROUS, _MACHINE, safer="incus list")),
     "VBoxManage": from_rows(Row("unregistervm", DANGEROUS, _MACHINE, "delete")),
-    "qm": from_rows(Row("destroy", DANGEROUS, _MACHINE, safer="qm list")),
-    "pct": from_rows(Row("destroy", DANGEROUS, _MACHINE, safer="pct list")),
+    "qm": from_rows(Row("destroy", DANGEROUS, _MACHINE, safer="qm list"), _OFF),
+    "pct": from_rows(Row("destroy", DANGEROUS, _MACHINE, safer="pct list"), _OFF),
+    "machinectl": from_rows(
+        Row("remove|clean", DANGEROUS, _MACHINE, safer="machinectl list-images"),
+        Row("terminate|kill|poweroff|reboot|stop", CAUTION, "stops or restarts a machine"),
+    ),
+    "crictl": from_rows(
+        Row("rm|rmp|rmi|stop|stopp", CAUTION, "stops or removes containers or images")
+    ),
+    "lxc-stop": from_rows(Row("", CAUTION, "stops a machine")),
 }

@@ -12,8 +12,10 @@ from cmdai_shell.safety.rules.rule import (
     Options,
     Row,
     from_rows,
+    line,
 )
 from cmdai_shell.safety.script import MAYBE, names, spoken
+from cmdai_shell.safety.targets import Place, place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,6 +65,11 @@ def _kill_by_name(call: Call) -> Iterator[Finding]:
     options = Options(call)
     if options.has("l", "list", "V", "version", "0"):
         return
+    if options.has("inverse") or (options.has("v") and call.program == "pkill"):
+        yield Finding(CRITICAL, "ends every process but these, this session included")
+    elif options.has("P", "parent", "g", "pgroup") and not options.operands:
+        yield Finding(CAUTION, "ends the processes that others have started")
+        return
     if any(_names_user(word.text) for word in call.args) or not options.operands:
         everyone = any(word.text in ("root", "0", "-uroot", "-u0") for word in call.args)
         yield Finding(CRITICAL if everyone else DANGEROUS, "ends every process of a user")
@@ -74,6 +81,41 @@ def _kill_by_name(call: Call) -> Iterator[Finding]:
         elif options.has("9", "KILL", "SIGKILL") and word.text.rstrip("s") in _DATABASES:
             yield Finding(DANGEROUS, f"ends {spoken(word.text)} without letting it save its data")
     yield Finding(CAUTION, "ends every process of that name")
+
+
+def _fuser(call: Call) -> Iterator[Finding]:
+    """``fuser -k``: whoever uses a file, a port or, by ``-m`` and its other name ``-c``, anything
+    on the file system that the path is on, which for a path without a mount of its own is /."""
+    options = Options(call)
+    if not options.has("k", "kill"):
+        return
+    if not options.has("m", "mount", "c", "ismountpoint"):
+        yield Finding(CAUTION, "ends the processes that use it", _fuser_shows(call))
+        return
+    for word in options.operands:
+        if place(word, call) >= Place.HOME:
+            what = f"ends every process that uses {spoken(word.text)}, this session included"
+            yield Finding(CRITICAL, what, _fuser_shows(call))
+    what = "ends every process that uses this file system"
+    yield Finding(DANGEROUS, what, _fuser_shows(call))
+
+
+def _fuser_shows(call: Call) -> str:
+    """The same, without the killing."""
+    mount = "m" if Options(call).has("m", "mount", "c") else ""
+    space = ("-n", "--namespace")
+    kept = [word for word in call.args if word.text in space or not word.text.startswith("-")]
+    return line(f"fuser -v{mount}", kept)
+
+
+def _xkill(call: Call) -> Iterator[Finding]:
+    if Options(call).has("a", "all"):
+        yield Finding(DANGEROUS, "ends every program with a window")
+    else:
+        yield Finding(CAUTION, "ends the program whose window is clicked")
+
+
+_ENDS = "ends a program"
 
 
 _DATABASES = names(
@@ -113,15 +155,15 @@ def _ended(units: list[str]) -> Iterator[Finding]:
 
 
 def _service(call: Call) -> Iterator[Finding]:
-    """``service NAME VERB``, and OpenRC's ``rc-service`` and ``rc-update VERB NAME``."""
+    """``service NAME VERB`` and OpenRC's ``rc-service``; and those that have the verb first."""
     texts = Options(call).texts
-    if call.program == "rc-update":
+    if call.program in ("rc-update", "sv", "initctl"):
         texts = texts[1:2] + texts[:1]
     if len(texts) < 2:
         return
-    if texts[1] in ("stop", "del", "delete", "disable", "onestop"):
+    if texts[1] in ("stop", "del", "delete", "disable", "onestop", "down", "exit"):
         yield from _ended(texts[:1])
-    elif texts[1] not in ("status", "show", "describe"):
+    elif texts[1] not in ("status", "show", "describe", "check"):
         yield Finding(CAUTION, "starts or changes a service")
 
 
@@ -176,11 +218,22 @@ CHECKS: dict[str, Check] = {
     "killall": _kill_by_name,
     "pkill": _kill_by_name,
     "skill": _kill_by_name,
+    "slay": from_rows(Row("*", DANGEROUS, "ends every process of a user")),
+    "fuser": _fuser,
+    "xkill": _xkill,
+    "wmctrl": from_rows(Row("", CAUTION, _ENDS, "c")),
+    "xdotool": from_rows(Row("windowkill|windowquit|windowclose", CAUTION, _ENDS)),
+    **dict.fromkeys(
+        ("kill-port", "killport", "fkill"), from_rows(Row("*", CAUTION, "ends what uses a port"))
+    ),
+    "snice": from_rows(Row("*", CAUTION, "changes how much processor time processes get")),
     "killall5": from_rows(Row("", CRITICAL, "ends every process of this machine")),
     "systemctl": _systemctl,
     "service": _service,
     "rc-service": _service,
     "rc-update": _service,
+    "sv": _service,
+    "initctl": _service,
     "shutdown": _shutdown,
     "reboot": _shutdown,
     "halt": _shutdown,
@@ -233,6 +286,11 @@ CHECKS: dict[str, Check] = {
             "ends every session and all that runs in them",
             safer="tmux list-sessions",
         ),
-        Row("kill-session", CAUTION, "ends a session and all that runs in it"),
+        Row(
+            "kill-session|kill-window|kill-pane|killw|killp",
+            CAUTION,
+            "ends a session or window and all that runs in it",
+        ),
     ),
+    "screen": from_rows(Row("quit|kill", CAUTION, "ends a session and all that runs in it", "X")),
 }

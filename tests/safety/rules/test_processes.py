@@ -32,6 +32,36 @@ SAFE, CAUTION, DANGEROUS, CRITICAL = Risk
         ("pkill -f 'python server.py'", CAUTION),
         ("pkill firefox", CAUTION),
         ("pgrep -u root", SAFE),
+        ("pkill -P 4321", CAUTION),
+        ("pkill -v firefox", CRITICAL),
+        ("pkill --inverse -f sshd", CRITICAL),
+        ("killall -v firefox", CAUTION),
+        ("skill -9 firefox", CAUTION),
+        ("slay alice", DANGEROUS),
+        ("fuser -v 8080/tcp", SAFE),
+        ("fuser -m /home", SAFE),
+        ("fuser -k 8080/tcp", CAUTION),
+        ("sudo fuser -k -n tcp 8080", CAUTION),
+        ("fuser --kill notes.db", CAUTION),
+        ("fuser -km /mnt/usb", DANGEROUS),
+        ("fuser -k -c /srv/data", DANGEROUS),
+        ("sudo fuser -km /", CRITICAL),
+        ("fuser -m -k -i /home", CRITICAL),
+        ("xkill", CAUTION),
+        ("xkill -a", DANGEROUS),
+        ("wmctrl -c Firefox", CAUTION),
+        ("wmctrl -l", SAFE),
+        ("kill-port 3000", CAUTION),
+        ("systemctl kill nginx", CAUTION),
+        ("systemctl kill -s KILL sshd", DANGEROUS),
+        ("loginctl terminate-seat seat0", DANGEROUS),
+        ("loginctl list-sessions", SAFE),
+        ("sv down nginx", CAUTION),
+        ("sv stop sshd", DANGEROUS),
+        ("sv status nginx", SAFE),
+        ("screen -S build -X quit", CAUTION),
+        ("screen -r build", SAFE),
+        ("tmux kill-pane", CAUTION),
         ("shutdown -h now", DANGEROUS),
         ("shutdown -c", SAFE),
         ("sudo reboot", DANGEROUS),
@@ -71,3 +101,8 @@ SAFE, CAUTION, DANGEROUS, CRITICAL = Risk
 )
 def test_processes(command: str, risk: Risk) -> None:
     assert assess(command).risk is risk
+
+
+def test_who_uses_it_is_shown_before_they_are_ended() -> None:
+    assert assess("fuser -k -TERM -n tcp 8080").safer == "fuser -v -n tcp 8080"
+    assert assess("sudo fuser -km /mnt/usb").safer == "fuser -vm /mnt/usb"
