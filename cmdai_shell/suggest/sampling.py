@@ -10,8 +10,10 @@ from cmdai_shell.core import Completion, Hint, Notice, Partial
 from cmdai_shell.errors import BadCompletion, NoBackendAvailable
 from cmdai_shell.suggest import candidates
 from cmdai_shell.suggest.context import restore
+from cmdai_shell.suggest.english import is_sentence
 from cmdai_shell.suggest.extract import extract, repeats_itself
 from cmdai_shell.suggest.offers import Offer, same, staying
+from cmdai_shell.suggest.verify import runs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Hashable, Mapping
@@ -71,7 +73,11 @@ class Sampler:
                         last = self._clock()
                         partial = restore(candidates.read_partial(text), ask.secrets)
                         partial = staying(partial, ask.request)
-                        if partial != shown and self._judge.is_harmless(partial, ask.request.shell):
+                        if (
+                            partial != shown
+                            and self._judge.is_harmless(partial, ask.request.shell)
+                            and not _is_sentence(partial, ask)
+                        ):
                             shown = partial
                             yield Partial(text=partial)
 
@@ -101,7 +107,10 @@ class Sampler:
         if answer.question:
             return Hint(text=answer.question)
         offers: list[Offer] = []
-        for found in answer.candidates:
+        commands = [found for found in answer.candidates if not _is_sentence(found.command, ask)]
+        if not commands:
+            raise BadCompletion("the model gave no command", hint=OTHER_WORDS)
+        for found in commands:
             command = restore(found.command, ask.secrets)
             offer = self._judge.offer(
                 command, request, ask.here, ask.prompt.near, completion, found.explanation
@@ -113,3 +122,11 @@ class Sampler:
             (offer for offer in offers if not same(offer.command, own)),
             key=lambda offer: len(offer.findings),
         )
+
+
+def _is_sentence(command: str, ask: Ask) -> bool:
+    request = ask.request
+    asked = request.line or request.last_command
+    return is_sentence(
+        command, ask.prompt.near, asked, lambda program: runs(program, request, ask.here)
+    )
