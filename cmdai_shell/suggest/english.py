@@ -28,12 +28,11 @@ _LITTLE = _set(
 )
 """What a sentence can hardly do without, and no program asks for."""
 _VERBS = _set(
-    "add append archive change check clear close compare compress convert copy count create delete "
-    "display download empty extract find get give install kill list look make merge move open "
-    "print read remove rename replace restart restore run save search see set show sort start "
-    "stop switch tell undo unpack update upload use view what where which who how"
+    "add append archive change check clear close compress copy count create delete download empty "
+    "extract get give list merge move print read remove rename replace restart restore run save "
+    "search see set show start stop switch tell undo update upload use view what how"
 )
-"""First words of what people ask for."""
+"""First words of what people ask for, and no programs; not those that are somewhere."""
 _SPEAKS = _set(
     "echo printf print say espeak espeak-ng cowsay figlet toilet banner wall write logger apropos "
     "notify-send man tldr whatis git"

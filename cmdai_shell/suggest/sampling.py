@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 from cmdai_shell.core import Completion, Hint, Notice, Partial
 from cmdai_shell.errors import BadCompletion, NoBackendAvailable
 from cmdai_shell.suggest import candidates
+from cmdai_shell.suggest import prompt as prompts
 from cmdai_shell.suggest.context import restore
 from cmdai_shell.suggest.english import is_sentence
 from cmdai_shell.suggest.extract import extract, repeats_itself
+from cmdai_shell.suggest.mend import UNKNOWN, is_cure
 from cmdai_shell.suggest.offers import Offer, same, staying
 from cmdai_shell.suggest.verify import runs
 
@@ -20,9 +22,13 @@ if TYPE_CHECKING:
 
     from cmdai_shell.core import Clock, Completer, Prompt, SuggestRequest, Target
     from cmdai_shell.suggest.context import Here
+    from cmdai_shell.suggest.mend import Failure
     from cmdai_shell.suggest.offers import Judge
 
 OTHER_WORDS = "say it in other words"
+
+_SAMPLES = 2
+"""Answers asked for when the first one fails a check."""
 
 _PARTIAL_S = 0.04
 """Seconds before the first partial command and between two: an eye follows no faster, and each is
@@ -41,6 +47,8 @@ class Ask:
     """What is in the folder, if a large model may be told."""
     key: Hashable
     here: Here
+    failure: Failure = UNKNOWN
+    """Of the command that is to be put right."""
 
 
 Step: TypeAlias = "Partial | Notice | Hint | list[Offer]"
@@ -52,6 +60,40 @@ class Sampler:
         self._completer = completer
         self._judge = judge
         self._clock = clock
+
+    async def best(self, ask: Ask) -> AsyncGenerator[Step, None]:
+        """The model's answer; one that fails a check gets a second chance, in what time is left.
+        Of two failing ones the earlier is kept: it was not made at a temperature. The person's own
+        line is no answer to it. Of several commands that the model gave the first has to be right;
+        it may also ask back, if it has not given any."""
+        best: list[Offer] = []
+        prompt = ask.prompt
+        repeated = False
+        for _ in range(_SAMPLES):
+            offers: list[Offer] = []
+            try:
+                async with aclosing(self.sample(ask, prompt, show=not best)) as steps:
+                    async for step in steps:
+                        if isinstance(step, list):
+                            offers = step
+                            repeated = repeated or not step
+                        elif not isinstance(step, Hint):
+                            yield step
+                        elif not best:
+                            yield step
+                            return
+            except BadCompletion:
+                pass
+            except NoBackendAvailable:
+                if not best:
+                    raise
+                break
+            if offers and (not best or len(offers[0].findings) < len(best[0].findings)):
+                best = offers
+            if best and not best[0].findings:
+                break
+            prompt = _again(ask.prompt, best[0] if best else None, repeated=repeated)
+        yield best or _nothing(ask, repeated=repeated)
 
     async def sample(self, ask: Ask, prompt: Prompt, *, show: bool) -> AsyncGenerator[Step, None]:
         """Partial commands if ``show``, then the offers: the fewer findings the earlier, else as
@@ -76,7 +118,7 @@ class Sampler:
                         if (
                             partial != shown
                             and self._judge.is_harmless(partial, ask.request.shell)
-                            and not _is_sentence(partial, ask)
+                            and _is_answer(partial, ask)
                         ):
                             shown = partial
                             yield Partial(text=partial)
@@ -107,7 +149,7 @@ class Sampler:
         if answer.question:
             return Hint(text=answer.question)
         offers: list[Offer] = []
-        commands = [found for found in answer.candidates if not _is_sentence(found.command, ask)]
+        commands = [found for found in answer.candidates if _is_answer(found.command, ask)]
         if not commands:
             raise BadCompletion("the model gave no command", hint=OTHER_WORDS)
         for found in commands:
@@ -124,9 +166,30 @@ class Sampler:
         )
 
 
-def _is_sentence(command: str, ask: Ask) -> bool:
+def _again(prompt: Prompt, best: Offer | None, *, repeated: bool) -> Prompt:
+    """For a second try."""
+    if repeated and not best:
+        return prompts.varied(prompt, 1)
+    return prompts.repaired(prompt, [finding.advice for finding in best.findings] if best else [])
+
+
+def _nothing(ask: Ask, *, repeated: bool) -> Hint:
+    """What is said instead. Raises BadCompletion."""
+    if ask.failure.hint:
+        return Hint(text=ask.failure.hint)
+    if not ask.request.line:
+        raise BadCompletion("no sure repair", hint="say in words what it should do")
+    if repeated:
+        raise BadCompletion("nothing to add to the line", hint="say in words what it should do")
+    raise BadCompletion("the model gave no command", hint=OTHER_WORDS)
+
+
+def _is_answer(command: str, ask: Ask) -> bool:
+    """Whether it is a command at all, and may cure what failed."""
     request = ask.request
+    if not request.line and not is_cure(command, request, ask.failure):
+        return False
     asked = request.line or request.last_command
-    return is_sentence(
+    return not is_sentence(
         command, ask.prompt.near, asked, lambda program: runs(program, request, ask.here)
     )

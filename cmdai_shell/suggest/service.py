@@ -26,9 +26,9 @@ from cmdai_shell.suggest.extract import (
     spoken_lines,
 )
 from cmdai_shell.suggest.history import YOUR_HISTORY, Recollection
-from cmdai_shell.suggest.mend import OWN_RULES, mend
+from cmdai_shell.suggest.mend import OWN_RULES, UNKNOWN, failure, mend
 from cmdai_shell.suggest.offers import Judge, Offer, Series, own_text
-from cmdai_shell.suggest.sampling import OTHER_WORDS, Ask, Sampler, Step
+from cmdai_shell.suggest.sampling import Ask, Sampler
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -47,9 +47,7 @@ if TYPE_CHECKING:
         SuggestRequest,
         Update,
     )
-
-_SAMPLES = 2
-"""Answers asked for when the first one fails a check."""
+    from cmdai_shell.suggest.mend import Failure
 
 _TRIES = 2
 """Samples that may repeat a known alternative before there are no others: on a slow machine each
@@ -138,10 +136,14 @@ class Suggester:
         series = Series(await self._mended(ask) or self._recalled(ask))
         if series.offers:
             pass  # and nobody need be asked
+        elif ask.failure.is_sure:
+            yield Hint(text=ask.failure.hint)
+            return
         elif (cached := self._answers.get(ask.key)) and not self._is_outdone(cached, request):
             series = self._series.get(ask.key) or Series([cached])
         else:
-            async with aclosing(self._best(ask)) as steps:
+            ask = await self._in_all_forms(ask)
+            async with aclosing(self._sampler.best(ask)) as steps:
                 async for step in steps:
                     if isinstance(step, list):
                         series.offers += step[: self._config.suggest.max_alternatives + 1]
@@ -239,43 +241,6 @@ class Suggester:
                 elif isinstance(piece, Completion):
                     yield spoken_lines(restore(piece.text, secrets))
 
-    async def _best(self, ask: Ask) -> AsyncGenerator[Step, None]:
-        """The model's answer; one that fails a check gets a second chance, in what time is left.
-        Of two failing ones the earlier is kept: it was not made at a temperature. The person's own
-        line is no answer to it. Of several commands that the model gave the first has to be right;
-        it may also ask back, if it has not given any."""
-        best: list[Offer] = []
-        ask = await self._in_all_forms(ask)
-        prompt = ask.prompt
-        repeated = False
-        for _ in range(_SAMPLES):
-            offers: list[Offer] = []
-            try:
-                async with aclosing(self._sampler.sample(ask, prompt, show=not best)) as steps:
-                    async for step in steps:
-                        if isinstance(step, list):
-                            offers = step
-                            repeated = repeated or not step
-                        elif not isinstance(step, Hint):
-                            yield step
-                        elif not best:
-                            yield step
-                            return
-            except BadCompletion:
-                pass
-            except NoBackendAvailable:
-                if not best:
-                    raise
-                break
-            if offers and (not best or len(offers[0].findings) < len(best[0].findings)):
-                best = offers
-            if best and not best[0].findings:
-                break
-            prompt = _again(ask.prompt, best[0] if best else None, repeated=repeated)
-        if not best:
-            raise _no_command(repeated=repeated)
-        yield best
-
     async def _another(
         self, ask: Ask, series: Series
     ) -> AsyncGenerator[Partial | Notice | Hint, None]:
@@ -287,7 +252,7 @@ class Suggester:
         for _ in range(_TRIES if series.offers else 1):
             seed, series.seed = series.seed, series.seed + 1
             if is_first and not seed:
-                steps = self._best(ask)
+                steps = self._sampler.best(ask)
             else:
                 steps = self._sampler.sample(ask, prompts.varied(ask.prompt, seed), show=False)
             try:
@@ -323,7 +288,16 @@ class Suggester:
             names=names,
             key=key,
             here=Here(),
+            failure=await self._failure(request),
         )
+
+    async def _failure(self, request: SuggestRequest) -> Failure:
+        if request.line:
+            return UNKNOWN
+        end = self._clock() + _MEND_S
+        look = self._look
+        seen = await self._aside.do(lambda: failure(request, look, lambda: self._clock() > end))
+        return seen or UNKNOWN
 
     async def _names(self, request: SuggestRequest) -> tuple[str, ...]:
         """Those in the folder, if they may be told."""
@@ -374,19 +348,6 @@ class Suggester:
         return Notice(
             text=f"the line is long: only its first and last parts are used ({room} bytes)"
         )
-
-
-def _again(prompt: Prompt, best: Offer | None, *, repeated: bool) -> Prompt:
-    """For a second try."""
-    if repeated and not best:
-        return prompts.varied(prompt, 1)
-    return prompts.repaired(prompt, [finding.advice for finding in best.findings] if best else [])
-
-
-def _no_command(*, repeated: bool) -> BadCompletion:
-    if repeated:
-        return BadCompletion("nothing to add to the line", hint="say in words what it should do")
-    return BadCompletion("the model gave no command", hint=OTHER_WORDS)
 
 
 def _nothing_to_do(request: SuggestRequest) -> str:

@@ -6,7 +6,10 @@ import asyncio
 import threading
 import time
 
-from cmdai_shell.core import Notice, Suggestion
+import pytest
+
+from cmdai_shell.core import Hint, Notice, Suggestion
+from cmdai_shell.errors import BadCompletion
 from tests.fakes.dict_look import DictLook
 from tests.suggest.test_service import Desk
 
@@ -46,6 +49,28 @@ async def test_the_model_is_asked_when_we_are_not_sure():
     desk = Desk({"frobnicate": ["git status"]})
     found = await desk.last("", last_command="frobnicate", last_status=127)
     assert (found.command, found.backend) == ("git status", "scripted")
+
+
+async def test_what_nobody_can_put_right_is_said_and_nobody_is_asked():
+    look = DictLook(files={"/work/b": ""})
+    for command, hint in (
+        ("cat a", "there is no a here"),
+        ("make", "there is no Makefile in this folder"),
+    ):
+        desk = Desk({"make": ["sudo make"], "cat": ["cat -n a"]}, look)
+        found = await desk.last("", last_command=command, last_status=2, cwd="/work")
+        assert (found, desk.asked) == (Hint(text=hint), 0)
+
+
+async def test_a_repair_that_repairs_nothing_is_not_offered():
+    look = DictLook(["make"], files={"/work/Makefile": "all:"})
+    asked = {"last_command": "make", "last_status": 2, "cwd": "/work"}
+    desk = Desk({"make": [["sudo make"], ["make -v"]]}, look)
+    with pytest.raises(BadCompletion, match="no sure repair"):
+        await desk.last("", **asked)
+    assert desk.asked == 2
+    desk = Desk({"make": [["sudo make"], ["make all"]]}, look)
+    assert (await desk.last("", **asked)).command == "make all"
 
 
 async def test_words_on_the_line_are_not_mended():

@@ -6,9 +6,10 @@ instant, and only what is sure.
 Pure but for what ``core.Look`` is asked.
 """
 
+from cmdai_shell.suggest.mend.failure import UNKNOWN, Failure, failure, is_cure
 from cmdai_shell.suggest.mend.rounds import mend
 
 OWN_RULES = "own rules"
 """Who made such a command, where a backend's name stands."""
 
-__all__ = ["OWN_RULES", "mend"]
+__all__ = ["OWN_RULES", "UNKNOWN", "Failure", "failure", "is_cure", "mend"]

@@ -44,6 +44,10 @@ def missing(scene: Scene) -> Iterator[Mend]:
 def _wanted(scene: Scene, part: Part) -> Iterator[str]:
     """The folders that should be there."""
     words = operands(part)
+    if part.program in ("cp", "mv") and any(
+        use.role != "made" and scene.absent(part, use.token.text) for use in uses(part)
+    ):
+        return  # there is nothing to be put into them
     for use in uses(part):
         path = use.token.text
         if use.role != "made" or path.endswith("/.."):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cmdai_shell.suggest.mend.near import nearest
+from cmdai_shell.suggest.mend.roles import AFTER_FIRST, LAST_MADE, operands, uses
 from cmdai_shell.suggest.mend.scene import Mend, before, swap
 from cmdai_shell.suggest.mend.spellings import ALONE, FIND, LETTERS, LONG
 from cmdai_shell.suggest.mend.tools import tool
@@ -107,5 +109,17 @@ def _no_dash(scene: Scene, part: Part) -> Iterator[Mend]:
         return
     if alone and part.program not in ALONE:
         return
-    if scene.absent(part, word.text) and (part.program != "grep" or len(part.args) > 2):
+    if scene.absent(part, word.text) and (alone or _makes_sense(scene, part, word)):
         yield (before(word, "-"),)
+
+
+def _makes_sense(scene: Scene, part: Part, word: Token) -> bool:
+    """Whether what is left without ``word`` is a command that finds what it needs."""
+    left = replace(part, words=tuple(other for other in part.words if other is not word))
+    least = 2 if part.program in LAST_MADE or part.program in AFTER_FIRST else 1
+    if len(operands(left)) < least:
+        return False
+    return not any(
+        use.role not in ("made", "guess") and scene.absent(part, use.token.text)
+        for use in uses(left)
+    )

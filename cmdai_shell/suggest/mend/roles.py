@@ -33,12 +33,12 @@ _FILES = names(
 )
 _ANY = names("ls du stat file rm cp mv ln install rsync scp tree diff unlink readlink realpath")
 _FOLDERS = names("cd pushd rmdir")
-_AFTER_FIRST = names("grep egrep fgrep rg sed awk gawk jq chmod chown chgrp perl yq setfacl")
+AFTER_FIRST = names("grep egrep fgrep rg sed awk gawk jq chmod chown chgrp perl yq setfacl")
 """A pattern, a script, a mode or an owner comes before the paths."""
 _RUN = names("python python3 bash sh zsh fish node ruby php deno bun Rscript lua dash ksh")
 """Only the first operand is a path: the script."""
 _MADE = names("mkdir touch tee mkfifo")
-_LAST_MADE = names("cp mv install rsync scp")
+LAST_MADE = names("cp mv install rsync scp")
 _COMPILED = names("gcc g++ cc c++ clang clang++ rustc javac")
 
 _VALUED: dict[str, str] = {
@@ -187,13 +187,13 @@ def _split(part: Part) -> tuple[list[Token], list[Use]]:
 def _of_operands(part: Part, words: Sequence[Token]) -> Iterator[Use]:
     name = part.program
     role: Role = "file" if name in _FILES else "folder" if name in _FOLDERS else "any"
-    if name in _RUN or name in _AFTER_FIRST:
+    if name in _RUN or name in AFTER_FIRST:
         yield from _behind_script(part, words)
     elif name in _MADE:
         yield from (Use(word, "made") for word in words)
     elif name == "ln":
         yield from _linked(part, words)
-    elif name in _LAST_MADE:
+    elif name in LAST_MADE:
         yield from _copied(part, words)
     elif name == "find":
         yield from _searched(part)

@@ -37,6 +37,8 @@ _VERBS: dict[str, frozenset[str]] = {
     "sysctl": names("-w -p --system"),
     "hostname": frozenset(),
 }
+_OFTEN = names("ip ss systemctl journalctl mount umount dmesg docker service nmcli crictl snap")
+"""Of which some things are for root."""
 _VERBS["apt-get"] = _VERBS["apt"]
 _VERBS["yum"] = _VERBS["dnf"]
 _STATUSES: dict[str, tuple[int, ...]] = {
@@ -65,6 +67,17 @@ def root(scene: Scene) -> Iterator[Mend]:
         edits = [edit for part in scene.parts for edit in _wanting(scene, part)]
         if edits:
             yield tuple(edits)
+
+
+def needs_root(scene: Scene, part: Part) -> bool:
+    """Whether this may be for root alone: by what we know of it, or because it stands where only
+    root's programs do."""
+    where = scene.look.which(part.program, scene.path)
+    return (
+        part.program in _OFTEN
+        or where.rpartition("/")[0].endswith("/sbin")
+        or any(True for _ in _wanting(scene, part))
+    )
 
 
 def _superfluous(scene: Scene) -> Iterator[Mend]:

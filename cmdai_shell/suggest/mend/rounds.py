@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ from cmdai_shell.suggest.mend import (
     tools,
     unquoted,
 )
+from cmdai_shell.suggest.mend.failure import failure
 from cmdai_shell.suggest.mend.glance import Glance, TimeUp
 from cmdai_shell.suggest.mend.scene import Mend, Scene, edited
 
@@ -70,6 +72,10 @@ _HARDER = (roots.root, folders.unexpected)
 """What makes a command do more: not of a program that is our guess."""
 
 
+_ADDS = (*_HARDER, folders.missing)
+"""What leaves every word as it is: no cure where one of them names what is not there."""
+
+
 def mend(
     request: SuggestRequest, look: Look, is_over: Callable[[], bool] = lambda: False
 ) -> tuple[str, ...]:
@@ -89,8 +95,11 @@ def _mend(request: SuggestRequest, look: Look) -> tuple[str, ...]:
     rule, lines = _once(line, request, look, _RULES)
     for first in lines:
         whole = _settled(first, request, look, guessed=rule is programs.misspelled)
-        if _words(whole) != _words(line) and not parse(whole, request.shell).broken:
-            found[whole] = None
+        if _words(whole) == _words(line) or parse(whole, request.shell).broken:
+            continue
+        if rule in _ADDS and failure(replace(request, last_command=whole), look).absent:
+            continue
+        found[whole] = None
     return tuple(found)[:MOST]
 
 

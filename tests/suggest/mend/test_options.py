@@ -33,6 +33,9 @@ import pytest
         ("grep rn build .", 2, "grep -rn build ."),
         ("grep lin a.txt b.txt", 1, None),
         ("cp a", 1, None),
+        ("cp a b", 1, None),
+        ("cp r build out", 1, "cp -r build out"),
+        ("rm f nope", 1, None),
         ("git commit -m --ammend", 0, None),
     ],
 )

@@ -1,0 +1,208 @@
+"""Why a command failed, where that can be seen without its message, and which answers of a model
+are then no cure. Only what is sure."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cmdai_shell.safety.script import names
+from cmdai_shell.suggest.mend.glance import Glance, TimeUp
+from cmdai_shell.suggest.mend.line import tokens
+from cmdai_shell.suggest.mend.roles import AFTER_FIRST, LAST_MADE, operands, uses
+from cmdai_shell.suggest.mend.roots import needs_root
+from cmdai_shell.suggest.mend.scene import Scene
+from cmdai_shell.suggest.mend.tools import tool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from cmdai_shell.core import Look, SuggestRequest
+    from cmdai_shell.suggest.mend.scene import Part
+
+_NOT_FOUND = 127
+_HERE: dict[str, tuple[str, ...]] = {
+    "make": ("Makefile", "makefile", "GNUmakefile"),
+    "mvn": ("pom.xml",),
+    "docker build": ("Dockerfile",),
+}
+"""What a tool works by, and looks for in this folder;"""
+_ABOVE: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        (f"cargo {verb}" for verb in ("build", "run", "test", "check", "bench", "clippy", "doc")),
+        ("Cargo.toml",),
+    ),
+    **dict.fromkeys(
+        (f"{tool} {verb}" for tool in ("npm", "yarn", "pnpm") for verb in ("run", "test", "start")),
+        ("package.json",),
+    ),
+    **dict.fromkeys(
+        ("docker compose", "docker-compose"),
+        ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"),
+    ),
+    "bundle": ("Gemfile",),
+    "vagrant": ("Vagrantfile",),
+    "git": (".git",),
+}
+"""and in those above it, too."""
+_ELSEWHERE = ("C", "f", "--file", "--directory", "--manifest-path", "--prefix", "--git-dir")
+"""Options that say where it is."""
+_NO_REPOSITORY = 128
+_ANYWHERE = names("init clone config help version ls-remote credential")
+_TELLS = names("--verbose --help --version --debug --dry-run --quiet --silent")
+_CURES = names("-r -R -p -d -9")
+_FORCES = names("docker podman git")
+"""Of an option that is only added: few cure, and none that only says more; a letter is a guess."""
+_DEEPEST = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """``hint``: why, for the person; empty where nobody knows."""
+
+    hint: str = ""
+    is_sure: bool = False
+    """No other command could be meant: nobody need be asked."""
+    absent: frozenset[str] = field(default_factory=frozenset)
+    """Names in it that are not there."""
+    missing: str = ""
+    """The program, if it is that."""
+    may_be_roots: bool = True
+    """Perhaps only root may do it."""
+
+
+UNKNOWN = Failure()
+
+
+def failure(
+    request: SuggestRequest, look: Look, is_over: Callable[[], bool] = lambda: False
+) -> Failure:
+    """Of the last command. It reads folders: not on the event loop."""
+    with suppress(TimeUp):
+        scene = Scene(
+            line=request.last_command,
+            status=request.last_status,
+            mended=False,
+            shell=request.shell,
+            cwd=request.cwd,
+            path=request.path,
+            look=Glance(look, is_over),
+        )
+        if scene.parts:
+            return _of(scene, scene.parts[0])
+    return UNKNOWN
+
+
+def is_cure(command: str, request: SuggestRequest, known: Failure) -> bool:
+    """Whether ``command`` may be one: not if it names again what is not there, or only adds a sudo
+    that cannot help, or options that only say more."""
+    before, now = _words(request.last_command), _words(command)
+    if now[:1] == ["sudo"] and before[:1] != ["sudo"]:
+        now = now[1:]
+        if not known.may_be_roots:
+            return False
+        if now == before:
+            return True
+    added = [word for word in now if word not in before]
+    if [word for word in now if word in before] == before and not any(
+        _may_cure(option, before) for option in added
+    ):
+        return False
+    if known.missing and now[:1] == [known.missing]:
+        return False
+    makes = any(f"{maker} " in command for maker in ("mkdir", "touch", ">", "clone", "init"))
+    return makes or known.absent.isdisjoint(now)
+
+
+def _may_cure(added: str, before: list[str]) -> bool:
+    if added[:1] != "-" or len(added) > 2:
+        return added not in _TELLS
+    return added in _CURES or (added == "-f" and not _FORCES.isdisjoint(before[:1]))
+
+
+def _words(line: str) -> list[str]:
+    return [token.text for token in tokens(line) or () if not token.is_operator]
+
+
+def _of(scene: Scene, part: Part) -> Failure:
+    may_be_roots = not scene.look.is_root() and needs_root(scene, part)
+    if reason := _unequipped(scene, part):
+        return Failure(hint=reason, is_sure=True, may_be_roots=may_be_roots)
+    absent = tuple(dict.fromkeys(_absent(scene, part)))
+    if absent:
+        return Failure(
+            hint=f"there is no {absent[0]} here" if absent[0][:1] != "/" else f"no {absent[0]}",
+            is_sure=len(absent) == 1 and _is_only_one(part, absent[0]),
+            absent=frozenset(absent),
+            may_be_roots=may_be_roots,
+        )
+    program = part.program
+    is_name = scene.status == _NOT_FOUND and re.fullmatch(r"[\w.+-]+", program)
+    if is_name and not scene.which(program):
+        hint = f"{program} is not installed here"
+        return Failure(hint=hint, missing=program, may_be_roots=False)
+    return Failure(may_be_roots=may_be_roots)
+
+
+def _unequipped(scene: Scene, part: Part) -> str:
+    """It lacks the file that it works by."""
+    name = tool(part).name
+    if part.elsewhere or not scene.cwd or part.has(*_ELSEWHERE):
+        return ""
+    if any(text.startswith(("--file=", "--directory=", "-C", "-f")) for text in part.texts):
+        return ""
+    for key in (name, " ".join((part.program, *part.texts[:1])), part.program):
+        if wanted := _HERE.get(key):
+            if not any(scene.exists(part, file) for file in wanted):
+                return f"there is no {wanted[0]} in this folder"
+            return ""
+        if wanted := _ABOVE.get(key):
+            if not _is_above(scene, wanted):
+                return _none_above(scene, part, wanted[0])
+            return ""
+    return ""
+
+
+def _none_above(scene: Scene, part: Part, file: str) -> str:
+    if part.program != "git":
+        return f"there is no {file} in this folder or above it"
+    verb = next((text for text in part.texts if text[:1] != "-"), "")
+    if scene.status != _NO_REPOSITORY or verb in _ANYWHERE or "--no-index" in part.texts:
+        return ""
+    return "this folder is in no git repository"
+
+
+def _is_above(scene: Scene, files: tuple[str, ...]) -> bool:
+    folder = scene.cwd.rstrip("/")
+    for _ in range(_DEEPEST):
+        if any(scene.look.place(f"{folder}/{file}").kind for file in files):
+            return True
+        if not folder:
+            break
+        folder = folder.rpartition("/")[0]
+    return False
+
+
+def _absent(scene: Scene, part: Part) -> Iterator[str]:
+    """Paths that it needs and that are not there. What git names may be gone from the folder, and
+    some programs add an ending."""
+    if part.program == "git":
+        return
+    for use in uses(part):
+        path = use.token.text
+        if use.role in ("made", "guess") or "://" in path or not scene.absent(part, path):
+            continue
+        folder, slash, name = path.rpartition("/")
+        longer = (other.startswith(f"{name}.") for other in scene.entries(part, folder + slash))
+        if not any(longer) and not (not slash and scene.which(path)):
+            yield path
+
+
+def _is_only_one(part: Part, path: str) -> bool:
+    """No other word of the command could have been meant for it."""
+    if "/" in part.program and part.program == path:
+        return True
+    two = part.program in LAST_MADE or part.program in AFTER_FIRST
+    return len(operands(part)) == (2 if two else 1)
