@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from cmdai_shell.safety.script import names
 from cmdai_shell.suggest.mend.glance import Glance, TimeUp
 from cmdai_shell.suggest.mend.line import tokens
-from cmdai_shell.suggest.mend.roles import AFTER_FIRST, LAST_MADE, operands, uses
+from cmdai_shell.suggest.mend.roles import AFTER_FIRST, LAST_MADE, VALUED, operands, uses
 from cmdai_shell.suggest.mend.roots import needs_root
 from cmdai_shell.suggest.mend.scene import Scene
 from cmdai_shell.suggest.mend.tools import tool
+from cmdai_shell.suggest.usage import NESTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,9 +53,16 @@ _ELSEWHERE = ("C", "f", "--file", "--directory", "--manifest-path", "--prefix", 
 _NO_REPOSITORY = 128
 _ANYWHERE = names("init clone config help version ls-remote credential")
 _TELLS = names("--verbose --help --version --debug --dry-run --quiet --silent")
-_CURES = names("-r -R -p -d -9")
-_FORCES = names("docker podman git")
-"""Of an option that is only added: few cure, and none that only says more; a letter is a guess."""
+"""Options that only say more."""
+_LETTERS: dict[str, str] = {
+    **dict.fromkeys(("cp", "rm", "scp", "grep", "chmod", "chown"), "rR"),
+    **dict.fromkeys(("docker", "podman", "git"), "frRdu"),
+    **dict.fromkeys(("kill", "pkill", "killall"), "9"),
+    "mkdir": "p",
+    "ln": "s",
+}
+"""Options of one letter that cure something where they are only added. Another is a guess, unless
+it gives a meaning to the word behind it."""
 _DEEPEST = 40
 
 
@@ -105,25 +113,35 @@ def is_cure(command: str, request: SuggestRequest, known: Failure) -> bool:
             return False
         if now == before:
             return True
-    added = [word for word in now if word not in before]
+    added = [place for place, word in enumerate(now) if word not in before]
     if [word for word in now if word in before] == before and not any(
-        _may_cure(option, before) for option in added
+        _may_cure(now, place) for place in added
     ):
         return False
     if known.missing and now[:1] == [known.missing]:
         return False
     makes = any(f"{maker} " in command for maker in ("mkdir", "touch", ">", "clone", "init"))
-    return makes or known.absent.isdisjoint(now)
+    values = {place + 1 for place in added if _takes_value(now, place)}
+    return makes or known.absent.isdisjoint(w for place, w in enumerate(now) if place not in values)
 
 
-def _may_cure(added: str, before: list[str]) -> bool:
+def _may_cure(words: list[str], place: int) -> bool:
+    """The word there, which is the only kind that was added."""
+    added, program = words[place], words[0]
     if added[:1] != "-" or len(added) > 2:
         return added not in _TELLS
-    return added in _CURES or (added == "-f" and not _FORCES.isdisjoint(before[:1]))
+    return added[1:] in _LETTERS.get(program, "") or _takes_value(words, place)
+
+
+def _takes_value(words: list[str], place: int) -> bool:
+    option, program = words[place], words[0]
+    is_short = option[:1] == "-" and len(option) == 2 and place + 1 < len(words)
+    return is_short and (option[1] in VALUED.get(program, "") or program in NESTED)
 
 
 def _words(line: str) -> list[str]:
-    return [token.text for token in tokens(line) or () if not token.is_operator]
+    """As they are written: quotes make another command."""
+    return [token.raw for token in tokens(line) or () if not token.is_operator]
 
 
 def _of(scene: Scene, part: Part) -> Failure:

@@ -41,7 +41,7 @@ _MADE = names("mkdir touch tee mkfifo")
 LAST_MADE = names("cp mv install rsync scp")
 _COMPILED = names("gcc g++ cc c++ clang clang++ rustc javac")
 
-_VALUED: dict[str, str] = {
+VALUED: dict[str, str] = {
     "head": "nc",
     "tail": "ncs",
     "grep": "eABCmdD",
@@ -166,7 +166,7 @@ def operands(part: Part) -> tuple[Token, ...]:
 def _split(part: Part) -> tuple[list[Token], list[Use]]:
     found = tool(part)
     paths = _PATH_OPTIONS.get(found.name) or _PATH_OPTIONS.get(part.program, {})
-    letters = _VALUED.get(part.program, "")
+    letters = VALUED.get(part.program, "")
     left: list[Token] = []
     valued: list[Use] = []
     ended, at = False, 0

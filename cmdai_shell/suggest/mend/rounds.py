@@ -95,7 +95,7 @@ def _mend(request: SuggestRequest, look: Look) -> tuple[str, ...]:
     rule, lines = _once(line, request, look, _RULES)
     for first in lines:
         whole = _settled(first, request, look, guessed=rule is programs.misspelled)
-        if _words(whole) == _words(line) or parse(whole, request.shell).broken:
+        if _words(whole) in ([], _words(line)) or parse(whole, request.shell).broken:
             continue
         if rule in _ADDS and failure(replace(request, last_command=whole), look).absent:
             continue
