@@ -151,6 +151,13 @@ def read(line: str, manual: Manual) -> Explained:
     return Explained(tuple(dict.fromkeys(lines)))
 
 
+def guessed(programs: Iterable[str]) -> str:
+    """What is said before a model's explanation of programs that are not here, and in no manual;
+    empty if there are none."""
+    listed = " and ".join(dict.fromkeys(programs))
+    return f"{listed}: not here, and in no manual; a guess:" if listed else ""
+
+
 def fitted(part: str, meaning: str, width: int) -> str:
     """One line, cut at the end of a clause if need be, else after a word."""
     part = part if len(part) <= width // 2 else part[: width // 2 - 1] + "…"

@@ -14,7 +14,7 @@ from cmdai_shell.core import (
     Partial,
 )
 from cmdai_shell.errors import BadCompletion, ModelUnavailable, NoBackendAvailable
-from cmdai_shell.suggest import explain, large
+from cmdai_shell.suggest import explain, large, verify
 from cmdai_shell.suggest import prompt as prompts
 from cmdai_shell.suggest.aside import Aside
 from cmdai_shell.suggest.cache import Cache
@@ -211,20 +211,27 @@ class Suggester:
         known = explain.read(request.line, self._manual) if self._manual else explain.Explained()
         text = known.text(request.width)
         if not known.is_whole:
+            guess = await self._guess(request)
             try:
                 async with aclosing(self._told(request, start)) as pieces:
                     async for piece in pieces:
                         if isinstance(piece, Notice):
                             yield piece
-                        elif known.is_of_use:
-                            text = known.text(request.width, piece)
-                        else:
-                            text = "\n".join(piece)
+                            continue
+                        lines = [known.text(request.width, piece)] if known.is_of_use else piece
+                        text = "\n".join([*filter(None, [guess]), *lines])
             except (NoBackendAvailable, ModelUnavailable):
                 if not known.is_of_use:
                     raise
         verdict = self._judge.assess(request.line, request.shell)
         yield Explanation(text=text, verdict=verdict, elapsed=self._clock() - start)
+
+    async def _guess(self, request: SuggestRequest) -> str:
+        """What the person has to know of a model's explanation: to a model, a program that is not
+        here and in no manual is a word like any other."""
+        here = await self._here(request)
+        names = verify.missing(request.line, request, here)
+        return explain.guessed(n for n in names if not (self._manual and self._manual.page(n)))
 
     async def _told(
         self, request: SuggestRequest, start: float

@@ -117,15 +117,11 @@ def findings(
         request = replace(request, line=line, last_command=last)
         command, _ = redact(command, secrets)
         parsed = parse(command, request.shell)
-    programs = [
-        call.words[0].text
-        for call in parsed.commands
-        if call.words and _ELSEWHERE.isdisjoint(call.wrappers)
-    ]
     found: list[Finding] = []
     if not _is_begun(command, request.line):
         found += _unasked(request, verdict)
-        found += _missing(programs, command, request, here)
+        for program in missing(command, request, here):
+            found.append(Finding(f"{program} is not installed here", f"without {program}"))
         found += _leaving(parsed.commands, request)
         found += _invented(parsed.commands, command, request, manual)
     found += _placeholders(command, request.line)
@@ -144,18 +140,16 @@ def _is_begun(command: str, line: str) -> bool:
     return bool(first_words) and command.startswith(first_words)
 
 
-def _missing(
-    programs: list[str], command: str, request: SuggestRequest, here: Here
-) -> Iterator[Finding]:
+def missing(command: str, request: SuggestRequest, here: Here) -> Iterator[str]:
     """Programs that are neither the shell's own, nor defined in the command, nor on its PATH."""
     defined = _defined(command)
-    for program in programs:
-        if (
-            program not in defined
-            and re.fullmatch(r"[\w.+-]+", program)
-            and not runs(program, request, here)
-        ):
-            yield Finding(f"{program} is not installed here", f"without {program}")
+    for call in parse(command, request.shell).commands:
+        if not call.words or not _ELSEWHERE.isdisjoint(call.wrappers):
+            continue
+        program = call.words[0].text
+        is_name = program not in defined and re.fullmatch(r"[\w.+-]+", program)
+        if is_name and not runs(program, request, here):
+            yield program
 
 
 def _invented(

@@ -258,9 +258,23 @@ async def test_what_the_manual_has_is_explained_without_a_model():
 
 
 async def test_the_model_explains_what_the_manual_does_not_have():
-    desk = Desk({"frob": ["ls: wrong\nfrob: frobs\n"]}, manual=MANUAL)
+    look = DictLook([*EVERYDAY, "frob"])
+    desk = Desk({"frob": ["ls: wrong\nfrob: frobs\n"]}, look, manual=MANUAL)
     assert (await desk.last("ls | frob", "explain")).text == "ls: list a folder\n| frob: frobs"
     assert (await desk.last("frob", "explain")).text == "ls: wrong\nfrob: frobs"
+
+
+async def test_an_explanation_of_what_is_not_here_is_called_a_guess():
+    desk = Desk({"frob": ["frob: frobs"], "kubectl": ["kubectl: clusters"]}, manual=MANUAL)
+    found = await desk.last("ls | frob", "explain")
+    assert found.text.split("\n") == [
+        "frob: not here, and in no manual; a guess:",
+        "ls: list a folder",
+        "| frob: frobs",
+    ]
+    found = await desk.last("kubectl get pods", "explain")
+    assert found.text == "kubectl: not here, and in no manual; a guess:\nkubectl: clusters"
+    assert "guess" not in (await desk.last("./frob", "explain")).text
 
 
 async def test_without_a_model_the_rest_is_said_to_be_unknown():

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from cmdai_shell.safety import parse
 from cmdai_shell.safety.script import names
 from cmdai_shell.suggest.mend.glance import Glance, TimeUp
 from cmdai_shell.suggest.mend.line import tokens
@@ -63,6 +64,10 @@ _LETTERS: dict[str, str] = {
 }
 """Options of one letter that cure something where they are only added. Another is a guess, unless
 it gives a meaning to the word behind it."""
+_INSTALLERS = names(
+    "apt apt-get dnf yum zypper pacman apk brew port snap flatpak nix-env pip pip3 pipx npm cargo "
+    "go gem conda"
+)
 _DEEPEST = 40
 
 
@@ -104,11 +109,16 @@ def failure(
 
 
 def is_cure(command: str, request: SuggestRequest, known: Failure) -> bool:
-    """Whether ``command`` may be one: not if it names again what is not there, or only adds a sudo
-    that cannot help, or options that only say more."""
+    """Whether ``command`` may be one: not half a command, nor if it names again what is not there,
+    or only adds a sudo that cannot help or options that only say more."""
+    if parse(command, request.shell).broken:
+        return False
     before, now = _words(request.last_command), _words(command)
-    if now[:1] == ["sudo"] and before[:1] != ["sudo"]:
-        now = now[1:]
+    bare = now[1:] if now[:1] == ["sudo"] else now
+    if known.missing and bare[:1] != before[:1] and not _INSTALLERS.isdisjoint(bare[:1]):
+        return True
+    if now != bare and before[:1] != ["sudo"]:
+        now = bare
         if not known.may_be_roots:
             return False
         if now == before:
@@ -118,7 +128,7 @@ def is_cure(command: str, request: SuggestRequest, known: Failure) -> bool:
         _may_cure(now, place) for place in added
     ):
         return False
-    if known.missing and now[:1] == [known.missing]:
+    if known.missing and re.search(rf"(?<![\w.-]){re.escape(known.missing)}(?![\w-])", command):
         return False
     makes = any(f"{maker} " in command for maker in ("mkdir", "touch", ">", "clone", "init"))
     values = {place + 1 for place in added if _takes_value(now, place)}

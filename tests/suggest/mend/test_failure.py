@@ -96,7 +96,11 @@ def test_what_is_not_sure_is_left_to_the_model(why, command, status, files):
         ("docker ps", 1, (), "sudo docker ps", True),
         ("frob x", 127, (), "frob --help", False),
         ("frob x", 127, (), "sudo frob x", False),
+        ("frob x", 127, (), "sed -i s/frob/x/ x", False),
         ("frob x", 127, (), "apt install frob", True),
+        ("frob x", 127, (), "sudo apt install frob", True),
+        ("frob x", 127, (), "git x", True),
+        ("false", 1, (), "if [ 1 = 2 ]; then", False),
     ],
 )
 def test_cures(why, command, status, files, answer, cures):
