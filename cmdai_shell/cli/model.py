@@ -188,8 +188,7 @@ def bench(id: str, threads: int | None, *, json_: bool) -> None:  # noqa: A002  
     """
     import asyncio
 
-    import psutil
-
+    from cmdai_shell.backends.embedded import memory
     from cmdai_shell.cli import bench as benchmark
 
     config = load()
@@ -197,7 +196,7 @@ def bench(id: str, threads: int | None, *, json_: bool) -> None:  # noqa: A002  
         embedded = msgspec.structs.replace(config.embedded, threads=threads)
         config = msgspec.structs.replace(config, embedded=embedded)
     file = _store().chosen(id or config.embedded.model)
-    available = psutil.virtual_memory().available
+    available = memory.available()
     output.say(f"{file.id}: loading, then {len(benchmark.REQUESTS)} requests ...", "dim")
     found = asyncio.run(benchmark.measure(file, config))
     advice = benchmark.advice(found, available=available)

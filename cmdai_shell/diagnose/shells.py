@@ -110,6 +110,7 @@ def _conflict(shell: Shell, holder: str) -> Finding:
     if "^[g" in holder:
         what = f"Alt-G in {shell} belongs to {holder}: no key explains"
         return warn(what, f"choose one in {file}: {choose.format('EXPLAIN_', '^[h')}")
+    holder = re.sub(r'^"\S+" ', "", holder)  # zsh repeats the key
     what = f"Ctrl-G in {shell} belongs to {holder}"
     return warn(what, f"press Ctrl-X Ctrl-G, or choose in {file}: {choose.format('', '^O')}")
 

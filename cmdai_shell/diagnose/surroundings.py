@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from cmdai_shell.backends.embedded import memory
 from cmdai_shell.config import paths
 from cmdai_shell.config.loading import load
 from cmdai_shell.config.schema import Config
@@ -91,8 +92,6 @@ class Surroundings:
 
 def here(daemon: Callable[[], Mapping[str, Any]]) -> Surroundings:
     """This machine, for this process."""
-    import psutil
-
     return Surroundings(
         environ=dict(os.environ),
         system=platform.system(),
@@ -113,7 +112,7 @@ def here(daemon: Callable[[], Mapping[str, Any]]) -> Surroundings:
         ask=ask,
         which=lambda program: shutil.which(program) or "",
         writable=writable,
-        available_memory=psutil.virtual_memory().available,
+        available_memory=memory.available(),
         free_disk=lambda path: shutil.disk_usage(existing(path)).free,
         cpu_flags=_cpu_flags(),
     )

@@ -105,6 +105,6 @@ def default_for(available: int) -> tuple[str, str]:
 
 def default_here() -> tuple[str, str]:
     """``default_for`` this machine, now."""
-    import psutil
+    from cmdai_shell.backends.embedded import memory
 
-    return default_for(psutil.virtual_memory().available)
+    return default_for(memory.available())
