@@ -10,6 +10,7 @@ import sys
 import tempfile
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -32,6 +33,10 @@ from cmdai_shell.config.environment_files import FOLDER, Gathered
 from cmdai_shell.config.schema import KEYS, Config
 from cmdai_shell.config.toml import read_text
 from cmdai_shell.errors import ConfigError
+from cmdai_shell.observe.redact import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _EDITORS = ("vi", "nano")
 """Tried in this order when neither VISUAL nor EDITOR is set."""
@@ -108,17 +113,17 @@ def get(key: str, *, json_: bool) -> None:
         click.echo(value if isinstance(value, str) else editing.literal(value))
 
 
-def _value(key: str) -> object:
+def _value(key: str, environ: Mapping[str, str] = os.environ) -> object:
     """Raises ConfigError for a key that is not there."""
     if key.startswith(f"{FOLDER}."):
         name, _, last = key.removeprefix(f"{FOLDER}.").partition(".")
-        environment = environments.chosen(loading.load(), name)
+        environment = environments.chosen(loading.load(environ=environ), name)
         if environment is None or last not in ENVIRONMENT_KEYS:
             raise environment_files.unknown_key(last, (FOLDER, name, last))
         return getattr(environment, last)
     if key not in KEYS:
         raise loading.unknown_key(key)
-    return _flat(loading.load())[key]
+    return _flat(loading.load(environ=environ))[key]
 
 
 @config.command("set", context_settings={"ignore_unknown_options": True})
@@ -134,12 +139,27 @@ def set_(key: str, value: str, *, json_: bool) -> None:
       cmdai-shell config set safety.allow '["git push"]'
       cmdai-shell config set environments.home-lab.timeout_ms 3000
     """
+    before = _written(key)
     file = editing.set_value(loading.config_file(), key, value)
+    if json_:
+        output.emit({"key": key, "file": str(file)}, "json")
+    else:
+        now = _written(key)
+        was = "as before" if now == before else f"was {before}"
+        folder = loading.config_file().parent
+        where = file.relative_to(folder) if file.is_relative_to(folder) else file
+        output.say(redact(f"{key} = {now} ({was}), in {where}"))
     if key in KEYS:
         warn_if_outranked(key)
     reload_daemon()
-    if json_:
-        output.emit({"key": key, "file": str(file)}, "json")
+
+
+def _written(key: str) -> str:
+    """The value by the files alone, as TOML; "unknown" where they, or the key, are wrong."""
+    try:
+        return editing.literal(_value(key, environ={}))
+    except ConfigError:
+        return "unknown"
 
 
 @config.command()

@@ -91,6 +91,24 @@ def test_set_then_get(capsys: pytest.CaptureFixture[str]) -> None:
     assert loading.config_file().read_text().startswith("# mine\n")
 
 
+def test_set_says_what_was_set_where_and_what_it_was(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CMDAI_RECIPES", "7")  # the file is what was changed
+    write("[suggest]\nrecipes = 3\n")
+    assert run(capsys, "set", "suggest.recipes", "2") == (
+        0,
+        "",
+        "suggest.recipes = 2 (was 3), in config.toml\n"
+        "note: $CMDAI_RECIPES is set and outranks the file\n",
+    )
+    said = run(capsys, "set", "suggest.recipes", "2")[2]
+    assert said.startswith("suggest.recipes = 2 (as before), in config.toml\n")
+    said = run(capsys, "set", "safety.allow", '["git push"]')[2]
+    assert said == 'safety.allow = ["git push"] (was []), in config.toml\n'
+    assert run(capsys, "set", "suggest.recipes", "2", "--json")[2].startswith("note:")
+
+
 def test_set_takes_a_negative_number_as_a_value(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = run(capsys, "set", "embedded.threads", "-1")
     assert code == 78

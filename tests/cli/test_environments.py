@@ -200,7 +200,9 @@ def test_a_broken_file_is_named_by_every_command(call: Call, folder: Path) -> No
 
 def test_one_value_of_one_environment(call: Call, folder: Path) -> None:
     add(call, "lab", *URL)
-    assert call("config", "set", "environments.lab.timeout_ms", "3000")[0] == 0
+    code, _, err = call("config", "set", "environments.lab.timeout_ms", "3000")
+    assert code == 0
+    assert "environments.lab.timeout_ms = 3000 (was 5000), in environments/lab.toml" in err
     assert call("config", "get", "environments.lab.timeout_ms")[1] == "3000\n"
     assert "timeout_ms = 3000" in (folder / "lab.toml").read_text()
     code, _, err = call("config", "set", "environments.lab.timeout_ms", "3")
