@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from cmdai_shell.auth.blocking import aside
 from cmdai_shell.auth.carrying import Allowed, only_this_machine, require
-from cmdai_shell.auth.command import TIMEOUT_S, output
+from cmdai_shell.auth.command import TIMEOUT_S, output, words
 from cmdai_shell.auth.tls import OverTls
 from cmdai_shell.errors import BackendDenied, CmdaiError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from cmdai_shell.auth.authenticator import Request
     from cmdai_shell.auth.store import CredentialStore
     from cmdai_shell.auth.tls import Tls
     from cmdai_shell.core import Clock
@@ -109,10 +111,14 @@ class FromCommand(_Kept):
     """Run without a shell, and never by two presses at once."""
 
     def __init__(
-        self, command: Sequence[str], clock: Clock = time.monotonic, timeout: float = TIMEOUT_S
+        self,
+        command: str | Sequence[str],
+        clock: Clock = time.monotonic,
+        timeout: float = TIMEOUT_S,
     ) -> None:
-        super().__init__(f"the command {command[0] if command else ''}", clock)
-        self._command = tuple(command)
+        """Raises ConfigError for what is no command."""
+        self._command = words(command)
+        super().__init__(f"the command {Path(self._command[0]).name}", clock)
         self._timeout = timeout
 
     async def _fetch(self) -> str:
@@ -147,7 +153,7 @@ class ApiKey(OverTls):
     def __repr__(self) -> str:
         return f"ApiKey({self._source.title!r}, {self._header!r})"
 
-    async def headers(self) -> Mapping[str, str]:
+    async def headers(self, _: Request | None = None) -> Mapping[str, str]:
         require(self._url, self._allowed)
         await self.tls.refresh()
         key = await self._source.get()

@@ -11,11 +11,25 @@ if TYPE_CHECKING:
     import aiohttp
 
 
+class Request(Protocol):
+    """What is about to be sent, for who signs it."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def data(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+
 class Authenticator(Protocol):
     """Credentials of one backend identity; its client keeps them with its connections alone."""
 
-    async def headers(self) -> Mapping[str, str]:
-        """What each request carries. Raises BackendDenied with what to type when there is none."""
+    async def headers(self, request: Request | None = None) -> Mapping[str, str]:
+        """What this request carries; None: whether there is anything for it to carry. Raises
+        BackendDenied with what to type when there is none."""
 
     async def invalidate(self) -> bool:
         """The server refused (401) what ``headers`` gave. True: ask again, they may be new."""
@@ -30,7 +44,7 @@ class Authenticator(Protocol):
 class NoLogin:
     """A server that asks nobody who they are."""
 
-    async def headers(self) -> Mapping[str, str]:
+    async def headers(self, _: Request | None = None) -> Mapping[str, str]:
         return {}
 
     async def invalidate(self) -> bool:

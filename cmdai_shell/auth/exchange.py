@@ -21,7 +21,7 @@ from requests_oauthlib import OAuth2Session, oauth2_session
 
 from cmdai_shell.auth.carrying import Allowed, may_carry, only_this_machine
 from cmdai_shell.errors import CmdaiError, ConfigError
-from cmdai_shell.text import visible
+from cmdai_shell.text import one_line, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -225,8 +225,14 @@ _HINTS = {
 }
 
 
-_LIKE_A_SECRET = re.compile(r"(?=\S*\d)\S{12,}|\S{24,}")
-"""A word with a digit, or one that is longer than words are."""
+_LIKE_A_SECRET = re.compile(r"(?<!\S)(?!AADSTS\d+:?\s)(?:(?=\S*\d)\S{12,}|\S{24,})")
+"""A word with a digit, or one that is longer than words are; but for the codes of Entra's refusals,
+which are what a person looks up."""
+
+
+def quoted(words: str) -> str:
+    """What an identity provider says, without what looks like a secret."""
+    return _LIKE_A_SECRET.sub("…", one_line(words, _SHOWN))
 
 
 def _refused(host: str, body: dict[str, Any]) -> ExchangeRefused:
@@ -234,9 +240,8 @@ def _refused(host: str, body: dict[str, Any]) -> ExchangeRefused:
     if error in ("server_error", "temporarily_unavailable"):
         raise ExchangeFailed(f"the identity provider {host} is in trouble ({error})")
     more = body.get("error_description")
-    words = visible(more).replace("\n", " ")[:_SHOWN] if isinstance(more, str) else ""
     # Some repeat what they were sent, of which nothing may be shown.
-    words = "" if error == "invalid_client" else _LIKE_A_SECRET.sub("…", words)
+    words = quoted(more) if isinstance(more, str) and error != "invalid_client" else ""
     says = f"{error}: {words}" if words else error
     return ExchangeRefused(
         f"the identity provider {host} refuses: {says}", _HINTS.get(error, ""), error

@@ -1,8 +1,8 @@
 """The tokens of one environment: read, renewed in time, and by one process at a time.
 
 A renewal is begun in a thread of its own, which stores what it got before anybody uses it. A press
-that is cancelled, or does not want to wait, does not stop it: a refresh token that is given out and
-not stored would be a login lost.
+that is cancelled, or does not want to wait, does not stop it, and the program ends after it: a
+refresh token that is given out and not stored would be a login lost.
 """
 
 from __future__ import annotations
@@ -146,13 +146,6 @@ class TokenKeeper:
         self.forget()
         self._unsaved = None
 
-    async def aclose(self) -> None:
-        """Waits for a renewal that runs, so that its tokens are not lost."""
-        if running := self._running:
-            with suppress(Exception):
-                async with asyncio.timeout(self._timeout):
-                    await asyncio.wrap_future(running)
-
     def _is_good(self, tokens: Tokens | None) -> bool:
         return bool(tokens and tokens.is_valid(self._wall()) and tokens.access != self._rejected)
 
@@ -182,7 +175,7 @@ class TokenKeeper:
 
     def _begin(self) -> Future[Tokens]:
         if self._running is None or self._running.done():
-            self._running = begin(self._work)
+            self._running = begin(self._work, is_precious=self._store is not None)
         return self._running
 
     def _work(self) -> Tokens:
@@ -197,6 +190,8 @@ class TokenKeeper:
             raise
         self._failure, self._wait = None, 0.0
         self._tokens = found
+        if found.access == self._rejected:  # a chain that insists knows no better one
+            self._rejected = ""
         return found
 
     def _under_lock(self) -> Tokens:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -12,18 +13,24 @@ from cmdai_shell.auth.carrying import Allowed, only_this_machine
 from cmdai_shell.auth.store import CredentialStore
 from cmdai_shell.auth.tls import MutualTls, OverTls, Tls, TlsFiles, also_systems
 from cmdai_shell.config import paths
+from cmdai_shell.config.environment import OAUTH_SCOPE
 from cmdai_shell.config.environments import is_near
+from cmdai_shell.config.schema import Auth
 from cmdai_shell.errors import ConfigError
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
+    from cmdai_shell.auth.azure import AzureChain
     from cmdai_shell.auth.exchange import Exchange
     from cmdai_shell.auth.keeper import TokenKeeper
     from cmdai_shell.auth.oauth2 import ClientCredentials
     from cmdai_shell.auth.oidc import Oidc
-    from cmdai_shell.config.environment import Environment
+    from cmdai_shell.auth.store import Choice
+    from cmdai_shell.auth.tokens import Tokens
+    from cmdai_shell.config import Config
+    from cmdai_shell.config.environment import Command, Environment
     from cmdai_shell.core import Clock
 
     Make: TypeAlias = Callable[["Environment", "Means"], "Login"]
@@ -43,26 +50,53 @@ class Means:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
     """Of one environment; ``to`` gives each of its servers an authenticator. ``keeper`` where there
-    are tokens, ``oidc`` where a person logs in."""
+    are tokens, ``oidc`` where a person logs in, ``chain`` where a cloud's own tools say who we are.
+    """
 
     to: Callable[[str, str], OverTls]
     """(URL, usual header of a key) -> authenticator."""
     keeper: TokenKeeper | None = None
     oidc: Oidc | None = None
+    chain: Callable[[], Awaitable[Tokens]] | None = None
+    """Whose login it is and until when; it asks. Raises BackendDenied."""
 
 
-def means(environment: Environment, environ: Mapping[str, str] = os.environ) -> Means:
-    """Those of this machine, with the person's own store."""
+def means(
+    environment: Environment, config: Config | None = None, environ: Mapping[str, str] = os.environ
+) -> Means:
+    """Those of this machine, with the store that the settings name. Raises ConfigError."""
     return Means(
-        store=CredentialStore(paths.data_dir() / "credentials"),
+        store=store(config),
         allowed=is_near if environment.allow_http_credentials else only_this_machine,
         environ=environ,
     )
 
 
+def store(config: Config | None = None) -> CredentialStore:
+    """The person's own; one in this process, so that a passphrase is asked for once. Raises
+    ConfigError."""
+    keys = config.auth if config else Auth()
+    return _store(paths.data_dir() / "credentials", keys.credential_store, keys.passphrase_command)
+
+
+@cache
+def _store(folder: Path, choice: Choice, command: Command) -> CredentialStore:
+    if choice != "encrypted-file":
+        return CredentialStore(folder, choice=choice)
+    if not command:
+        raise ConfigError(
+            "credential_store encrypted-file needs passphrase_command",
+            "set auth.passphrase_command in config.toml to what prints the passphrase",
+        )
+    from cmdai_shell.auth.command import passphrase
+    from cmdai_shell.auth.sealing import Seal
+
+    return CredentialStore(folder, choice=choice, seal=Seal(lambda: passphrase(command)))
+
+
 def login(environment: Environment, means: Means) -> Login:
     """Reads no file, and asks nobody. Raises ConfigError."""
-    return SCHEMES[environment.auth_type](environment, means)
+    return SCHEMES[environment.scheme](environment, means)
 
 
 def tls(environment: Environment, means: Means) -> Tls:
@@ -89,10 +123,22 @@ def _mtls(environment: Environment, means: Means) -> Login:
 
 
 def _api_key(environment: Environment, means: Means) -> Login:
-    from cmdai_shell.auth.api_key import ApiKey, FromStore, FromVariable, KeySource
+    from cmdai_shell.auth.api_key import (
+        ApiKey,
+        FromCommand,
+        FromStore,
+        FromVariable,
+        KeySource,
+    )
 
     source: KeySource
-    if environment.api_key_env:
+    if environment.api_key_env and environment.api_key_command:
+        raise ConfigError(
+            f"{environment.title}: api_key_env and api_key_command are both set", "keep one"
+        )
+    if environment.api_key_command:
+        source = FromCommand(environment.api_key_command, means.clock)
+    elif environment.api_key_env:
         source = FromVariable(environment.api_key_env, means.environ)
     else:
         source = FromStore(means.store, environment.id, means.clock)
@@ -135,6 +181,7 @@ def _oidc(environment: Environment, means: Means) -> Login:
             issuer=environment.oidc_issuer,
             client=_variable(environment, "oidc_client_id_env", means),
             secret=_variable(environment, "oauth_client_secret_env", means) if secret else "",
+            scope=environment.oidc_scope,
             redirect_uri=environment.oidc_redirect_uri,
         ),
         wall=means.wall,
@@ -143,7 +190,50 @@ def _oidc(environment: Environment, means: Means) -> Login:
     return _bearing(environment, means, one)
 
 
-def _bearing(environment: Environment, means: Means, grant: ClientCredentials | Oidc) -> Login:
+def _azure(environment: Environment, means: Means) -> Login:
+    from cmdai_shell.auth.azure import SCOPE, AzureChain
+
+    wanted = environment.oauth_scope
+    chain = AzureChain(SCOPE if wanted == OAUTH_SCOPE else wanted, wall=means.wall)
+    made = _bearing(environment, means, chain)
+    keeper = made.keeper
+    assert keeper is not None  # noqa: S101
+
+    async def known() -> Tokens:
+        await keeper.access()
+        found = await keeper.known()
+        assert found is not None  # noqa: S101
+        return found
+
+    return replace(made, chain=known)
+
+
+def _aws(environment: Environment, means: Means) -> Login:
+    from cmdai_shell.auth.aws import Aws, AwsChain
+
+    if environment.kinds != {"sagemaker"}:
+        raise ConfigError(
+            f"{environment.title}: auth_type aws is for servers of kind sagemaker",
+            "give those of another kind an environment of their own",
+        )
+    chain = AwsChain(means.environ)
+    shared = tls(environment, means)
+    return Login(
+        to=lambda url, _: Aws(
+            chain,
+            url=url,
+            region=environment.region,
+            allowed=means.allowed,
+            tls=shared,
+            wall=means.wall,
+        ),
+        chain=lambda: chain.known(means.wall),
+    )
+
+
+def _bearing(
+    environment: Environment, means: Means, grant: ClientCredentials | Oidc | AzureChain
+) -> Login:
     """Tokens that a person logged in for are stored; those of a program's own are got again."""
     from cmdai_shell.auth.keeper import TokenKeeper
     from cmdai_shell.auth.oidc import Oidc
@@ -213,5 +303,7 @@ SCHEMES: dict[str, Make] = {
     "mtls": _mtls,
     "oauth2": _oauth2,
     "oidc": _oidc,
+    "azure": _azure,
+    "aws": _aws,
 }
-"""By ``auth_type``."""
+"""By ``Environment.scheme``."""

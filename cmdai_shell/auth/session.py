@@ -17,6 +17,7 @@ from cmdai_shell.errors import BackendDenied
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cmdai_shell.auth.authenticator import Request
     from cmdai_shell.auth.keeper import TokenKeeper
     from cmdai_shell.auth.oidc import Oidc
     from cmdai_shell.auth.store import CredentialStore
@@ -48,7 +49,7 @@ class OAuth(OverTls):
     def __repr__(self) -> str:
         return f"OAuth({self._keeper.environment!r})"
 
-    async def headers(self) -> Mapping[str, str]:
+    async def headers(self, _: Request | None = None) -> Mapping[str, str]:
         require(self._url, self._allowed)
         await self.tls.refresh()
         token = await self._keeper.access()
@@ -114,11 +115,16 @@ def _described(tokens: Tokens | None, now: float, *, needs_login: bool) -> tuple
     who = f"logged in as {tokens.who}" if tokens.who else "logged in"
     left = in_words(tokens.expires - now)
     if tokens.is_valid(now):
-        until = f", for {left} more" if tokens.expires else ""
-        return "in", f"{who}{until}{', then renewed by itself' * bool(tokens.refresh)}"
+        return "in", lasting(who, tokens.expires, now, is_renewed=bool(tokens.refresh))
     if tokens.refresh:
         return "in", f"{who}; the token ended {left} ago and is renewed at the next request"
     return "ended", f"the login ended {left} ago"
+
+
+def lasting(words: str, expires: float, now: float, *, is_renewed: bool) -> str:
+    """``words``, and until when that is so. ``expires`` 0: it was not said."""
+    until = f", for {in_words(expires - now)} more" if expires else ""
+    return f"{words}{until}{', then renewed by itself' * is_renewed}"
 
 
 async def logout(keeper: TokenKeeper, oidc: Oidc | None) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from cmdai_shell.auth.authenticator import Request
     from cmdai_shell.core import Clock
 
     Passphrase = Callable[[], str | None]
@@ -174,7 +175,7 @@ class OverTls:
     def __init__(self, tls: Tls | None = None) -> None:
         self.tls = tls or Tls()
 
-    async def headers(self) -> Mapping[str, str]:
+    async def headers(self, _: Request | None = None) -> Mapping[str, str]:
         await self.tls.refresh()
         return {}
 

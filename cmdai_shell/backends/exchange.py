@@ -103,7 +103,8 @@ class Answer:
         self._response = response
         self._call = call
         self._wall = wall
-        self._secrets = secrets
+        self.secrets = secrets
+        """What must not be shown of what it says."""
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Raises BackendUnavailable (reset, stall, garbage for what is too long)."""
@@ -157,7 +158,7 @@ class Answer:
         return BackendUnavailable(f"{self._call.server} {what}", self._call.hint, "garbage")
 
     def complaint(self, body: bytes | str) -> replies.Complaint:
-        return replies.complaint(body, self._secrets)
+        return replies.complaint(body, self.secrets)
 
     def refused(self, said: replies.Complaint, status: int = 0) -> BackendError:
         """What the server says is wrong, as the error of that status (0: of its own)."""

@@ -220,11 +220,11 @@ class HttpClient:
     ) -> tuple[aiohttp.ClientResponse, Collection[str]]:
         """Until the headers are there; once more with new credentials if the old have ended."""
         auth = self.settings.auth
-        credentials = {} if is_anonymous else dict(await auth.headers())
+        credentials = {} if is_anonymous else dict(await auth.headers(call))
         response = await self._send(call, credentials)
         if response.status == 401 and credentials and await auth.invalidate():
             response.close()
-            credentials = dict(await auth.headers())
+            credentials = dict(await auth.headers(call))
             response = await self._send(call, credentials)
         return response, _secrets(credentials)
 

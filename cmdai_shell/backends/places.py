@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cmdai_shell import backends
 from cmdai_shell.auth import schemes
-from cmdai_shell.auth.authenticator import Authenticator, NoLogin
+from cmdai_shell.auth.authenticator import Authenticator, NoLogin, Request
 from cmdai_shell.backends.dialects import DIALECTS
 from cmdai_shell.backends.http import Settings
 from cmdai_shell.config.environments import AUTO, endpoints
@@ -19,6 +19,7 @@ from cmdai_shell.errors import BackendDenied, ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from cmdai_shell.config import Config
     from cmdai_shell.config.environment import Environment
     from cmdai_shell.core import Clock, Server
 
@@ -29,19 +30,21 @@ class NoLoginYet(NoLogin):
     def __init__(self, error: ConfigError) -> None:
         self._error = error
 
-    async def headers(self) -> Mapping[str, str]:
+    async def headers(self, _: Request | None = None) -> Mapping[str, str]:
         raise BackendDenied(self._error.message, self._error.hint)
 
 
 def logins(
-    environment: Environment, environ: Mapping[str, str] = os.environ
+    environment: Environment,
+    config: Config | None = None,
+    environ: Mapping[str, str] = os.environ,
 ) -> Callable[[str, str], Authenticator]:
     """(URL, kind) -> how requests to such a server say who asks. Servers of one environment have
     one login; nobody is asked and no file read yet."""
-    if environment.auth_type == "none" and not (environment.tls_ca_path or environment.pins):
+    if environment.scheme == "none" and not (environment.tls_ca_path or environment.pins):
         return lambda _, __: NoLogin()
     try:
-        made = schemes.login(environment, schemes.means(environment, environ))
+        made = schemes.login(environment, schemes.means(environment, config, environ))
     except ConfigError as error:
         missing = NoLoginYet(error)
         return lambda _, __: missing
@@ -74,7 +77,7 @@ def settings(
 
 def servers(
     environment: Environment,
-    balancing: LoadBalancing | None = None,
+    config: Config | None = None,
     *,
     clock: Clock = time.monotonic,
     random: Random | None = None,
@@ -83,7 +86,8 @@ def servers(
     """One for each address that is written down, best first; no byte is sent. Raises ConfigError.
 
     Each has connections of its own."""
-    login = logins(environment, environ)
+    login = logins(environment, config, environ)
+    balancing = config.load_balancing if config else None
     return tuple(
         backends.connect(
             endpoint,

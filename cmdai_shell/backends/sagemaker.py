@@ -8,14 +8,12 @@ and TGI's (from 2.3 on, router/src/sagemaker.rs) take; one that refuses them, or
 
 from __future__ import annotations
 
-import json
 import re
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from cmdai_shell.backends import sigv4, templates, tgi_shapes
-from cmdai_shell.backends.aws_keys import AwsKeys
+from cmdai_shell.backends import templates, tgi_shapes
 from cmdai_shell.backends.dialects import response_format, schema_of
 from cmdai_shell.backends.models import Model
 from cmdai_shell.backends.sagemaker_replies import Parts, refusal
@@ -33,11 +31,9 @@ if TYPE_CHECKING:
     from cmdai_shell.backends.identify import Found
     from cmdai_shell.core import Abilities, Endpoint, Prompt
 
-SERVICE = "sagemaker"
 MESSAGES, INPUTS = "messages", "inputs"
 _MOST_STOPS = 4
 _PATH = re.compile(r"(?P<root>.*?)/endpoints/(?P<name>[^/]+)(?:/.*)?")
-_REGION = re.compile(r"//runtime\.sagemaker(?:-fips)?\.([a-z0-9-]+)\.")
 
 
 class SageMakerServer(RemoteServer):
@@ -54,16 +50,13 @@ class SageMakerServer(RemoteServer):
         super().__init__(endpoint, settings)
         found = _PATH.fullmatch(endpoint.url)
         self._name = found["name"] if found else endpoint.model
-        region = endpoint.labels.get("region", "") or next(iter(_REGION.findall(endpoint.url)), "")
-        if not self._name or not region:
+        if not self._name:
             raise ConfigError(
-                f"{endpoint.id}: SageMaker needs an endpoint's name and a region",
+                f"{endpoint.id}: SageMaker needs an endpoint's name",
                 "https://runtime.sagemaker.REGION.amazonaws.com/endpoints/NAME",
             )
-        self._region = region
         self._model = Model(id=endpoint.model or self._name)
         self._asks_model = bool(found and endpoint.model)
-        self._keys = AwsKeys(endpoint.id)
         self._family = endpoint.labels.get("chat_template", "")
         templates.choose("", self._family)
         self._forms: tuple[str, ...] = (INPUTS,) if self._family else (MESSAGES, INPUTS)
@@ -82,9 +75,9 @@ class SageMakerServer(RemoteServer):
 
     async def identify(self, timeout: float) -> Probe:
         """Whether it can be reached. All else only an invocation tells."""
-        await self._keys.get(timeout)
+        await self.settings.auth.headers()
         reply = await self.client.get(self.health_path, timeout, is_anonymous=True, any_status=True)
-        self.probe = Probe(kind=SERVICE, models=(self.model,), latency=reply.seconds)
+        self.probe = Probe(kind="sagemaker", models=(self.model,), latency=reply.seconds)
         return self.probe
 
     async def answer(
@@ -122,28 +115,12 @@ class SageMakerServer(RemoteServer):
     async def _attempt(
         self, prompt: Prompt, form: str, holds: bool, timeout: float
     ) -> AsyncGenerator[str | Notice | Usage, None]:
-        clock = self.settings.clock
-        deadline = clock() + timeout
-        keys = await self._keys.get(timeout)
         path = f"/endpoints/{quote(self._name, safe='')}/invocations-response-stream"
         body, stop = self._body(prompt, form, holds)
-        data = json.dumps(body).encode()
-        headers = sigv4.signed(
-            keys,
-            method="POST",
-            url=self.client.url + path,
-            body=data,
-            headers={"Content-Type": "application/json"},
-            region=self._region,
-            service=SERVICE,
-            now=self.settings.wall(),
-        )
-        async with self.client.open(
-            "POST", path, deadline - clock(), body=data, headers=headers, any_status=True
-        ) as answer:
+        async with self.client.open("POST", path, timeout, body=body, any_status=True) as answer:
             if answer.status != 200:
-                raise refusal(answer, await answer.read(), keys)
-            parts = Parts(answer, self.title, keys)
+                raise refusal(answer, await answer.read())
+            parts = Parts(answer, self.title)
             thinking, stops, noticed = Thinking(), Stops(stop), False
             async for chunk in answer.chunks():
                 was_met, pieces = stops.met, [*parts.feed(chunk)]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cmdai_shell.backends import tgi_shapes
 from cmdai_shell.backends.eventstream import BadFrame, Frame, FrameReader
 from cmdai_shell.backends.exchange import parsed
-from cmdai_shell.backends.replies import Complaint, complaint, tidy
+from cmdai_shell.backends.replies import Complaint, tidy
 from cmdai_shell.backends.server import Usage, count_of, text_of
 from cmdai_shell.backends.streams import EventReader, LineReader, TooLong
 from cmdai_shell.errors import (
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cmdai_shell.backends.exchange import Answer
-    from cmdai_shell.backends.sigv4 import Keys
 
 _DENIED = re.compile(r"AccessDenied|Signature|Token|Unrecognized|NotAuthorized|MissingAuth", re.I)
 _THROTTLED = re.compile(r"Throttl|TooManyRequests|ModelNotReady|LimitExceeded", re.I)
@@ -33,7 +32,7 @@ _ABSENT = re.compile(r"endpoint .*(not found|does not exist)|could not find endp
 MOST_WHOLE = 1 << 20
 
 
-def refusal(answer: Answer, body: bytes, keys: Keys) -> BackendError:
+def refusal(answer: Answer, body: bytes) -> BackendError:
     """A status other than 200."""
     told = _object(body)
     kind = answer.headers.get("x-amzn-errortype", "").partition(":")[0]
@@ -41,9 +40,9 @@ def refusal(answer: Answer, body: bytes, keys: Keys) -> BackendError:
     words = text_of(told.get("Message")) or text_of(told.get("message"))
     original = count_of(told.get("OriginalStatusCode"))
     if original:  # the container said it, in its own words
-        said = complaint(text_of(told.get("OriginalMessage")) or words, _secrets(keys))
+        said = answer.complaint(text_of(told.get("OriginalMessage")) or words)
         return answer.refused(said, original if 400 <= original < 600 else 500)
-    said = Complaint(text=tidy(words, _secrets(keys)), code=kind)
+    said = Complaint(text=tidy(words, answer.secrets), code=kind)
     error = answer.refused(said)
     if _THROTTLED.search(kind):
         return BackendBusy(error.message, error.hint)
@@ -62,18 +61,13 @@ def _object(body: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _secrets(keys: Keys) -> tuple[str, ...]:
-    return tuple(filter(None, (keys.secret, keys.token)))
-
-
 class Parts:
     """Bytes of the event stream to pieces of text. How the container cut its own answer into
     events has nothing to do with how SageMaker cut it into frames."""
 
-    def __init__(self, answer: Answer, server: str, keys: Keys) -> None:
+    def __init__(self, answer: Answer, server: str) -> None:
         self._answer = answer
         self._server = server
-        self._secrets = _secrets(keys)
         self._frames = FrameReader()
         content = answer.headers.get("X-Amzn-SageMaker-Content-Type", "").lower()
         self._events = EventReader() if "event-stream" in content else None
@@ -131,7 +125,9 @@ class Parts:
     def _exception(self, frame: Frame) -> BackendError:
         told = _object(frame.payload)
         code = text_of(told.get("ErrorCode"))
-        said = tidy(text_of(told.get("Message")) or text_of(told.get("message")), self._secrets)
+        said = tidy(
+            text_of(told.get("Message")) or text_of(told.get("message")), self._answer.secrets
+        )
         words = ": ".join(filter(None, (self._server, frame.name, code, said)))
         causes = {"ModelInvocationTimeExceeded": "stall", "StreamBroken": "reset"}
         return BackendUnavailable(words, "", causes.get(code, "status"))
@@ -157,7 +153,7 @@ class Parts:
         details = error if isinstance(error, dict) else found
         named = (count_of(details.get(key)) for key in ("code", "http_status_code"))
         status = next((code for code in named if 400 <= code < 600), tgi_shapes.status_of(found))
-        return self._answer.refused(complaint(data, self._secrets), status)
+        return self._answer.refused(self._answer.complaint(data), status)
 
     def _openai(self, chunk: dict[str, Any]) -> Iterator[str]:
         if isinstance(usage := chunk.get("usage"), dict):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from cmdai_shell.auth.command import words
 from cmdai_shell.cli import asking, output
 from cmdai_shell.cli.client import Client
 from cmdai_shell.cli.logins import Place, Row, of, row
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
 
     from cmdai_shell.auth.tokens import Tokens
+    from cmdai_shell.config import Config
     from cmdai_shell.config.environment import Environment
 
 T = TypeVar("T")
@@ -67,12 +69,14 @@ def login(*, name: str, device: bool, browser: bool, json_: bool) -> None:
     """
     if device and browser:
         raise click.UsageError("--device or --browser, not both")
-    place = of(_chosen(name))
-    match place.environment.auth_type:
+    place = _chosen(name)
+    match place.environment.scheme:
         case "api_key":
             _keep_key(place)
         case "mtls":
             _keep_passphrase(place)
+        case "azure" | "aws":
+            _run(_by_chain(place))
         case "oauth2":
             _run(_rotated(place))
         case _:
@@ -95,8 +99,9 @@ def status(ctx: click.Context, /, *, name: str, json_: bool) -> None:
       cmdai-shell auth status
       cmdai-shell auth status --environment work --json | jq -r .state
     """
-    chosen = [_named(name)] if name else list(_with_login(loading.load().environments.values()))
-    rows = [_run(row(of(environment))) for environment in chosen]
+    config = loading.load()
+    chosen = [_named(name, config)] if name else list(_with_login(config.environments.values()))
+    rows = [_run(row(of(environment, config))) for environment in chosen]
     if json_:
         shown = [it.as_json() for it in rows]
         output.emit(shown[0] if name else shown, "json")
@@ -119,7 +124,7 @@ def logout(*, name: str, json_: bool) -> None:
       cmdai-shell auth logout
       cmdai-shell auth logout --environment cloud --json
     """
-    place = of(_chosen(name))
+    place = _chosen(name)
     lives_on = _run(_logged_out(place))
     _done(place, json_=json_)
     if lives_on:
@@ -143,12 +148,14 @@ def rotate_credentials(*, name: str, json_: bool) -> None:
       cmdai-shell auth rotate-credentials --environment work
       new-key | cmdai-shell auth rotate-credentials --environment cloud
     """
-    place = of(_chosen(name))
-    match place.environment.auth_type:
+    place = _chosen(name)
+    match place.environment.scheme:
         case "api_key":
             _keep_key(place)
         case "mtls":
             _run(place.checked())
+        case "azure" | "aws":
+            _run(_by_chain(place))
         case _:
             _run(_rotated(place))
     _done(place, json_=json_)
@@ -158,29 +165,29 @@ def rotate_credentials(*, name: str, json_: bool) -> None:
 
 
 def _with_login(found: Iterable[Environment]) -> Iterable[Environment]:
-    return (environment for environment in found if environment.auth_type != "none")
+    return (environment for environment in found if environment.scheme != "none")
 
 
-def _named(name: str) -> Environment:
-    known = loading.load().environments
+def _named(name: str, config: Config) -> Environment:
+    known = config.environments
     if name not in known:
         raise environments.unknown_environment(name, known)
-    if known[name].auth_type == "none":
+    if known[name].scheme == "none":
         raise ConfigError(
             f"{name} needs no login", f"set auth_type in environments/{name}.toml; see docs/auth.md"
         )
     return known[name]
 
 
-def _chosen(name: str) -> Environment:
+def _chosen(name: str) -> Place:
     """The one that is named or in use, else the only one that has a login."""
     config = loading.load()
     in_use = config.active_environment
     if name or in_use not in (environments.AUTO, environments.NONE):
-        return _named(name or in_use)
+        return of(_named(name or in_use, config), config)
     found = list(_with_login(config.environments.values()))
     if len(found) == 1:
-        return found[0]
+        return of(found[0], config)
     if not found:
         raise ConfigError("no environment has a login", "set its auth_type; see docs/auth.md")
     names = ", ".join(environment.id for environment in found)
@@ -201,6 +208,9 @@ def _keep_key(place: Place) -> None:
             f"the API key of {place.name} is what is in ${variable}",
             f"export {variable}=..., or take api_key_env out of environments/{place.name}.toml",
         )
+    if place.environment.api_key_command:
+        _run(_tried(place))
+        return
     key = asking.secret(f"API key of {place.environment.title}")
     if not (key.isascii() and key.isprintable()) or " " in key:
         raise ConfigError("that cannot be an API key: it has a blank or an unusual sign in it")
@@ -219,10 +229,19 @@ def _keep_passphrase(place: Place) -> None:
 async def _rotated(place: Place) -> None:
     keeper = place.login().keeper
     assert keeper is not None  # noqa: S101  oauth2 and oidc have one
-    try:
-        await keeper.rotate()
-    finally:
-        await keeper.aclose()
+    await keeper.rotate()
+
+
+async def _tried(place: Place) -> None:
+    """What prints the key is run. Raises BackendDenied."""
+    await place.login().to("https://localhost", "").headers()
+
+
+async def _by_chain(place: Place) -> None:
+    """The cloud's own tools are asked. Raises BackendDenied."""
+    chain = place.login().chain
+    assert chain is not None  # noqa: S101
+    await chain()
 
 
 async def _logged_in(place: Place, *, by_code: bool) -> None:
@@ -243,7 +262,7 @@ async def _logged_out(place: Place) -> str:
     from cmdai_shell.auth.session import logout as end
 
     environment = place.environment
-    if environment.auth_type == "oidc":
+    if environment.scheme == "oidc":
         try:
             made = place.login()
         except ConfigError as error:  # a setting is gone: what is stored goes all the same
@@ -251,10 +270,16 @@ async def _logged_out(place: Place) -> str:
             return error.message
         assert made.keeper is not None  # noqa: S101
         return await end(made.keeper, made.oidc)
-    if environment.auth_type == "api_key" and environment.api_key_env:
+    if environment.scheme == "api_key" and environment.api_key_env:
         variable = environment.api_key_env
         raise ConfigError(f"the API key is what is in ${variable}", f"unset {variable}")
-    if environment.auth_type == "oauth2":
+    if environment.scheme == "api_key" and environment.api_key_command:
+        program = words(environment.api_key_command)[0]
+        raise ConfigError(f"the API key is what {program} prints", "end it there")
+    if environment.scheme in ("azure", "aws"):
+        how = {"azure": "az logout", "aws": "aws sso logout"}[environment.scheme]
+        raise ConfigError(f"{place.name} is logged in by {environment.scheme}'s own tools", how)
+    if environment.scheme == "oauth2":
         raise ConfigError(
             f"{place.name} uses the program's own credentials: nobody is logged in",
             f"unset {environment.oauth_client_secret_env or environment.oauth_client_id_env}",

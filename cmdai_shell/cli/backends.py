@@ -176,8 +176,9 @@ class _Member:
         from cmdai_shell.backends import connect
         from cmdai_shell.backends.places import logins, settings
 
-        auth = logins(self.environment)(self.endpoint.url, self.endpoint.kind)
-        return connect(self.endpoint, settings(auth, loading.load().load_balancing))
+        config = loading.load()
+        auth = logins(self.environment, config)(self.endpoint.url, self.endpoint.kind)
+        return connect(self.endpoint, settings(auth, config.load_balancing))
 
 
 def _of(found: Iterable[Environment]) -> list[_Member]:

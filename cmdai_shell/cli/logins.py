@@ -8,14 +8,16 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cmdai_shell.auth import schemes, tls
+from cmdai_shell.auth.command import is_there, words
 from cmdai_shell.auth.keychain import CredentialsUnavailable
-from cmdai_shell.auth.session import LoginStatus, status
+from cmdai_shell.auth.session import LoginStatus, lasting, status
 from cmdai_shell.auth.tokens import in_words
 from cmdai_shell.errors import BackendDenied, CmdaiError, ConfigError
 
 if TYPE_CHECKING:
     from cmdai_shell.auth.session import LoginState
     from cmdai_shell.auth.store import CredentialStore, Entry
+    from cmdai_shell.config import Config
     from cmdai_shell.config.environment import Environment
 
 
@@ -44,7 +46,7 @@ class Place:
     @property
     def entry(self) -> Entry:
         """What its login keeps in the store, beside tokens."""
-        return "api-key" if self.environment.auth_type == "api_key" else "key-passphrase"
+        return "api-key" if self.environment.scheme == "api_key" else "key-passphrase"
 
     def login(self) -> schemes.Login:
         """Raises ConfigError."""
@@ -81,18 +83,21 @@ class Place:
         return schemes.files(one)
 
 
-def of(environment: Environment) -> Place:
-    return Place(environment, schemes.means(environment))
+def of(environment: Environment, config: Config) -> Place:
+    """Raises ConfigError."""
+    return Place(environment, schemes.means(environment, config))
 
 
 async def row(place: Place) -> Row:
-    """How the login does now. Asks nobody but the store."""
+    """How the login does now. Asks nobody but the store; of azure and aws, their own chain."""
     try:
-        match place.environment.auth_type:
+        match place.environment.scheme:
             case "api_key":
                 return await _key(place)
             case "mtls":
                 return await _certificate(place)
+            case "azure" | "aws":
+                return await _chain(place)
         return await _tokens(place)
     except CredentialsUnavailable as error:
         return _row(place, "locked", error.message, hint=error.hint)
@@ -100,7 +105,26 @@ async def row(place: Place) -> Row:
         return _row(place, "missing", error.message, hint=error.hint)
 
 
+async def _chain(place: Place) -> Row:
+    title = {"azure": "Azure", "aws": "AWS"}[place.environment.scheme]
+    made = place.login()
+    assert made.chain is not None  # noqa: S101
+    try:
+        found = await made.chain()
+    except BackendDenied as error:
+        return _row(place, "out", error.message, hint=error.hint)
+    by = f"logged in to {title} by {found.who}"
+    told = lasting(by, found.expires, time.time(), is_renewed=bool(found.expires))
+    return _row(place, "in", told, expires=found.expires, is_renewable=bool(found.expires))
+
+
 async def _key(place: Place) -> Row:
+    place.login()
+    if command := place.environment.api_key_command:
+        program = words(command)[0]
+        if is_there(program):
+            return _row(place, "in", f"the API key is what {program} prints")
+        return _row(place, "missing", f"there is no program {program}", hint="see api_key_command")
     if variable := place.environment.api_key_env:
         if os.environ.get(variable, "").strip():
             return _row(place, "in", f"the API key is what is in ${variable}")
@@ -123,9 +147,9 @@ async def _certificate(place: Place) -> Row:
         hint = error.hint.replace("auth login", f"auth login --environment {place.name}")
         return _row(place, "missing", error.message, hint=hint)
     left = in_words(expires - time.time())
-    words = f"the certificate {place.environment.tls_cert_path} is valid for {left} more"
+    told = f"the certificate {place.environment.tls_cert_path} is valid for {left} more"
     where = await place.store.where() if stored else ""
-    return _row(place, "in", words, expires=expires, where=where)
+    return _row(place, "in", told, expires=expires, where=where)
 
 
 async def _tokens(place: Place) -> Row:
@@ -133,13 +157,13 @@ async def _tokens(place: Place) -> Row:
     assert made.keeper is not None  # noqa: S101  oauth2 and oidc have one
     found = await status(made.keeper, place.store if made.oidc else None)
     more = asdict(replace(found, where=found.where if made.oidc else ""))
-    return Row(auth_type=place.environment.auth_type, **more)
+    return Row(auth_type=place.environment.scheme, **more)
 
 
 def _row(place: Place, state: LoginState, words: str, **more: Any) -> Row:
     return Row(
         environment=place.name,
-        auth_type=place.environment.auth_type,
+        auth_type=place.environment.scheme,
         state=state,
         words=words,
         **more,

@@ -39,7 +39,7 @@ def found(environment: Environment, timeout: float = WITHIN_S) -> list[Found]:
     from cmdai_shell.backends import places
 
     try:
-        servers = places.servers(environment, loading.load().load_balancing)
+        servers = places.servers(environment, loading.load())
     except ConfigError as error:  # a package that is missing, say
         return [
             Found(name=e.id, url=e.url, state="not asked", text=error.message, hint=error.hint)

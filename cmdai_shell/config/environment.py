@@ -43,7 +43,10 @@ OWNERS = {
 OpenAI's."""
 
 Discovery = Literal["static", "mdns", "dns_srv", "k8s_service"]
-Auth = Literal["none", "api_key", "mtls", "oauth2", "oidc"]
+Auth = Literal["none", "api_key", "mtls", "oauth2", "oidc", "azure", "aws"]
+"""The plan's, and the two clouds' own chains, of which nothing is written down here."""
+Command = str | tuple[str, ...]
+"""A program and its arguments; text is split as a shell would."""
 Place = Literal["local", "cloud", "enterprise"]
 
 
@@ -72,6 +75,9 @@ class Address(Table, frozen=True, omit_defaults=True):
 
 def _text(description: str) -> Meta:
     return Meta(max_length=4_096, description=description)
+
+
+OAUTH_SCOPE = "cmdai.inference"
 
 
 class Environment(Table, frozen=True):
@@ -118,10 +124,16 @@ class Environment(Table, frozen=True):
     ] = 0
     auth_type: Annotated[
         Auth,
-        Meta(description="how requests say who asks: none, api_key, mtls, oauth2, oidc"),
+        Meta(
+            description="how requests say who asks: none, api_key, mtls, oauth2, oidc; azure, aws: "
+            "as those clouds' own tools are logged in"
+        ),
     ] = "none"
     api_key_env: Annotated[
         str, _text("environment variable that holds the API key; empty: the credential store")
+    ] = ""
+    api_key_command: Annotated[
+        Command, Meta(description="prints the API key: a program and its arguments, text or list")
     ] = ""
     allow_http_credentials: Annotated[
         bool,
@@ -153,12 +165,17 @@ class Environment(Table, frozen=True):
     oauth_client_secret_env: Annotated[
         str, _text("oauth2: variable that holds the client secret")
     ] = ""
-    oauth_scope: Annotated[str, _text("oauth2: scopes, by blanks")] = "cmdai.inference"
+    oauth_scope: Annotated[
+        str, _text("oauth2: scopes, by blanks; azure: if it is set, the one scope")
+    ] = OAUTH_SCOPE
     token_refresh_before_expiry_s: Annotated[
-        int, Meta(ge=0, le=86_400, description="oauth2, oidc: renew so long before")
+        int, Meta(ge=0, le=86_400, description="oauth2, oidc, azure: renew so long before")
     ] = 300
     oidc_issuer: Annotated[str, _text("oidc: the identity provider")] = ""
     oidc_client_id_env: Annotated[str, _text("oidc: variable that holds the client id")] = ""
+    oidc_scope: Annotated[
+        str, _text("oidc: further scopes, by blanks, beyond openid, offline_access, email, profile")
+    ] = ""
     oidc_redirect_uri: Annotated[str, _text("oidc: where the browser returns to")] = (
         "http://localhost:8888/callback"
     )
@@ -175,6 +192,22 @@ class Environment(Table, frozen=True):
     def title(self) -> str:
         """Its name for a person."""
         return self.name or self.id
+
+    @property
+    def scheme(self) -> Auth:
+        """``auth_type``; SageMaker takes nothing but AWS's signature, so there none means aws."""
+        if self.auth_type == "none" and self.kinds == {"sagemaker"}:
+            return "aws"
+        return self.auth_type
+
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        """Of the servers that are written down."""
+        written = (*self.endpoints, *self.fallback_endpoints)
+        own = (at.kind for at in written if isinstance(at, Address))
+        return frozenset(kind or self.kind for kind in own) | (
+            {self.kind} if not written or any(isinstance(at, str) for at in written) else set()
+        )
 
     @property
     def pins(self) -> tuple[str, ...]:

@@ -66,7 +66,7 @@ def belonging(endpoint: Endpoint, environment: Environment) -> Endpoint:
         timeout=environment.timeout_ms / 1000,
         retries=environment.retry_count,
         backoff=environment.retry_backoff_ms / 1000,
-        login="" if environment.auth_type == "none" else environment.id,
+        login="" if environment.scheme == "none" else environment.id,
     )
 
 

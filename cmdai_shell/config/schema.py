@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from cmdai_shell.config.environment import Environment  # noqa: TC001
+from cmdai_shell.config.environment import Command, Environment  # noqa: TC001
 from cmdai_shell.config.table import Key, Table, keys_of
 
 __all__ = ["KEYS", "SECTIONS", "Config", "Key"]
@@ -229,6 +229,22 @@ class Audit(Table, frozen=True):
     ] = True
 
 
+class Auth(Table, frozen=True):
+    """Where the credentials of all environments are kept."""
+
+    credential_store: Annotated[
+        Literal["auto", "keychain", "file", "encrypted-file"],
+        Meta(
+            description="where keys and tokens are kept: keychain, file, encrypted-file; auto: the "
+            "keychain, or without one the file"
+        ),
+    ] = "auto"
+    passphrase_command: Annotated[
+        Command,
+        Meta(description="prints the passphrase of encrypted-file: a program and its arguments"),
+    ] = ""
+
+
 class EnvironmentDetection(Table, frozen=True):
     """What ``active_environment = "auto"`` goes by."""
 
@@ -328,6 +344,7 @@ class Config(Table, frozen=True):
     metrics: Metrics = msgspec.field(default_factory=Metrics)
     tracing: Tracing = msgspec.field(default_factory=Tracing)
     audit: Audit = msgspec.field(default_factory=Audit)
+    auth: Auth = msgspec.field(default_factory=Auth)
     environment_detection: EnvironmentDetection = msgspec.field(
         default_factory=EnvironmentDetection
     )

@@ -97,7 +97,7 @@ def source(way: str, **arguments: Any) -> Source:
 
 def policy(config: Config) -> Policy:
     """Whom the settings trust. Raises ConfigError for a bad ``trust_`` entry."""
-    logins = {each.id for each in config.environments.values() if each.auth_type != "none"}
+    logins = {each.id for each in config.environments.values() if each.scheme != "none"}
     return Policy.of(config.discovery, logins)
 
 
@@ -115,7 +115,7 @@ class Logins:
 
         environment = environment_of(endpoint, self._config)
         if environment.id not in self._made:
-            self._made.setdefault(environment.id, places.logins(environment))
+            self._made.setdefault(environment.id, places.logins(environment, self._config))
         return self._made[environment.id](endpoint.url, endpoint.kind)
 
 

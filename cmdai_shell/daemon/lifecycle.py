@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import cmdai_shell
 from cmdai_shell import __version__
+from cmdai_shell.auth import blocking
 from cmdai_shell.config import paths
 from cmdai_shell.daemon import trim
 from cmdai_shell.daemon.start import API, HOOK
@@ -41,6 +42,7 @@ def live(listeners: Listeners, program: Program, *, foreground: bool) -> None:
         _remove(listeners)
         raise
     if daemon.upgraded:
+        blocking.finish()  # a login that is being renewed would be lost
         _become_the_new_version(listeners, program)
     _remove(listeners)
 

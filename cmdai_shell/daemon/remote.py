@@ -32,7 +32,7 @@ def servers(config: Config, clock: Clock) -> Sequence[Server]:
 def servers_of(environment: Environment, config: Config, clock: Clock) -> Sequence[Server]:
     from cmdai_shell.backends import places
 
-    return places.servers(environment, config.load_balancing, clock=clock)
+    return places.servers(environment, config, clock=clock)
 
 
 def watched(config: Config) -> frozenset[str] | None:
@@ -50,6 +50,7 @@ def alike(one: Config, other: Config) -> bool:
         and one.active_environment == other.active_environment
         and one.environment_detection == other.environment_detection
         and one.load_balancing == other.load_balancing
+        and one.auth == other.auth
         and one.suggest.share_history == other.suggest.share_history
     )
 

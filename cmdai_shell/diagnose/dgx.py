@@ -125,7 +125,7 @@ def _connect(
     from cmdai_shell import backends
     from cmdai_shell.backends import places
 
-    login = places.logins(environment, around.environ)(endpoint.url, endpoint.kind)
+    login = places.logins(environment, config, around.environ)(endpoint.url, endpoint.kind)
     return backends.connect(endpoint, places.settings(login, config.load_balancing))
 
 
@@ -143,7 +143,7 @@ def _approved(approval: Approval, config: Config, around: Surroundings) -> Targe
 
         auth: Authenticator = NoLogin()
         if environment:
-            auth = places.logins(environment, around.environ)(approval.url, approval.kind)
+            auth = places.logins(environment, config, around.environ)(approval.url, approval.kind)
         if approval.url.startswith("https:"):
             auth = PinnedAtFirstUse(
                 auth,

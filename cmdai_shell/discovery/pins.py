@@ -34,7 +34,7 @@ from cmdai_shell.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from cmdai_shell.auth.authenticator import Authenticator
+    from cmdai_shell.auth.authenticator import Authenticator, Request
     from cmdai_shell.core import Clock
 
 PIN = re.compile(r"sha256/([A-Za-z0-9+/]{43}=)")
@@ -182,9 +182,9 @@ class PinnedAtFirstUse:
             self.is_key_alone = not found.is_chain_valid
             self._check.expected = found.spki
 
-    async def headers(self) -> Mapping[str, str]:
+    async def headers(self, request: Request | None = None) -> Mapping[str, str]:
         await self.meet()
-        return await self._inner.headers()
+        return await self._inner.headers(request)
 
     async def invalidate(self) -> bool:
         return await self._inner.invalidate()

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from cmdai_shell.auth import session
+from cmdai_shell.auth.blocking import finish
 from cmdai_shell.auth.exchange import ExchangeFailed, ExchangeRefused
 from cmdai_shell.auth.keeper import FORCED_S, TokenKeeper
 from cmdai_shell.auth.keychain import CredentialsUnavailable
@@ -114,7 +115,7 @@ async def test_near_its_end_the_next_is_got_while_this_one_is_used(scene: Scene)
     assert await one.access() == "a1"
     await scene.until(1)
     scene.gate.set()
-    await one.aclose()
+    await asyncio.to_thread(finish)
     assert await one.access() == "a2"
     assert scene.renewed == ["r1"]
     assert scene.kept().refresh == "r2"
@@ -147,7 +148,7 @@ async def test_a_press_that_is_cancelled_loses_nothing(scene: Scene) -> None:
     with pytest.raises(asyncio.CancelledError):
         await press
     scene.gate.set()
-    await one.aclose()
+    await asyncio.to_thread(finish)
     assert scene.kept().refresh == "r2"
     assert await one.access() == "a2"
     assert len(scene.renewed) == 1
@@ -161,7 +162,7 @@ async def test_a_press_does_not_wait_for_ever(scene: Scene) -> None:
     with pytest.raises(BackendDenied, match="in time"):
         await one.access()
     scene.gate.set()
-    await one.aclose()
+    await asyncio.to_thread(finish)
     assert await one.access() == "a2"
 
 
@@ -191,7 +192,7 @@ async def test_while_it_is_away_the_old_one_is_used_to_its_end(scene: Scene) -> 
     scene.now += 400
     scene.trouble = [ExchangeFailed("it is down")]
     assert await one.access() == "a1"
-    await one.aclose()
+    await asyncio.to_thread(finish)
     assert await one.access() == "a1"
     assert len(scene.renewed) == 1
 
@@ -237,6 +238,18 @@ async def test_a_refused_token_is_renewed_once(scene: Scene) -> None:
     assert await one.invalidate()
     assert await one.access() == "a3"
     assert scene.renewed == ["r1", "r2"]
+
+
+async def test_a_chain_that_insists_on_a_refused_token_is_not_asked_at_each_press(
+    scene: Scene,
+) -> None:
+    one = scene.keeper(needs_login=False)
+    assert await one.access() == "a1"
+    scene.now += 20
+    assert await one.invalidate()
+    scene.given = 0
+    assert [await one.access() for _ in range(3)] == ["a1"] * 3
+    assert len(scene.renewed) == 2
 
 
 async def test_of_a_refused_token_another_process_may_have_the_next(scene: Scene) -> None:
@@ -299,7 +312,7 @@ async def test_one_that_cannot_be_stored_is_used_and_stored_later(
     assert scene.kept().refresh == "r1"
     is_broken = False
     assert await one.access() == "a2"
-    await one.aclose()
+    await asyncio.to_thread(finish)
     assert scene.kept().refresh == "r2"
     assert scene.renewed == ["r1"]
 

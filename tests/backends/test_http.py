@@ -251,7 +251,7 @@ class Renewing(NoLogin):
     def __init__(self) -> None:
         self.token = "the-old-token"
 
-    async def headers(self) -> Mapping[str, str]:
+    async def headers(self, _: object = None) -> Mapping[str, str]:
         return {"Authorization": f"Bearer {self.token}"}
 
     async def invalidate(self) -> bool:

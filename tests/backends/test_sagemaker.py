@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp.test_utils import TestServer
 
-from cmdai_shell.backends import aws_keys
+from cmdai_shell.auth.aws import Aws, AwsChain
 from cmdai_shell.backends.http import Settings
 from cmdai_shell.backends.sagemaker import SageMakerServer
 from cmdai_shell.core import Endpoint
@@ -47,8 +47,9 @@ async def serving(
 ) -> AsyncIterator[SageMakerServer]:
     async with TestServer(fake.app()) as server:
         url = str(server.make_url(f"/endpoints/{name}"))
-        labels = {"region": "eu-central-1", **labels}
-        backend = SageMakerServer(Endpoint(id="aws/llm", url=url, labels=labels), Settings())
+        auth = Aws(AwsChain(), url=url, region="eu-central-1")
+        endpoint = Endpoint(id="aws/llm", url=url, labels=labels)
+        backend = SageMakerServer(endpoint, Settings(auth=auth))
         try:
             yield backend
         finally:
@@ -166,33 +167,22 @@ async def test_closing_reaches_the_service():
 
 
 @pytest.mark.parametrize(
-    ("url", "model", "region", "path"),
+    ("url", "model", "name"),
     [
-        (f"{HOST}/endpoints/llm-1", "", "", "llm-1"),
-        (f"{HOST}/endpoints/llm-1/invocations", "", "", "llm-1"),
-        (HOST, "llm-1", "", "llm-1"),
-        ("https://vpce-1.example.com/endpoints/llm-1", "", "us-east-1", "llm-1"),
+        (f"{HOST}/endpoints/llm-1", "", "llm-1"),
+        (f"{HOST}/endpoints/llm-1/invocations", "", "llm-1"),
+        (HOST, "llm-1", "llm-1"),
     ],
 )
-def test_name_and_region(url: str, model: str, region: str, path: str):
-    labels = {"region": region} if region else {}
-    backend = SageMakerServer(Endpoint(id="a", url=url, model=model, labels=labels), Settings())
-    assert backend.model == path
+def test_its_name(url: str, model: str, name: str):
+    backend = SageMakerServer(Endpoint(id="a", url=url, model=model), Settings())
+    assert backend.model == name
     assert "/endpoints" not in backend.client.url
 
 
-@pytest.mark.parametrize("url", [HOST, "https://vpce-1.example.com/endpoints/llm-1"])
-def test_without_a_name_or_a_region(url: str):
+def test_without_a_name():
     with pytest.raises(ConfigError):
-        SageMakerServer(Endpoint(id="a", url=url), Settings())
-
-
-def test_without_keys_and_without_botocore(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    monkeypatch.setattr(aws_keys, "find_spec", lambda _: None)
-    with pytest.raises(ConfigError) as caught:
-        SageMakerServer(Endpoint(id="a", url=f"{HOST}/endpoints/x"), Settings())
-    assert caught.value.hint == "pip install 'cmdai-shell[sagemaker]'"
+        SageMakerServer(Endpoint(id="a", url=HOST), Settings())
 
 
 async def test_keys_of_a_profile(monkeypatch: pytest.MonkeyPatch, tmp_path):

@@ -45,6 +45,7 @@ tls_key_path = "/nowhere.key"
 EXAMPLES = re.findall(
     r"```toml\n(.*?)```", (Path(__file__).parents[2] / "docs" / "auth.md").read_text(), re.DOTALL
 )
+OF_ENVIRONMENTS = [it for it in EXAMPLES if "auth_type" in it]
 BROWSER = (
     f"{sys.executable} -c 'import sys, urllib.request as u; u.urlopen(sys.argv[1], timeout=9)' %s"
 )
@@ -55,6 +56,8 @@ def nobody_else(monkeypatch: pytest.MonkeyPatch, runtime_dir: Path) -> None:
     """No keychain, no daemon, no window."""
     for name in ("DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "dev")
 
 
 def settings(text: str) -> None:
@@ -238,11 +241,91 @@ def test_a_keychain_unlocked_and_locked(tmp_path: Path, monkeypatch: pytest.Monk
     assert not any(KEY.encode() in f.read_bytes() for f in paths.data_dir().rglob("*.json"))
 
 
-@pytest.mark.parametrize("example", EXAMPLES)
+@pytest.mark.parametrize("example", OF_ENVIRONMENTS)
 def test_the_documented_examples_are_good_settings(example: str) -> None:
     usual = "" if "endpoints" in example else 'endpoints = ["https://gpu.example.com"]\n'
     settings(f"[environments.lab]\n{usual}{example}")
     assert row("status", "--environment", "lab")["auth_type"] in example
+
+
+def test_the_store_that_the_settings_name() -> None:
+    (example,) = (it for it in EXAMPLES if it not in OF_ENVIRONMENTS)
+    settings(
+        re.sub("passphrase_command = .*", "passphrase_command = 'echo planted'", example) + LAB
+    )
+    code, _, err = call("login", said=KEY)
+    assert (code, "credentials.sealed, under a passphrase" in err) == (0, True), err
+    assert row("status", "--environment", "lab")["state"] == "in"
+    files = [f for f in paths.data_dir().rglob("credentials.*") if f.is_file()]
+    assert [f.name for f in files] == ["credentials.sealed"]
+    assert KEY.encode() not in files[0].read_bytes()
+
+
+def test_a_program_that_prints_the_key(tmp_path: Path) -> None:
+    program = tmp_path / "key"
+    settings(LAB + f'api_key_command = "{program}"\n')
+    found = row("status", "--environment", "lab")
+    assert (found["state"], found["words"]) == ("missing", f"there is no program {program}")
+    program.write_text(f"#!/bin/sh\necho ran >> {tmp_path}/ran\necho {KEY}\n")
+    program.chmod(0o700)
+    code, out, err = call("login")
+    assert (code, out) == (0, ""), err
+    assert f"the API key is what {program} prints" in err
+    assert KEY not in err
+    count = (tmp_path / "ran").read_text()
+    assert row("status", "--environment", "lab")["state"] == "in"
+    assert (tmp_path / "ran").read_text() == count, "status runs nothing"
+    assert "end it there" in call("logout")[2]
+    program.write_text("#!/bin/sh\nexit 3\n")
+    code, _, err = call("rotate-credentials")
+    assert (code, "key failed with status 3" in err) == (1, True), err
+
+
+# --- a cloud's own tools
+
+CLOUD = """
+[environments.cloud]
+endpoints = ["https://runtime.sagemaker.eu-central-1.amazonaws.com/endpoints/llm-1"]
+kind = "sagemaker"
+region = "eu-central-1"
+"""
+
+
+def test_awss_own_credentials(tmp_path: Path) -> None:
+    settings(CLOUD)
+    file = tmp_path / "aws.ini"
+    mine = {"AWS_SHARED_CREDENTIALS_FILE": str(file), "AWS_CONFIG_FILE": str(file)}
+    code, out, err = call("status", **mine)
+    assert (code, out) == (1, "cloud  aws      there are no AWS credentials here\n")
+    assert "aws sso login" in err
+    file.write_text(f"[default]\naws_access_key_id = AKIDEXAMPLE\naws_secret_access_key = {KEY}\n")
+    code, out, err = call("login", **mine)
+    assert code == 0, err
+    assert "cloud: logged in to AWS by the profile in ~/.aws/credentials" in err
+    assert KEY not in err
+    found = row("status", "--environment", "cloud", **mine)
+    assert (found["state"], found["auth_type"]) == ("in", "aws")
+    assert call("rotate-credentials", **mine)[0] == 0
+    code, _, err = call("logout", **mine)
+    assert (code, "aws sso logout" in err) == (78, True)
+
+
+def test_azures_own_login(tmp_path: Path) -> None:
+    settings(LAB.replace("api_key", "azure"))
+    mine = {"PATH": str(tmp_path)}
+    code, out, err = call("status", **mine)
+    assert (code, out) == (1, "lab  azure    nobody is logged in to Azure here\n")
+    assert "az login" in err
+    until = int(time.time() + 3_000)
+    token = {"accessToken": KEY, "expires_on": until, "tokenType": "Bearer", "tenant": "t"}
+    (tmp_path / "az").write_text(f"#!/bin/sh\necho '{json.dumps(token)}'\n")
+    (tmp_path / "az").chmod(0o700)
+    code, _, err = call("login", **mine)
+    assert code == 0, err
+    assert "lab: logged in to Azure by the Azure CLI, for 49 minutes more, then renewed" in err
+    assert KEY not in err
+    code, _, err = call("logout", **mine)
+    assert (code, "az logout" in err) == (78, True)
 
 
 def test_that_in_use_is_meant() -> None:

@@ -148,7 +148,7 @@ def test_the_first_file_holds_every_default(tmp_path: Path) -> None:
     assert load(path, {}) == Config()
     path.write_text(template().replace("# ", "", 1).replace("\n# ", "\n").replace("  # ", " # "))
     awake = tomllib.loads(path.read_text().partition("\n")[2])
-    assert len(awake) + sum(len(v) for v in awake.values() if isinstance(v, dict)) == len(KEYS) + 12
+    assert len(awake) + sum(len(v) for v in awake.values() if isinstance(v, dict)) == len(KEYS) + 13
     path.write_text(path.read_text().partition("\n")[2])
     assert load(path, {}) == Config()
 

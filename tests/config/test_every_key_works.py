@@ -108,7 +108,7 @@ ELSEWHERE = {
     "model": "config/test_environments.py::test_addresses_become_endpoints_best_first",
     "priority": "config/test_environments.py::test_addresses_become_endpoints_best_first",
     "chat_template": "backends/test_tgi.py::test_family_by_its_model_and_as_configured",
-    "region": "backends/test_sagemaker.py::test_name_and_region",
+    "region": "auth/test_aws.py::test_which_region",
     "deployment": "backends/test_openai.py::test_azure_with_a_version",
     "api_version": "backends/test_openai.py::test_azure_with_a_version",
     "metrics_port": "backends/test_triton.py::test_without_its_metrics_port_the_queue_is_unknown",
@@ -123,6 +123,10 @@ ELSEWHERE = {
     "oauth_scope": "auth/test_schemes.py::test_client_credentials",
     "oidc_issuer": "auth/test_schemes.py::test_a_person",
     "oidc_client_id_env": "auth/test_schemes.py::test_a_person",
+    "api_key_command": "auth/test_schemes.py::test_a_command_that_prints_the_key",
+    "oidc_scope": "auth/test_schemes.py::test_a_person",
+    "auth.credential_store": "auth/test_schemes.py::test_the_file_by_choice",
+    "auth.passphrase_command": "auth/test_schemes.py::test_the_encrypted_file_by_choice",
     "oidc_redirect_uri": "auth/test_schemes.py::test_a_person",
     "tls_ca_path": "auth/test_schemes.py::test_a_certificate",
     "tls_cert_path": "auth/test_schemes.py::test_a_certificate",
@@ -496,7 +500,7 @@ def test_health_check_interval_s():
 async def test_api_key_header():
     for header, sent in (("", "Authorization"), ("X-Key", "X-Key")):
         config = lab(auth_type="api_key", api_key_env="KEY", api_key_header=header)
-        login = places.logins(config.environments["lab"], {"KEY": "k"})
+        login = places.logins(config.environments["lab"], config, {"KEY": "k"})
         auth = login("https://gpu.example.com", "vllm")
         assert list(await auth.headers()) == [sent]
 
@@ -504,7 +508,7 @@ async def test_api_key_header():
 async def test_allow_http_credentials():
     for allowed in ({}, {"allow_http_credentials": True}):
         config = lab(auth_type="api_key", api_key_env="KEY", **allowed)
-        login = places.logins(config.environments["lab"], {"KEY": "k"})
+        login = places.logins(config.environments["lab"], config, {"KEY": "k"})
         auth = login("http://192.168.1.7:8000", "vllm")
         if allowed:
             assert await auth.headers()

@@ -57,6 +57,8 @@ OTHER: dict[str, tuple[str, object]] = {
     "tracing.otlp_endpoint": ('"http://127.0.0.1:4318"', "http://127.0.0.1:4318"),
     "tracing.otlp_words": ("true", True),
     "audit.enabled": ("false", False),
+    "auth.credential_store": ('"file"', "file"),
+    "auth.passphrase_command": ('"pass show x"', "pass show x"),
     "environment_detection.prefer_local_network": ("false", False),
     "environment_detection.fallback_to_cloud": ("false", False),
     "environment_detection.max_latency_ms": ("20", 20),

@@ -133,7 +133,7 @@ async def box(tmp_path: Path) -> AsyncIterator[Box]:
 
 
 class Token(NoLogin):
-    async def headers(self) -> Mapping[str, str]:
+    async def headers(self, _: object = None) -> Mapping[str, str]:
         return {"Authorization": f"Bearer {TOKEN}"}
 
 

@@ -10,7 +10,7 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmdai_shell.backends.sigv4 import Keys, signed
+from cmdai_shell.auth.sigv4 import Keys, signed
 
 NOW = datetime(2026, 11, 26, 12, 0, 0, tzinfo=UTC)
 keys = st.builds(
