@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 from cmdai_shell.core import Completion, Hint, Notice, Partial
 from cmdai_shell.errors import BadCompletion, NoBackendAvailable
+from cmdai_shell.safety import parse
 from cmdai_shell.suggest import candidates
 from cmdai_shell.suggest import prompt as prompts
 from cmdai_shell.suggest.context import restore
 from cmdai_shell.suggest.english import is_sentence
 from cmdai_shell.suggest.extract import extract, repeats_itself
 from cmdai_shell.suggest.mend import UNKNOWN, is_cure
+from cmdai_shell.suggest.mend.line import tokens
 from cmdai_shell.suggest.offers import Offer, same, staying
 from cmdai_shell.suggest.verify import runs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Hashable, Mapping
 
-    from cmdai_shell.core import Clock, Completer, Prompt, SuggestRequest, Target
+    from cmdai_shell.core import Clock, Completer, Prompt, Shell, SuggestRequest, Target
     from cmdai_shell.suggest.context import Here
     from cmdai_shell.suggest.mend import Failure
     from cmdai_shell.suggest.offers import Judge
@@ -149,7 +151,11 @@ class Sampler:
         if answer.question:
             return Hint(text=answer.question)
         offers: list[Offer] = []
-        commands = [found for found in answer.candidates if _is_answer(found.command, ask)]
+        commands = [
+            found
+            for found in answer.candidates
+            if _is_answer(found.command, ask) and not _is_open(found.command, request.shell)
+        ]
         if not commands:
             raise BadCompletion("the model gave no command", hint=OTHER_WORDS)
         for found in commands:
@@ -184,8 +190,13 @@ def _nothing(ask: Ask, *, repeated: bool) -> Hint:
     raise BadCompletion("the model gave no command", hint=OTHER_WORDS)
 
 
+def _is_open(command: str, shell: Shell) -> bool:
+    """A quote in it is never closed: at the end of the line the shell would ask for the rest."""
+    return tokens(command) is None and parse(command, shell).broken
+
+
 def _is_answer(command: str, ask: Ask) -> bool:
-    """Whether it is a command at all, and may cure what failed."""
+    """Whether it is a command at all, as far as it goes, and may cure what failed."""
     request = ask.request
     if not request.line and not is_cure(command, request, ask.failure):
         return False

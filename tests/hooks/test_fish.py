@@ -115,6 +115,19 @@ def test_a_line_of_several_rows_comes_back_whole(lab: Lab) -> None:
     terminal.wait_line(words)
 
 
+@pytest.mark.parametrize("words", ['fail to say "hello wor', "fail it's", "fail (date"])
+def test_half_a_command_stays_as_it_is(lab: Lab, words: str) -> None:
+    terminal = lab.open("fish")
+    terminal.type(words)
+    terminal.wait_line(words)
+    terminal.press("Left", "Left", "C-g")
+    terminal.wait_screen("cmdai: .*down")
+    terminal.wait_line(words)
+    assert terminal.screen().count("cmdai: ") == 1
+    terminal.type("X")
+    terminal.wait_line(f"{words[:-2]}X{words[-2:]}")
+
+
 def test_a_person_who_cancels_nothing_sees_nothing(lab: Lab) -> None:
     terminal = lab.open("fish")
     terminal.type("echo a")

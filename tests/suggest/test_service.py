@@ -338,6 +338,18 @@ async def test_an_answer_with_something_wrong_is_not_kept():
     assert desk.asked > asked
 
 
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+async def test_a_quote_that_is_never_closed_is_no_answer(shell):
+    desk = Desk({"greet": [['echo "hello'], ["echo hello"]]})
+    assert (await desk.last("greet me", shell=shell)).command == "echo hello"
+    desk = Desk({"greet": [['echo "hello'], ["echo $(date"]]})
+    with pytest.raises(BadCompletion):
+        await desk.last("greet me", shell=shell)
+    desk = Desk({"greet": ["cat <<EOF\nit's me\nEOF"]})
+    if shell != "fish":
+        assert (await desk.last("greet me", shell=shell)).command.endswith("EOF")
+
+
 async def test_talk_instead_of_a_command_is_asked_again():
     script = {"greet me": [["I'm happy to help you with that!"], ["echo hello"]]}
     assert (await Desk(script).last("greet me")).command == "echo hello"
