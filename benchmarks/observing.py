@@ -2,9 +2,11 @@
 
     python -m benchmarks.observing [--rounds 40]
 
-Both desks are in this process, over an instant server and an instant model; rounds of 50 presses
-take turns. "To the reply" is what a person waits for, "in all" is until the desk has let go of the
-press: what comes after the reply holds up nobody but who presses again in the same millisecond.
+The desks are in this process, over an instant server and an instant model, and take turns press by
+press; what is added is the median of the differences of neighbours. A second desk without it is the
+control: what it adds to the first is noise. "To the reply" is what a person waits for, "in all" is
+until the desk has let go of the press: what comes after the reply holds up nobody but who presses
+again in the same millisecond.
 The share is of what a press takes in a real shell (``--press-ms``, from ``keypress.py``).
 """
 
@@ -31,6 +33,7 @@ from tests.fakes.scripted_server import ScriptedServer
 
 EACH = 50
 BUDGET_PERCENT = 2.0
+WITHOUT = "without", "again"
 BETWEEN_S = 0.002
 """Seconds between two presses: a person takes longer."""
 
@@ -74,26 +77,31 @@ async def press(made: Desk, line: str) -> tuple[float, float]:
 
 
 async def measure(kind: str, rounds: int, press_ms: float) -> None:
-    both = {is_on: desk(has_server=kind == "server", is_on=is_on) for is_on in (True, False)}
-    found: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
-    for number in range(rounds + 4):
-        for is_on in (True, False) if number % 2 else (False, True):
+    has_server = kind == "server"
+    desks_of = {
+        name: desk(has_server=has_server, is_on=name == "with") for name in ("with", *WITHOUT)
+    }
+    took: dict[str, list[tuple[float, float]]] = {name: [] for name in desks_of}
+    names = list(desks_of)
+    for number in range(rounds * EACH):
+        line = "list files" if kind == "cached" else f"words {number}"
+        for name in names[number % 3 :] + names[: number % 3]:
             traces.present.set(None)
             unset = SimpleNamespace(set=lambda _: None)
-            desks.present = traces.present if is_on else unset  # type: ignore[attr-defined]
-            line = "list files" if kind == "cached" else "words {} {}"
-            took = []
-            for n in range(EACH):
-                took.append(await press(both[is_on], line.format(number, n)))
-                await asyncio.sleep(BETWEEN_S)
-            if number >= 4:
-                columns = zip(*took, strict=True)
-                found[is_on].append(tuple(map(statistics.median, columns)))  # type: ignore[arg-type]
+            desks.present = traces.present if name == "with" else unset  # type: ignore[attr-defined]
+            took[name].append(await press(desks_of[name], line))
+            await asyncio.sleep(BETWEEN_S)
     for at, what in enumerate(("to the reply", "in all")):
-        on, off = (statistics.median(r[at] for r in found[k]) * 1e6 for k in (True, False))
-        share = (on - off) / (press_ms * 1000) * 100
-        added = f"{on - off:+6.1f} us, {share:+.2f} % of {press_ms:g} ms (of {BUDGET_PERCENT:g})"
-        print(f"{kind:8} {what:13} {on:7.1f} us, without {off:7.1f} us: {added}")
+        columns = {name: [pair[at] for pair in pairs[4 * EACH :]] for name, pairs in took.items()}
+        on, off = (statistics.median(columns[name]) * 1e6 for name in ("with", "without"))
+        added, noise = (
+            statistics.median(a - b for a, b in zip(columns[name], columns["without"], strict=True))
+            for name in ("with", "again")
+        )
+        share = added / press_ms * 1e5
+        told = f"{added * 1e6:+6.1f} us, {share:+.2f} % of {press_ms:g} ms (of {BUDGET_PERCENT:g})"
+        again = f"the same twice: {noise * 1e6:+5.1f} us"
+        print(f"{kind:8} {what:13} {on:7.1f} us, without {off:7.1f} us: {told}; {again}")
 
 
 def main() -> None:

@@ -50,6 +50,10 @@ class Target:
     url: str
     place: Place
     connect: Callable[[], Server]
+    environment: str = ""
+    """In whose file it is written down."""
+    has_others: bool = False
+    """Its environment has more servers: there is a choice."""
     key: str = ""
     """Environment variable that has to hold its key."""
     forget: str = ""
@@ -115,6 +119,8 @@ def _written(config: Config, around: Surroundings) -> Iterator[Target]:
                 url=endpoint.url,
                 place=place(environment),
                 connect=partial(_connect, endpoint, environment, config, around),
+                environment=environment.id,
+                has_others=len(endpoints(environment)) > 1,
                 key=environment.api_key_env if environment.auth_type == "api_key" else "",
             )
 

@@ -6,8 +6,10 @@ What could not be looked at, because something before it fails, is no finding of
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, TypeAlias
 
 from cmdai_shell.backends.faults import test_hint
@@ -130,7 +132,10 @@ def _connect(target: Target, seen: Seen, _: Surroundings) -> Finding:
     if not seen.no_connection:
         return ok(f"{target.name}: {place} takes connections")
     if seen.no_connection == "refused":
-        cure = f"on that host: ss -ltn 'sport = :{target.port}'; start it with --host 0.0.0.0"
+        look = f"ss -ltn 'sport = :{target.port}'"
+        cure = f"on that host: {look}; start it with --host 0.0.0.0"
+        if _is_here(target.host):  # and to be reached from here alone is right
+            cure = f"look what listens there: {look}; start it"
         return fail(f"{target.name}: nothing listens at {place}", cure)
     why = "no answer" if seen.no_connection == "timeout" else line(seen.no_connection)
     cure = f"on that host, if it is up: sudo ufw allow {target.port}/tcp"
@@ -173,8 +178,8 @@ def _trust_cure(target: Target, detail: str, show: str) -> str:
         renew = target.forget or "set cert_pinning_sha256 of its environment to the new one"
         return f"ask who runs it whether its key was changed; only then {renew}; look: {show}"
     if "mismatch" in detail:
-        return f"write a name that its certificate has into the url; look: {show}"
-    return f"set tls_ca_path of its environment to its authority's file; look: {show}"
+        return f"write a name that its certificate has into the url: {_edit(target)}; look: {show}"
+    return f"set tls_ca_path to its authority's file: {_edit(target)}; look: {show}"
 
 
 def _clock(target: Target, seen: Seen, _: Surroundings) -> Finding:
@@ -191,6 +196,8 @@ def _login(target: Target, seen: Seen, around: Surroundings) -> Finding:
     if target.key and not around.environ.get(target.key, "").strip():
         what = f"{target.name}: the API key is missing: ${target.key} is not set"
         return fail(what, f"export {target.key}=..., then cmdai-shell daemon restart")
+    if seen.shaken is None:
+        return _later(target, NAME if seen.no_name else CONNECT)
     if seen.status in _PROXY_STATUS:
         return _later(target, PROXY)
     if _is(seen, "login") and seen.shaken:
@@ -212,7 +219,7 @@ def _answers(target: Target, seen: Seen, _: Surroundings) -> Finding:
     if state == "loading":
         return warn(_said(target, seen), f"wait until its model is loaded, then: {test}")
     if state == "unreachable" and seen.shaken.steps[-1].name == "identify":
-        cure = f"is that its port? correct the url, or kind, in its environment's file; {test}"
+        cure = f"is that its port? correct the url, or kind: {_edit(target)}; then: {test}"
         return fail(_said(target, seen), cure)
     if state == "unreachable":
         return fail(_said(target, seen), f"restart it on {target.host}, then: {test}")
@@ -223,7 +230,7 @@ def _answers(target: Target, seen: Seen, _: Surroundings) -> Finding:
 
 def _model(target: Target, seen: Seen, _: Surroundings) -> Finding:
     if _is(seen, "no-model") and seen.shaken:
-        cure = seen.shaken.hint or "set model in its environment's file"
+        cure = seen.shaken.hint or f"set model: {_edit(target)}"
         return fail(_said(target, seen), cure)
     return ok(f"{target.name}: nothing is known against its model")
 
@@ -250,6 +257,8 @@ def _metrics(target: Target, seen: Seen, _: Surroundings) -> Finding:
     if seen.load is None or probe is None or probe.via_gateway or probe.kind not in METRICS:
         return ok(f"{target.name}: no metrics are expected of it")
     if seen.load.running is None and seen.load.waiting is None:
+        if not target.has_others:
+            return ok(f"{target.name}: its metrics do not tell its queue; there is no other to ask")
         what = f"{target.name}: its metrics cannot be read: its queue is unknown to us"
         return warn(what, METRICS[probe.kind])
     return ok(f"{target.name}: its metrics tell its queue")
@@ -268,6 +277,17 @@ def _proxy(target: Target, seen: Seen, around: Surroundings) -> Finding:
         return ok(f"{target.name}: {names[0]} is set and ignored: it is reached directly")
     what = f"{target.name}: {names[0]} is set, and ignored: is it behind that proxy?"
     return warn(what, tunnel)
+
+
+def _edit(target: Target) -> str:
+    """Opens the file that it is written down in."""
+    return f"cmdai-shell config edit {target.environment}".rstrip()
+
+
+def _is_here(host: str) -> bool:
+    with suppress(ValueError):
+        return ip_address(host).is_loopback
+    return host == "localhost"
 
 
 def _is(seen: Seen, state: str) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +19,7 @@ from cmdai_shell.discovery.trust import TrustStore
 from tests.diagnose import gpu
 from tests.diagnose.conftest import look
 from tests.fakes.in_thread import in_thread
+from tests.fakes.openai_server import FakeOpenAI
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,3 +128,26 @@ class TestHead:
         status, skew = dgx.read_head(head, 0.0)
         assert status >= 0
         assert skew is None or isinstance(skew, float)
+
+
+def test_of_this_machine_nobody_is_told_to_open_a_server_to_all(healthy: Surroundings) -> None:
+    for host in ("127.0.0.1", "localhost", "[::1]"):
+        around = replace(healthy, config=gpu.settings(f"http://{host}:1"))
+        found = servers.together("server-connect", around)
+        assert "ss -ltn" in found.cure
+        assert "0.0.0.0" not in found.cure
+
+
+def test_of_one_that_is_not_reached_no_login_is_praised(healthy: Surroundings) -> None:
+    around = replace(healthy, config=gpu.settings(gpu.closed_port()))
+    assert "not looked at" in servers.together("server-login", around).what
+
+
+def test_a_single_server_need_not_tell_its_queue(healthy: Surroundings) -> None:
+    class Quiet(FakeOpenAI):
+        async def _metrics(self, _: web.Request) -> web.Response:
+            return web.Response(status=404)
+
+    with in_thread(Quiet().app()) as url:
+        around = replace(healthy, config=gpu.settings(url))
+        assert servers.together("server-metrics", around).severity == "ok"
