@@ -135,7 +135,7 @@ def _connect(target: Target, seen: Seen, _: Surroundings) -> Finding:
         look = f"ss -ltn 'sport = :{target.port}'"
         cure = f"on that host: {look}; start it with --host 0.0.0.0"
         if _is_here(target.host):  # and to be reached from here alone is right
-            cure = f"look what listens there: {look}; start it"
+            cure = f"start it, then look: {look}"
         return fail(f"{target.name}: nothing listens at {place}", cure)
     why = "no answer" if seen.no_connection == "timeout" else line(seen.no_connection)
     cure = f"on that host, if it is up: sudo ufw allow {target.port}/tcp"

@@ -205,9 +205,14 @@ class TestACollectorThatFails:
         assert time.monotonic() - start < otlp.CLOSE_S + 1
         until(lambda: not (thread and thread.is_alive()))
 
-    def test_it_sends_them_nowhere_else(self, collector: FakeCollector, url: str) -> None:
+    def test_it_sends_them_nowhere_else(
+        self, collector: FakeCollector, url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         elsewhere = FakeCollector()
         with in_thread(elsewhere.app()) as there:
+            monkeypatch.setenv("http_proxy", there)
+            monkeypatch.delenv("no_proxy", raising=False)
+            monkeypatch.delenv("NO_PROXY", raising=False)
             collector.status, collector.location = 307, f"{there}/v1/traces"
             box = Outbox(url)
             box.put(list)
