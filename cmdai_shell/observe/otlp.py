@@ -11,6 +11,8 @@ import json
 import logging
 import os
 import queue
+import shlex
+import sys
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -32,7 +34,7 @@ AT_ONCE = 32
 EACH_S = 5.0
 """For one message, with all that is tried again."""
 CLOSE_S = 0.5
-INSTALL = "pip install 'cmdai-shell[otlp]'"
+INSTALL = f"{shlex.quote(sys.executable)} -m pip install 'cmdai-shell[otlp]'"
 
 Kind: TypeAlias = Literal["server", "client", "internal"]
 

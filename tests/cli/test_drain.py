@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cli.conftest import CLI
 from tests.fakes.in_thread import in_thread
 from tests.fakes.openai_server import FakeOpenAI
+from tests.integration.conftest import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +48,30 @@ def test_it_ends_with_the_daemon(call: Call, daemon: Process, lab: str) -> None:
     call("backends", "drain", lab)
     call("daemon", "restart")
     assert f"{lab}: drained" not in call("status")[1]
+
+
+def test_what_it_has_it_finishes(call: Call, daemon: Process) -> None:
+    fake = FakeOpenAI("vllm")
+    with in_thread(fake.app()) as url, ThreadPoolExecutor(1) as beside:
+        call("config", "add-environment", "lab", "--url", url, "--no-test")
+        name = f"lab/{url.removeprefix('http://')}"
+        call("daemon", "start")
+        until(lambda: f"{name}: ok" in call("status")[1], "the handshake")
+        fake.token_s = 0.5
+        asked = len(fake.requests)
+        press = beside.submit(
+            subprocess.run, [*CLI, "list", "files"], capture_output=True, text=True, timeout=50
+        )
+        until(lambda: len(fake.requests) > asked, "the request")
+        _, _, err = call("backends", "drain", name)
+        assert f"{name} gets no new request, and finishes the 1 that it has" in err
+        assert f"{name}: draining: 1 to finish" in call("status")[1]
+        done = press.result()
+        assert (done.returncode, done.stderr) == (0, "")
+        asked = len(fake.requests)
+        assert call("other words")[0] != 0  # there is nobody else
+        assert len(fake.requests) == asked
+        assert "cmdai-shell backends undrain" in call("other words", "--backend", name)[2]
 
 
 def test_as_json(call: Call, daemon: Process, lab: str) -> None:

@@ -225,7 +225,7 @@ class TestACollectorThatFails:
         box = Outbox("http://127.0.0.1:1")
         box.put(list)
         until(lambda: box.lost == 1)
-        assert "pip install 'cmdai-shell[otlp]'" in box.status()["hint"]
+        assert "-m pip install 'cmdai-shell[otlp]'" in box.status()["hint"]
         box.close()
 
 
