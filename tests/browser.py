@@ -10,6 +10,7 @@ import base64
 import itertools
 import os
 import shutil
+import signal
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -136,8 +137,9 @@ async def browser(folder: Path) -> AsyncIterator[Tab]:
                     await tab.call(f"{domain}.enable")
                 yield tab
                 listening.cancel()
-    finally:
-        process.terminate()
+    finally:  # all of its processes: they would go on writing into the folder
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
 
 

@@ -14,6 +14,8 @@ import click
 
 from cmdai_shell.cli import screen
 from cmdai_shell.cli.client import Client
+from cmdai_shell.cli.lines import plain
+from cmdai_shell.cli.output import PIPE_COLUMNS
 from cmdai_shell.cli.watched import Watched
 from cmdai_shell.cli.watcher import Watcher, check
 
@@ -23,12 +25,17 @@ if TYPE_CHECKING:
     from prompt_toolkit.application import Application
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
+    from cmdai_shell.cli.lines import Line
+
+ROWS = 10_000
+"""Enough for all there is."""
+
 
 @click.command()
 @click.option(
     "--interval", default=1.0, show_default=True, type=click.FloatRange(0.1, 60), help="Seconds."
 )
-@click.option("--once", is_flag=True, help="Print what would be on the screen, and end.")
+@click.option("--once", is_flag=True, help="Print all of it, nothing cut, and end.")
 @click.option("--web", is_flag=True, help="As a page for a browser of this machine, until Ctrl-C.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), help="Of the page, on 127.0.0.1; by itself a free one."
@@ -70,10 +77,10 @@ def _print() -> None:
     status = Client(start=()).status()
     check(status)
     watched.saw(status, now)
-    columns, rows = shutil.get_terminal_size()
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPE_COLUMNS
     view = screen.View(is_plain=_is_plain())
-    lines = screen.drawn(watched, view, columns, rows, now)
-    click.echo(screen.plain(lines[:-1]).rstrip("\n"))
+    lines = screen.drawn(watched, view, columns, ROWS, now)
+    click.echo(plain(lines[:-1]).rstrip("\n"))
 
 
 def _is_plain() -> bool:
@@ -129,11 +136,11 @@ class Dashboard:
             full_screen=True,
         )
 
-    def _text(self) -> screen.Line:
+    def _text(self) -> Line:
         columns, rows = self._app.output.get_size().columns, self._app.output.get_size().rows
         view = replace(self._view, busy=self._watcher.busy)
         lines = screen.drawn(self._watcher.watched, view, columns, rows, time.monotonic())
-        pieces: screen.Line = []
+        pieces: Line = []
         for number, each in enumerate(lines):
             pieces += [("", "\n")] * bool(number) + each
         return pieces

@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
 Form: TypeAlias = Literal["tree", "svg", "mermaid", "dot", "html"]
 
-PIPE_COLUMNS = 1_000
-"""A line on a pipe is one fact, whatever its length."""
-
 
 @click.group(
     epilog="""\b
@@ -218,7 +215,7 @@ def _show(graph: Graph, path: str | None) -> None:
         return
     # An encoding without lines and corners gets them made of | and -.
     lines = io.TextIOWrapper(io.BytesIO(), "utf-8" if path else sys.stdout.encoding, "replace")
-    console = Console(file=lines, width=PIPE_COLUMNS, no_color=True, highlight=False)
+    console = Console(file=lines, width=output.PIPE_COLUMNS, no_color=True, highlight=False)
     console.print(tree(graph))
     lines.seek(0)
     _put(lines.read(), path)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 Format = Literal["plain", "json", "yaml"]
 Style = Literal["dim", "yellow", "red", "green", "bold"]
 
+PIPE_COLUMNS = 1_000
+"""A line on a pipe is one fact, whatever its length."""
+
 _CODES: Mapping[Style, str] = {"dim": "2", "yellow": "33", "red": "31", "green": "32", "bold": "1"}
 
 

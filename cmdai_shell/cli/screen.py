@@ -4,23 +4,33 @@ nothing written."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len, set_cell_size
 
+from cmdai_shell.cli.lines import (
+    BARS,
+    MORE,
+    PLAIN_BARS,
+    PLAIN_MORE,
+    Line,
+    cut,
+    shares,
+    sized,
+    spark,
+    unfolded,
+    window,
+    wrapped,
+)
 from cmdai_shell.cli.status import duration, size
 from cmdai_shell.diagnose import reasons
 from cmdai_shell.diagnose.known_servers import line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping
 
     from cmdai_shell.cli.watched import Watched
 
-Line: TypeAlias = "list[tuple[str, str]]"
-"""(style class, text) from left to right; no text holds a newline."""
-
-BARS, PLAIN_BARS = "▁▂▃▄▅▆▇█", "_.:-=+*#"
 WIDE = 120
 """Columns from which on there is room for the model and for reasons."""
 SMALLEST = 40, 8
@@ -53,6 +63,7 @@ HELP = (
     "                 where it could not be asked",
     " ours            requests of yours that it is answering now",
     " queue           requests that wait at the server, as it says itself",
+    " …               there is more: `dashboard --once` cuts nothing",
 )
 _MARKS = {"ok": ("+", "good"), "slow": ("~", "warn"), "loading": ("~", "warn"), "new": ("?", "")}
 _WAITS = ("candidate", "changed", "moved", "refused")
@@ -82,6 +93,10 @@ class View:
     is_helping: bool = False
     is_plain: bool = False
     """Only ASCII can be shown."""
+
+    @property
+    def more(self) -> str:
+        return PLAIN_MORE if self.is_plain else MORE
 
 
 def rows(status: Mapping[str, Any] | None) -> list[Row]:
@@ -115,30 +130,17 @@ def waiting(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def drawn(watched: Watched, view: View, columns: int, height: int, now: float) -> list[Line]:
     """Exactly ``height`` lines of ``columns`` cells at most."""
     width, tall = max(columns, SMALLEST[0]), max(height, SMALLEST[1])
-    head = [_header(watched, width)]
+    head = [_header(watched, width, view)]
     if watched.problem:
         head.append(_gone(watched, now))
     if view.is_helping:
-        body: list[Line] = [[("", text)] for text in HELP]
+        body: list[Line] = [[("", text.replace(MORE, view.more))] for text in HELP]
     else:
         body = _body(watched, view, width, tall - len(head) - 1, now)
     room = tall - len(head) - 1
     body = [*body[:room], *([[]] * (room - len(body)))]
     shown = (*(*head, *body)[: height - 1], _footer(view, width))
-    return [_cut(each, columns) for each in shown]
-
-
-def plain(lines: Iterable[Line]) -> str:
-    return "".join("".join(text for _, text in each).rstrip() + "\n" for each in lines)
-
-
-def spark(values: Sequence[float], width: int, top: float, bars: str = BARS) -> str:
-    """The newest at the right; a blank where there is no value."""
-    shown = [
-        bars[min(int(value / top * len(bars)), len(bars) - 1)] if value > 0 and top > 0 else " "
-        for value in values[-width:]
-    ]
-    return "".join(shown).rjust(width)
+    return [cut(each, columns, view.more) for each in shown]
 
 
 # --- top and bottom
@@ -162,8 +164,13 @@ def summary(status: Mapping[str, Any] | None) -> list[str]:
     return parts
 
 
-def _header(watched: Watched, width: int) -> Line:
-    return [("head", set_cell_size(f" {' | '.join(summary(watched.status))}", width))]
+def _header(watched: Watched, width: int, view: View) -> Line:
+    """What matters least is left out where there is no room."""
+    parts = summary(watched.status)
+    for least in (1, 2, 1):  # the process, its memory, its age
+        if cell_len(" | ".join(parts)) + 1 > width and len(parts) > least:
+            del parts[least]
+    return [("head", sized(f" {' | '.join(parts)}", width, view.more))]
 
 
 def _gone(watched: Watched, now: float) -> Line:
@@ -174,20 +181,9 @@ def _gone(watched: Watched, now: float) -> Line:
 
 def _footer(view: View, width: int) -> Line:
     if view.question:
-        return [("ask", set_cell_size(f" y/n  {line(view.question)}", width))]
+        return [("ask", sized(f" y/n  {line(view.question)}", width, view.more))]
     text = f" {view.busy} ...  {KEYS}" if view.busy else f" {KEYS}"
-    return [("head", set_cell_size(text, width))]
-
-
-def _cut(pieces: Line, columns: int) -> Line:
-    found: Line = []
-    for style, text in pieces:
-        if columns <= 0:
-            break
-        kept = text if cell_len(text) <= columns else set_cell_size(text, columns)
-        found.append((f"class:{style}" if style else "", kept))
-        columns -= cell_len(kept)
-    return found
+    return [("head", sized(text, width, view.more))]
 
 
 # --- between
@@ -196,47 +192,30 @@ def _cut(pieces: Line, columns: int) -> Line:
 def _body(watched: Watched, view: View, width: int, room: int, now: float) -> list[Line]:
     status = watched.status or {}
     sections = [
-        ("servers", _members(watched, view, width), 4),
-        ("found, not used", _found(status, view), 2),
-        ("last requests", _requests(status), 2),
-        ("events", _events(watched, now), 2),
-        ("discovery", _discovery(status), 1),
+        (_titles(width), _members(watched, view, width), 4),
+        (" found, not used", _found(status, view), 2),
+        (" last requests", _requests(status), 2),
+        (EVENTS, _events(watched, now), 2),
+        (" discovery", _discovery(status), 1),
     ]
-    sections = [section for section in sections if section[1] or section[0] in _ALWAYS]
-    given = shares([(len(lines) or 1, least) for _, lines, least in sections], room - len(sections))
-    made: list[Line] = []
-    for (title, lines, _), count in zip(sections, given, strict=True):
-        if count:
-            head = f" {title}" if title != "servers" else _titles(width)
-            made += [[("title", head)], *_window(lines or [[("faint", "   none")]], count)]
-    return made
+    always = (_titles(width), EVENTS)
+    sections = [section for section in sections if section[1] or section[0] in always]
+    while True:
+        wanted = [(len(lines) or 1, least) for _, lines, least in sections]
+        given = shares(wanted, room - len(sections))
+        if all(given):
+            break
+        sections.pop()  # and its title leaves a line to the others
+    made = [
+        [[("title", title)], *window(lines or [[("faint", "   none")]], count)]
+        for (title, lines, _), count in zip(sections, given, strict=True)
+    ]
+    table = made[0] if made else []
+    below = [each for lines in made[1:] for each in lines]
+    return table + unfolded(below, width, room - len(table) - len(below))
 
 
-_ALWAYS = ("servers", "events")
-
-
-def shares(wanted: Sequence[tuple[int, int]], room: int) -> list[int]:
-    """Lines for each section of (lines that it has, lines that it should have at least): first
-    the least for each from the top, then what is left, from the top."""
-    given = [0] * len(wanted)
-    for is_least in (True, False):
-        for place, (has, least) in enumerate(wanted):
-            more = min((min(has, least) if is_least else has) - given[place], room)
-            given[place] += max(more, 0)
-            room -= max(more, 0)
-    return given
-
-
-def _window(lines: list[Line], count: int) -> list[Line]:
-    """So many of the lines, the chosen one among them, and how many there are more."""
-    if len(lines) <= count:
-        return lines
-    chosen = next((n for n, pieces in enumerate(lines) if pieces[0][1].startswith(">")), 0)
-    if count == 1:
-        return [lines[chosen]]
-    start = min(max(0, chosen - count + 2), len(lines) - count + 1)
-    hidden = len(lines) - count + 1
-    return [*lines[start : start + count - 1], [("faint", f"   and {hidden} more")]]
+EVENTS = " events"
 
 
 def _spare(width: int) -> int:
@@ -249,7 +228,9 @@ def _name_width(width: int) -> int:
 
 
 def _spark_width(width: int) -> int:
-    return max(6, min(60, _spare(width) - _name_width(width)))
+    """None at all where they would not tell anything."""
+    room = min(60, _spare(width) - _name_width(width))
+    return room if room >= 6 else 0
 
 
 def _titles(width: int) -> str:
@@ -267,7 +248,11 @@ def _members(watched: Watched, view: View, width: int) -> list[Line]:
     bars = _spark_width(width)
     kept = {each["id"]: watched.latencies(each["id"], bars) for each in members}
     top = max((value for values in kept.values() for value in values), default=0.0)
-    found = [_member(each, kept[each["id"]], top, view, width) for each in members]
+    found: list[Line] = []
+    for each in members:
+        found.append(_member(each, kept[each["id"]], top, view, width))
+        if each["id"] == view.chosen and width < WIDE:
+            found += wrapped([("faint", f"    {_about(each, width)}")], width, 4)
     if here := _here(status, width):
         found.append(here)
     return found
@@ -288,18 +273,24 @@ def _member(
     if is_drained:
         state = reasons.drained(member).partition(":")[0]
     bars = spark(kept, _spark_width(width), top, PLAIN_BARS if view.is_plain else BARS)
-    name = set_cell_size(line(member["id"]), _name_width(width))
+    name = sized(line(member["id"]), _name_width(width), view.more)
     flying = f"{member.get('in_flight', 0):>4}"
     queue = "" if waiting is None else str(waiting)
-    more = ", ".join(filter(None, (member.get("why", ""), member.get("model", ""))))
     return [
         ("chosen" if is_chosen else "", "> " if is_chosen else "  "),
         (style, f"{mark} "),
         ("chosen" if is_chosen else "", f"{name} "),
         (style, f"{set_cell_size(line(state), 10)} {line(member.get('breaker', ''), 9):<9} "),
         ("", f"{reasons.latency(member):>7} {bars} {flying} {queue:>5}"),
-        ("faint", f"  {line(more)}" if width >= WIDE else ""),
+        ("faint", f"  {_about(member, width)}" if width >= WIDE else ""),
     ]
+
+
+def _about(member: Mapping[str, Any], width: int) -> str:
+    """Why, and its model; and all of a name that its column has no room for."""
+    is_cut = cell_len(member["id"]) > _name_width(width)
+    parts = (member["id"] if is_cut else "", member.get("why", ""), member.get("model", ""))
+    return line(", ".join(filter(None, parts)))
 
 
 def _here(status: Mapping[str, Any], width: int) -> Line | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from cmdai_shell.text import visible
@@ -11,7 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 LABEL = 26
-"""Columns of the names, at most."""
+"""Columns of the names, at most; in a wide terminal a quarter."""
+LEAST_NOTE = 16
+"""Columns that are enough for a note to stand beside its bar."""
 NARROWEST = 10
 """Columns of the bars, at least."""
 
@@ -75,16 +78,21 @@ def rows(trace: Mapping[str, Any]) -> Iterator[Row]:
 
 
 def lines(trace: Mapping[str, Any], width: int, *, is_plain: bool = False) -> list[tuple[str, str]]:
-    """(text, style) for each row; ``is_plain``: in ASCII."""
+    """(text, style) for each row, what is said of it on as many lines as that takes; ``is_plain``:
+    in ASCII."""
     found = list(rows(trace))
     if not found:
         return []
     whole = max(trace["elapsed_ms"], max(row.ends for row in found), 0.1)
-    label = min(max(len(row.label) for row in found), LABEL)
+    label = min(max(len(row.label) for row in found), max(LABEL, width // 4))
     notes = max(len(row.note) for row in found)
     bars = max(width - label - 13 - min(notes, width // 2) - 4, NARROWEST)
     wait, work = ("-", "#") if is_plain else ("░", "█")
-    return [(_line(row, whole, label, bars, wait, work, width), row.style) for row in found]
+    return [
+        (text[:width].rstrip(), row.style)
+        for row in found
+        for text in _noted(_line(row, whole, label, bars, wait, work), row.note, width)
+    ]
 
 
 def summary(trace: Mapping[str, Any]) -> Iterator[str]:
@@ -126,7 +134,18 @@ def _attempt(one: Mapping[str, Any]) -> Row:
     return Row(f"  {visible(one['id'])}", begins, first, ends, ", ".join(said), style)
 
 
-def _line(row: Row, whole: float, label: int, bars: int, wait: str, work: str, width: int) -> str:
+def _noted(line: str, note: str, width: int) -> Iterator[str]:
+    room = width - len(line) - 2
+    if len(note) > room and room < LEAST_NOTE:
+        yield line
+        yield from (f"    {part}" for part in wrap(note, max(width - 4, 1)))
+        return
+    first, *rest = wrap(note, room) or [""]
+    yield f"{line}  {first}"
+    yield from (" " * (len(line) + 2) + part for part in rest)
+
+
+def _line(row: Row, whole: float, label: int, bars: int, wait: str, work: str) -> str:
     at, middle, end = (round(ms / whole * bars) for ms in (row.begins, row.first, row.ends))
     at = min(at, bars - 1)
     end = max(end, at + 1)
@@ -134,5 +153,4 @@ def _line(row: Row, whole: float, label: int, bars: int, wait: str, work: str, w
     is_stage = row.first == row.begins and row.style == "dim"
     bar = " " * at + wait * (middle - at) + (work if not is_stage else wait) * (end - middle)
     name = row.label if len(row.label) <= label else row.label[: label - 1] + "~"
-    text = f"{name:<{label}}  {bar:<{bars}}  {row.ends - row.begins:>8.1f} ms  {row.note}"
-    return text[:width].rstrip()
+    return f"{name:<{label}}  {bar:<{bars}}  {row.ends - row.begins:>8.1f} ms"

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from cmdai_shell.core import Explanation, Suggestion, Verdict
 
 _DOT = " · "
+_LEAST_SAID = 20
+"""Columns of an explanation that are worth more than what follows it."""
 _MOST_REFUSED = 60
 """Columns of a refused command that are shown: the reason and what is safer follow it."""
 
@@ -19,7 +21,8 @@ def message(found: Suggestion, width: int, maker: str) -> str:
     """The status line of a final suggestion: what is wrong with it, who made it (``maker``), how
     long it took, which alternative it is.
 
-    The warning is what gives way last when the terminal is narrow: it comes first.
+    When the terminal is narrow the time gives way first, then the end of the explanation, and the
+    warning last.
     """
     match found.action:
         case "restore":
@@ -35,8 +38,16 @@ def message(found: Suggestion, width: int, maker: str) -> str:
     if found.is_fallback:
         maker = f"{maker} (no server answered)"
     place = f"{found.index}/{found.count}" if found.count > 1 else ""
-    parts = (warning, found.explanation, maker, seconds(found.elapsed), place)
-    return cut(_DOT.join(filter(None, parts)), width)
+    whole = _joined(warning, found.explanation, maker, seconds(found.elapsed), place)
+    if cells(whole) < width:
+        return whole
+    room = width - cells(_joined(warning, maker, place)) - len(_DOT)
+    said = cut(found.explanation, room) if room >= _LEAST_SAID else found.explanation
+    return cut(_joined(warning, said, maker, place), width)
+
+
+def _joined(*parts: str) -> str:
+    return _DOT.join(filter(None, parts))
 
 
 def explanation(update: Explanation) -> str:

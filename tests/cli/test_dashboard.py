@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
+import signal
+import socket
+import subprocess
 import sys
+import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,6 +33,8 @@ class TestOnce:
         assert (code, err) == (0, "")
         assert "\033" not in out
         assert "+ lab/spark:8000" in out
+        assert "…" not in out
+        assert "(cmdai-shell doctor --only resolver)\n" in out + "\n"
         assert "q quit" not in out
 
     def test_without_a_daemon(self, call: Call, runtime_dir: Path) -> None:
@@ -51,6 +58,41 @@ class TestOnce:
             code, out, err = shell_out("dashboard", "--once", PYTHONIOENCODING="ascii")
         assert (code, err) == (0, "")
         assert re.search(r"900 ms +# ", out)
+
+
+class TestWeb:
+    def test_the_printed_address_works_until_ctrl_c(self, told_api: Told) -> None:
+        process = subprocess.Popen(
+            [*CLI, "dashboard", "--web"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        try:
+            assert process.stdout
+            address, _, token = process.stdout.readline().strip().partition("#")
+            asked = urllib.request.Request(
+                f"{address}state?after=-1", headers={"Authorization": f"Bearer {token}"}
+            )
+            with urllib.request.urlopen(asked, timeout=20) as answer:
+                assert json.load(answer)["daemon"]
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=20)
+        finally:
+            process.kill()
+            process.wait()
+        assert process.returncode == 0
+        assert "Traceback" not in said
+        assert "Ctrl-C ends it" in said
+
+    @pytest.mark.parametrize("words", [("--web", "--once"), ("--port", "8000")])
+    def test_what_does_not_go_together(self, call: Call, words: tuple[str, ...]) -> None:
+        assert call("dashboard", *words)[0] == 2
+
+    def test_a_port_that_somebody_has(self, call: Call, runtime_dir: Path) -> None:
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            code, out, err = call("dashboard", "--web", "--port", str(other.getsockname()[1]))
+        assert (code, out) == (1, "")
+        assert "cannot be used" in err
 
 
 def test_no_other_command_waits_for_prompt_toolkit() -> None:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from cmdai_shell.cli import screen
-from cmdai_shell.cli.screen import View, drawn, plain, shares, spark
+from cmdai_shell.cli.lines import PLAIN_BARS, length, plain, shares, spark, unfolded
+from cmdai_shell.cli.screen import View, drawn
 from cmdai_shell.cli.watched import Watched
 from tests.fakes.told_status import member, sight, told
 
@@ -46,8 +47,34 @@ class TestSizes:
         assert "210 ms" in line_with("+ lab/spark:8000", lines)
         assert "no answer  open" in line_with("x desk", lines)
         assert "- cloud/gpu.example" in "\n".join(lines)
-        assert line_with("the last", lines).endswith("insert, sa")
         assert "failed no name server answers" in line_with("dns:example.org", lines)
+
+    def test_nothing_is_cut_where_there_are_lines_to_spare(self) -> None:
+        text = " ".join(" ".join(shown()).split())
+        for part in (
+            "lab: it answers in 12 ms",
+            "by lab/spark:8000: insert, safe",
+            "it shows another key than the one you trusted",
+            "(cmdai-shell doctor --only resolver)",
+        ):
+            assert part in text
+        assert "…" not in text
+
+    def test_what_is_cut_says_so(self) -> None:
+        """Where there is no line to spare."""
+        for view, more in ((View(), "…"), (View(is_plain=True), "~")):
+            cut = line_with("x old:8443", shown(50, 20, view=view))
+            assert len(cut) == 50
+            assert cut.endswith(more)
+
+    def test_of_the_chosen_server_there_is_all_at_80_columns_too(self) -> None:
+        name = "home-lab/a-long-name-of-a-server.example.org:8000"
+        servers = [member("one"), member(name, state="unreachable", why="refused")]
+        lines = shown(view=View(chosen=name), servers=servers)
+        at = lines.index(line_with("> x home-lab", lines))
+        assert "home-lab/a-long-name…" in lines[at]
+        text = " ".join(each.strip() for each in lines[at + 1 : at + 3])
+        assert text == f"{name}, refused, Qwen/Qwen2.5-Coder-32B-Instruct"
 
     def test_with_more_room_it_says_why(self) -> None:
         lines = shown(200, 50)
@@ -165,7 +192,34 @@ def test_rows_are_those_that_can_be_chosen() -> None:
 )
 def test_spark(values: list[float], bars: str) -> None:
     assert spark(values, 4, 1.0) == bars
-    assert spark(values, 4, 1.0, screen.PLAIN_BARS).isascii()
+    assert spark(values, 4, 1.0, PLAIN_BARS).isascii()
+
+
+LETTERS = "ab \N{FULLWIDTH LATIN SMALL LETTER E}"
+
+
+@given(
+    st.lists(
+        st.lists(
+            st.tuples(st.just(""), st.text(LETTERS, max_size=70)),
+            max_size=5,
+        ),
+        max_size=6,
+    ),
+    st.integers(20, 90),
+    st.integers(0, 9),
+)
+def test_unfolded_lines_lose_nothing_and_take_no_more_than_there_is(
+    lines: list[list[tuple[str, str]]], width: int, spare: int
+) -> None:
+    found = unfolded(lines, width, spare)
+    assert len(lines) <= len(found) <= len(lines) + spare
+    text = "".join(part for each in found for _, part in each)
+    assert text.split() or not "".join(part for each in lines for _, part in each).split()
+    before = "".join(part for each in lines for _, part in each)
+    assert "".join(text.split()) == "".join(before.split())
+    if unfolded(lines, width, 10_000) == found:
+        assert all(length(each) <= width or not plain([each]).strip() for each in found)
 
 
 @pytest.mark.parametrize(

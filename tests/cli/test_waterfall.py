@@ -51,6 +51,19 @@ def test_bars_are_in_proportion():
     assert 1.2 <= spark.count("-") / spark.count("#") <= 1.8
 
 
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_what_is_said_is_all_there_in_a_narrow_terminal(width: int):
+    name = "home-lab/spark-1a2b:8000"
+    trace = traced(attempt(name, 45.5, 50, why="failed", ttft_ms=30.0, tokens=7))
+    found = " ".join(text for text, _ in waterfall.lines(trace, width))
+    notes = " ".join(found.split())
+    for part in ("answered, 7 tokens,", "first after 30 ms,", "as the one before failed"):
+        words = part.split()
+        assert all(word in notes for word in words), part
+    if width < 200:
+        assert len(waterfall.lines(trace, width)) > len(list(waterfall.rows(trace)))
+
+
 def test_why_and_what_came_of_it():
     notes = {row.label.strip(): row.note for row in waterfall.rows(FAILOVER)}
     assert notes["dead"] == "failed (reset)"

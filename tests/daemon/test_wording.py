@@ -41,6 +41,15 @@ def test_a_narrow_terminal_keeps_the_warning() -> None:
     assert wording.message(found, 30, MAKER) == "⚠ deletes files for good · q…"
 
 
+def test_a_long_explanation_leaves_room_for_who_and_which() -> None:
+    said = "found spark-1a2b.local:8000: the key on an empty line offers it, and so on and on"
+    found = suggestion(explanation=said, elapsed=0.8, index=2, count=3)
+    shown = wording.message(found, 80, MAKER)
+    assert shown.startswith("found spark-1a2b.local:8000: the key")
+    assert shown.endswith(f"… · {MAKER} · 2/3")
+    assert 70 < wording.cells(shown) < 80
+
+
 def test_armed_shows_the_whole_command_whatever_the_width() -> None:
     found = suggestion(Risk.CRITICAL, "deletes everything", action="arm")
     assert wording.message(found, 20, MAKER) == (

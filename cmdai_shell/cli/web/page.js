@@ -118,7 +118,7 @@ function seconds(ms) {
 // --- servers
 
 function server() {
-  const element = row(["", "long", "nowrap", "number", "", "number", "number", "nowrap"]);
+  const element = row(["long", "long", "nowrap", "number", "", "number", "number", "nowrap"]);
   const [name, state, , , looks, , , actions] = element.children;
   name.append(made("span"), made("br"), made("span", "faint"));
   state.append(made("span", "health"), made("span"));
@@ -156,7 +156,7 @@ function fillServer(element, value, top) {
 }
 
 function stranger() {
-  const element = row(["", "long", "", "long", "nowrap"]);
+  const element = row(["long", "long", "", "long", "nowrap"]);
   element.children[3].append(made("span", "health"), made("span", "faint"));
   const trust = made("button", "", "Trust");
   trust.onclick = () => confirmTrust(element.value);
@@ -320,7 +320,7 @@ function draw() {
   drawCharts();
 
   listed($("requests"), 6, "none yet", shown.requests.slice(-12).reverse(),
-    (each) => each.id, () => row(["nowrap", "nowrap", "number", "", "", "long"]), fillRequest);
+    (each) => each.id, () => row(["nowrap", "nowrap", "number", "", "nowrap", "long"]), fillRequest);
   listed($("events"), 0, "none yet", shown.events.slice(-50).reverse(),
     (each) => each.number, event, () => {});
   listed($("sources"), 0, "nobody is looked for", shown.sources, (each) => each.name, source, fillSource);
@@ -356,7 +356,7 @@ function fillRequest(element, value) {
   put(what, `${value.op} in ${value.shell}`);
   put(took, seconds(value.took_ms));
   put(by, value.by || (value.kind === "own" ? "no model" : "nobody"));
-  by.className = value.kind === "none" ? "down" : "";
+  by.className = value.kind === "none" ? "long down" : "long";
   put(outcome, value.risk ? `${value.outcome}, ${value.risk}` : value.outcome);
   put(way, value.way);
 }
