@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from terminal import PATIENCE, Lab, PtyShell
 
+from cmdai_shell.config.schema import Suggest
 from cmdai_shell.hooks.render import SHELLS
 
 if TYPE_CHECKING:
@@ -198,6 +199,13 @@ def grow(lab: Lab, shell: Shell, presses: int) -> None:
         shells[0].close()
 
 
+def stocked(lab: Lab) -> None:
+    """Until the recipes' index is made, as it is on any day but the first."""
+    end = time.perf_counter() + PATIENCE
+    while not [*lab.folder.glob("cache/recipes-*.sqlite")] and time.perf_counter() < end:
+        time.sleep(0.1)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shell", choices=SHELLS, action="append", help="only this one")
@@ -205,8 +213,10 @@ def main() -> None:
     parser.add_argument("--growth-presses", type=int, default=20, help="0: leave that part out")
     options = parser.parse_args()
     lab = Lab()
+    lab.environment["CMDAI_RECIPES"] = str(Suggest().recipes)  # the scripted daemon leaves them out
     try:
         lab.daemon("start")
+        stocked(lab)
         load = os.getloadavg()[0]
         print(
             f"{options.presses} presses a row, {os.cpu_count()} cores, load {load:.1f} at the start"

@@ -29,6 +29,7 @@ async def pump(
 
     Cancelling closes ``updates``, and with it the work, down to the model.
     """
+    loop = asyncio.get_running_loop()
     start = last = clock()
     doing = "thinking"
 
@@ -44,10 +45,16 @@ async def pump(
                 await say(Notice(text=wording.working(doing, clock() - start)))
 
     async with asyncio.TaskGroup() as group:
-        beats = group.create_task(beat())
-        async with aclosing(updates):
-            async for update in updates:
-                if isinstance(update, Notice):
-                    doing = timeless(update.text)
-                await say(update)
-        beats.cancel()
+        beats: list[asyncio.Task[None]] = []
+        # most presses end before the first one: they need no task for it
+        first = loop.call_later(BEAT, lambda: beats.append(group.create_task(beat())))
+        try:
+            async with aclosing(updates):
+                async for update in updates:
+                    if isinstance(update, Notice):
+                        doing = timeless(update.text)
+                    await say(update)
+        finally:
+            first.cancel()
+        for task in beats:
+            task.cancel()

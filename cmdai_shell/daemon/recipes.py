@@ -74,7 +74,9 @@ class Shelf:
     def _opened(self) -> Recall | None:
         with contextlib.suppress(OSError, sqlite3.Error):
             base = sqlite3.connect(
-                f"{self._path.as_uri()}?mode=ro", uri=True, check_same_thread=False
+                f"{self._path.as_uri()}?mode=ro&immutable=1",
+                uri=True,
+                check_same_thread=False,
             )
             return Recall(base)
         return None

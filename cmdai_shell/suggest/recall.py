@@ -57,9 +57,9 @@ create table term (
 ) without rowid;
 create table known (word text primary key, count integer) without rowid;
 """
-_KNOWN = "select word, count from known where word in "
+_KNOWN = "select word, count from known"
 _TERMS = "select term, count, recipes, scores from term where term in "
-_RECIPES = "select id, phrases, shapes, lengths, command from recipe where id in "
+_RECIPES = "select id, phrases, shapes, lengths, command from recipe"
 _KINDS = ("any", "gnu", "bsd", "sh", "fish")
 """The kind is in the recipe's id, its remainder by 8: only those that are chosen are read."""
 _K1, _B = 1.2, 0.75
@@ -79,11 +79,14 @@ LONGEST = 160
 
 
 class Recall:
-    """The recipes of an index that ``fill`` made, by its connection."""
+    """The recipes of an index that ``fill`` made, by its connection. They are held in memory, some
+    10 MB; what their words tell is several times that, and looked up."""
 
     def __init__(self, base: sqlite3.Connection) -> None:
         self._base = base
-        ((self._count,),) = base.execute("select count(*) from recipe")
+        self._recipes = {number: row for number, *row in base.execute(_RECIPES)}
+        self._known: dict[str, int] = dict(base.execute(_KNOWN))
+        self._count = len(self._recipes)
 
     def near(
         self, words: str, shell: Shell, userland: str, most: int, has: Callable[[str], bool]
@@ -92,7 +95,8 @@ class Recall:
         that ``has`` knows."""
         asked = " ".join(features(self._spelled(words[:_MOST_CHARACTERS]))).split()
         asked = list(dict.fromkeys(asked))
-        known = {term: row for term, *row in self._rows(_TERMS, asked)}
+        query = f"{_TERMS}({','.join('?' * len(asked))})"
+        known = {term: row for term, *row in self._base.execute(query, asked)}
         kinds = {*map(_KINDS.index, (*_TABLES[shell], "bsd" if userland == "BSD" else "gnu"))}
         scores = _best(_summed(known[term] for term in asked if term in known), kinds)
         if most < 1 or not scores:
@@ -100,12 +104,11 @@ class Recall:
         weights = {term: _tells(term, known.get(term, (0,))[0], self._count) for term in asked}
         whole = math.sqrt(sum(weights.values()) or 1.0)
         sought = [(f" {term} ", weights[term] / whole) for term in known]
-        rows = {number: row for number, *row in self._rows(_RECIPES, [*scores])}
         best = max(scores.values())
         found = [
             (score / best + likeness, place, phrases, command)
             for number, score in scores.items()
-            for phrases, shapes, lengths, command in [rows[number]]
+            for phrases, shapes, lengths, command in [self._recipes[number]]
             for likeness, place in [_likest(sought, shapes, lengths)]
         ]
         chosen: dict[str, str] = {}
@@ -116,23 +119,19 @@ class Recall:
                 chosen[command] = phrases.split("\n")[place]
         return tuple((phrase, command) for command, phrase in reversed(chosen.items()))
 
-    def _rows(self, query: str, values: Sequence[object]) -> sqlite3.Cursor:
-        return self._base.execute(f"{query}({','.join('?' * len(values))})", values)
-
     def _spelled(self, words: str) -> str:
         """``words``, a word that no recipe knows replaced by its neighbour that most do."""
         asked = words.split()
         able = [w.lower() for w in asked if w.isascii() and w.isalpha() and w.lower() not in _STOP]
         sized = [word for word in able if _SHORTEST_TYPO <= len(word) <= _LONGEST_TYPO]
-        known = dict(self._rows(_KNOWN, sized))
-        unsure = {*[word for word in sized if word not in known][:_MOST_WORDS]}
+        unsure = {*[word for word in sized if word not in self._known][:_MOST_WORDS]}
         return " ".join(self._neighbour(word, unsure) for word in asked)
 
     def _neighbour(self, word: str, unsure: set[str]) -> str:
         if word.lower() not in unsure:
             return word
-        near = dict(self._rows(_KNOWN, [*set(_one_slip(word.lower()))]))
-        return max(near, key=near.__getitem__, default=word)
+        near = self._known.keys() & _one_slip(word.lower())
+        return max(near, key=lambda other: (self._known[other], other), default=word)
 
 
 def fill(base: sqlite3.Connection, texts: Iterable[str]) -> None:

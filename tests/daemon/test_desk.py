@@ -219,7 +219,7 @@ class TestWhatWasSent:
         assert (await self.sent(sharing, "say hello"))["fields"] == ["line", "cwd"]
 
     async def test_the_failed_command(self, desk: Desk) -> None:
-        sent = await self.sent(desk, "", last_command="make all", last_status=2)
+        sent = await self.sent(desk, "", last_command="frob all", last_status=2)
         assert sent["fields"] == ["last_command"]
 
     async def test_each_member_that_was_asked_and_all_that_it_was_told(self) -> None:

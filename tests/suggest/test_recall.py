@@ -133,7 +133,8 @@ def test_what_is_added_up_is_what_sqlite_computes() -> None:
     query = "select rowid, -bm25(recipe, 1.0, ?) from recipe where recipe match ?"
     for words in ("how many lines are in each csv below src", "list files 7", "pods on node7"):
         asked = list(dict.fromkeys(" ".join(features(words)).split()))
-        found = {term: row for term, *row in Recall(ours)._rows(_TERMS, asked)}
+        marks = ",".join("?" * len(asked))
+        found = {term: row for term, *row in ours.execute(f"{_TERMS}({marks})", asked)}
         telling = [term for term in asked if term in found and found[term][1]]
         computed = dict(theirs.execute(query, (_PAIR_WEIGHT, " OR ".join(telling))))
         assert _summed(found[term] for term in telling) == pytest.approx(computed)

@@ -103,7 +103,8 @@ def failure(
             path=request.path,
             look=Glance(look, is_over),
         )
-        if scene.parts:
+        is_seen = not scene.cwd or scene.look.place(scene.cwd).kind == "folder"  # no container's
+        if scene.parts and is_seen:
             return _of(scene, scene.parts[0])
     return UNKNOWN
 

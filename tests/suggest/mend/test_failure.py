@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cmdai_shell.core import SuggestRequest
-from cmdai_shell.suggest.mend import failure, is_cure
+from cmdai_shell.suggest.mend import UNKNOWN, failure, is_cure
 from tests.fakes.dict_look import DictLook
 from tests.suggest.mend.conftest import CWD, PROGRAMS
 
@@ -106,6 +106,11 @@ def test_what_is_not_sure_is_left_to_the_model(why, command, status, files):
 def test_cures(why, command, status, files, answer, cures):
     request, found = why(command, status, files)
     assert is_cure(answer, request, found) is cures
+
+
+def test_of_a_folder_that_we_cannot_see_nothing_is_known():
+    request = SuggestRequest(cwd="/in/a/container", last_command="cat a", last_status=1)
+    assert failure(request, DictLook()) == UNKNOWN
 
 
 def test_sudo_cures_nothing_of_roots(why):
