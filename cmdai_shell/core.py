@@ -244,7 +244,9 @@ class Backend(Protocol):
         """Yield text deltas as they come, and notices while nothing can come (a model loading).
 
         Closing the iterator cancels the work at once. Raises BackendError (or a subclass), or
-        ModelUnavailable, when no answer can come.
+        ModelUnavailable, when no answer can come. Once the prompt has been written to who computes,
+        and not before, ``observe.traces.prompt_written`` is called: what is said to have been sent
+        was sent.
         """
 
     async def aclose(self) -> None: ...

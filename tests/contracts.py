@@ -14,6 +14,7 @@ import pytest
 
 from cmdai_shell.core import Backend, Notice, Prompt
 from cmdai_shell.errors import BackendError
+from cmdai_shell.observe import traces
 
 PATIENCE_S = 60.0
 
@@ -84,6 +85,15 @@ class BackendContract:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(collect(backend, prompt)) for _ in range(4)]
         assert [task.result() for task in tasks] == [wanted] * 4
+
+    async def test_it_says_when_the_prompt_has_gone(self, backend: Backend, prompt: Prompt) -> None:
+        told: list[bool] = []
+        mark = traces.written.set(lambda: told.append(True))
+        try:
+            await collect(backend, prompt)
+        finally:
+            traces.written.reset(mark)
+        assert told
 
     async def test_closing_twice_is_no_error(self, backend: Backend, prompt: Prompt) -> None:
         await collect(backend, prompt)

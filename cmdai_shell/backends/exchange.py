@@ -44,6 +44,8 @@ class Call:
     headers: Mapping[str, str]
     clock: Clock
     deadline: float
+    has_prompt: bool = False
+    """Its body is what a person asked."""
     is_reused: bool = False
     """It went out on a connection that was kept from an earlier one."""
     dialled: float = 0.0

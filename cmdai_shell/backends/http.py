@@ -165,10 +165,11 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         is_anonymous: bool = False,
         any_status: bool = False,
+        has_prompt: bool = False,
     ) -> AsyncGenerator[Answer]:
         """An answer as it comes. ``timeout`` is for all of it, to its end. Raises BackendError for
         any status but 2xx, unless ``any_status``. ``path`` begins with a slash, or is a whole URL
-        of the same host."""
+        of the same host. ``has_prompt``: the body is what a person asked."""
         start = self._clock()
         sent = {**traces.headers(), **(headers or {})}
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
@@ -182,6 +183,7 @@ class HttpClient:
             headers=sent,
             clock=self._clock,
             deadline=start + timeout,
+            has_prompt=has_prompt,
         )
         response, secrets = await self._ask(call, is_anonymous=is_anonymous)
         if method == "POST":
@@ -308,11 +310,16 @@ class HttpClient:
         async def connected(_: object, context: Any, __: object) -> None:
             self.last_connect = self._clock() - context.trace_request_ctx.dialled
 
+        async def written(_: object, context: Any, __: object) -> None:
+            if context.trace_request_ctx.has_prompt:
+                traces.prompt_written()
+
         found = aiohttp.TraceConfig()
         found.on_connection_reuseconn.append(reused)
         found.on_connection_create_start.append(dialled)
         found.on_dns_resolvehost_end.append(dialled)
         found.on_connection_create_end.append(connected)
+        found.on_request_chunk_sent.append(written)
         return found
 
     def _note(

@@ -135,7 +135,9 @@ class OllamaServer(RemoteServer):
         body = self.body(prompt)
         thinking = Thinking(opened=begins_opened(self.model) and not self._takes_think)
         noticed, text, usage = False, "", Usage()
-        async with self.client.open("POST", "/api/chat", timeout, body=body) as answer:
+        async with self.client.open(
+            "POST", "/api/chat", timeout, body=body, has_prompt=True
+        ) as answer:
             async for line in answer.lines():
                 part = _part(line, answer, self.name)
                 message = part.get("message")

@@ -145,7 +145,9 @@ class OpenAIServer(RemoteServer):
         self, body: dict[str, Any], prompt: Prompt, timeout: float
     ) -> AsyncGenerator[str | Notice | Usage]:
         reader = _Reader(self, self.model)
-        async with self.client.open("POST", self._path(), timeout, body=body) as answer:
+        async with self.client.open(
+            "POST", self._path(), timeout, body=body, has_prompt=True
+        ) as answer:
             if "json" in answer.headers.get("Content-Type", ""):
                 whole = (await answer.read()).decode("utf-8", "replace")  # it does not stream
                 for piece in reader.read(whole, answer):

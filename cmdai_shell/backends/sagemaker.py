@@ -117,7 +117,9 @@ class SageMakerServer(RemoteServer):
     ) -> AsyncGenerator[str | Notice | Usage, None]:
         path = f"/endpoints/{quote(self._name, safe='')}/invocations-response-stream"
         body, stop = self._body(prompt, form, holds)
-        async with self.client.open("POST", path, timeout, body=body, any_status=True) as answer:
+        async with self.client.open(
+            "POST", path, timeout, body=body, any_status=True, has_prompt=True
+        ) as answer:
             if answer.status != 200:
                 raise refusal(answer, await answer.read())
             parts = Parts(answer, self.title)

@@ -64,7 +64,9 @@ class TgiServer(TextServer):
         self, prompt: Prompt, text: str, stop: Sequence[str], guide: str, timeout: float
     ) -> AsyncGenerator[str | Usage, None]:
         sent = body(prompt, text, stop[: self._most_stops], guide)
-        async with self.client.open("POST", "/generate_stream", timeout, body=sent) as answer:
+        async with self.client.open(
+            "POST", "/generate_stream", timeout, body=sent, has_prompt=True
+        ) as answer:
             async for event in answer.events():
                 found = parsed(event.data, server=self.title)
                 if not isinstance(found, dict):

@@ -163,7 +163,9 @@ class TritonServer(TextServer):
         path = f"/v2/models/{quote(model.name, safe='')}/generate_stream"
         sent = body(model, prompt, text, stop, guide)
         whole, events = "", 0
-        async with self.client.open("POST", path, timeout, body=sent, any_status=True) as answer:
+        async with self.client.open(
+            "POST", path, timeout, body=sent, any_status=True, has_prompt=True
+        ) as answer:
             if answer.status != 200:
                 raise await self._refused(answer)
             async for event in answer.events():

@@ -122,18 +122,21 @@ def last_request(found: Reply) -> Iterator[tuple[str, str]]:
     by = f" by {last['backend']}" if last.get("backend") else ""
     ending = ", ".join(filter(None, [last.get("outcome"), last.get("risk")]))
     yield "request", f"{last['op']} from {last['shell']}{by}, {seconds:.2f} s: {ending}"
-    sent = last.get("sent") or {}
-    if sent.get("to"):
-        told = sent.get("fields") or []
-        fields = ", ".join(_FIELDS.get(name, name) for name in told if name not in _MACHINE)
-        machine = ", ".join(_MACHINE[name] for name in told if name in _MACHINE)
-        fixed = sent["characters"] - sent["own_characters"]
-        own = _count(sent["own_characters"], "character")
-        rest = f"{fixed} of fixed instructions" + (f" (with {machine})" if machine else "")
-        yield "sent", f"to {sent['to']}: {own} of {fields}, and {rest}"
-    else:
-        yield "sent", "nothing"
+    sent = [_sent(one) for one in last.get("sent") or ()]
+    yield from (("sent", text) for text in sent or ["nothing"])
     yield from pool.decisions(found)
+
+
+def _sent(one: Reply) -> str:
+    """What one backend was told. Of several requests the largest is counted."""
+    told = one.get("fields") or []
+    fields = ", ".join(_FIELDS.get(name, name) for name in told if name not in _MACHINE)
+    machine = ", ".join(_MACHINE[name] for name in told if name in _MACHINE)
+    fixed = one["characters"] - one["own_characters"]
+    own = _count(one["own_characters"], "character")
+    rest = f"{fixed} of fixed instructions" + (f" (with {machine})" if machine else "")
+    often = f", in {one['times']} requests" if one.get("times", 1) > 1 else ""
+    return f"to {one['to']}: {own} of {fields}, and {rest}{often}"
 
 
 def _model(model: Reply) -> str:

@@ -1,4 +1,4 @@
-"""What backends are asked, noted for ``status``: whether or not they ever answer."""
+"""What is sent to backends, noted for ``status``: whether or not they ever answer."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from cmdai_shell.errors import CmdaiError, ModelUnavailable
-from cmdai_shell.observe.traces import present
+from cmdai_shell.errors import CmdaiError
+from cmdai_shell.observe.traces import present, written
 from cmdai_shell.suggest.prompt import without_own
 
 if TYPE_CHECKING:
@@ -29,21 +29,28 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Sent:
-    """What backends were asked for one press, kept only while it lasts."""
+    """What was written to backends for one press, kept only while it lasts."""
 
-    asked: list[tuple[str, Prompt]] = field(default_factory=list, repr=False)
-    """Backend's title and prompt, in order."""
+    prompts: dict[str, list[Prompt]] = field(default_factory=dict, repr=False)
+    """By the backend's title, in order."""
 
-    def account(self) -> dict[str, Any]:
-        """Who was asked, how much was sent in all, how much of it is not the same at every press,
-        and what it tells of the person and the machine; never the words."""
-        prompts = [prompt for _, prompt in self.asked]
-        return {
-            "to": " and ".join(dict.fromkeys(title for title, _ in self.asked)),
-            "characters": sum(map(_characters, prompts)),
-            "own_characters": sum(len(prompt.user) for prompt in prompts),
-            "fields": list(dict.fromkeys(name for prompt in prompts for name in prompt.fields)),
-        }
+    def add(self, title: str, prompt: Prompt) -> None:
+        self.prompts.setdefault(title, []).append(prompt)
+
+    def account(self) -> list[dict[str, Any]]:
+        """Each backend that was sent something: how often, how much at most, how much of that is
+        not the same at every press, and what it tells of the person and the machine; never the
+        words."""
+        return [
+            {
+                "to": title,
+                "times": len(prompts),
+                "characters": max(map(_characters, prompts)),
+                "own_characters": max(len(prompt.user) for prompt in prompts),
+                "fields": list(dict.fromkeys(name for prompt in prompts for name in prompt.fields)),
+            }
+            for title, prompts in self.prompts.items()
+        ]
 
 
 def _characters(prompt: Prompt) -> int:
@@ -56,7 +63,7 @@ sent: ContextVar[Sent] = ContextVar("sent")
 
 
 class Noted:
-    """``core.Backend`` of which is noted what it is asked, whether or not it ever answers. It is
+    """``core.Backend`` of which is noted what it is sent, whether or not it ever answers. It is
     told what the person did before only if ``knows_person``."""
 
     def __init__(self, backend: Backend, *, knows_person: bool) -> None:
@@ -76,8 +83,15 @@ class Noted:
     async def stream(self, prompt: Prompt, timeout: float) -> AsyncGenerator[str | Notice, None]:
         if not self._knows_person:
             prompt = without_own(prompt)
-        asked, entry = sent.get(Sent()).asked, (self.title, prompt)
-        asked.append(entry)
+        account, is_sent = sent.get(Sent()), False
+
+        def note() -> None:
+            nonlocal is_sent
+            if not is_sent:  # on a connection that was stale it may be written twice
+                account.add(self.title, prompt)
+            is_sent = True
+
+        written.set(note)
         trace = present.get()
         span = trace.asked(self.name) if trace else None
         stream = cast("AsyncGenerator[str | Notice, None]", self._backend.stream(prompt, timeout))
@@ -90,8 +104,6 @@ class Noted:
             if span and trace:
                 span.end(trace.clock(), "answered")
         except CmdaiError as error:
-            if isinstance(error, ModelUnavailable):
-                asked.remove(entry)  # there was nobody to ask
             if span and trace:
                 span.end(trace.clock(), "failed", getattr(error, "cause", "") or error.code)
             raise

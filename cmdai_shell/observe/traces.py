@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from cmdai_shell.core import Clock
 
@@ -102,6 +102,9 @@ present: ContextVar[Trace | None] = ContextVar("trace", default=None)
 """The one of the request that is being answered."""
 asking: ContextVar[tuple[Trace, Span] | None] = ContextVar("asking", default=None)
 """The step that is being taken."""
+written: ContextVar[Callable[[], object]] = ContextVar("written")
+"""To be called by a backend as soon as it has written the prompt that it was asked, and not for
+what it asks before: whether a model is there, or who it is."""
 incoming: ContextVar[str] = ContextVar("traceparent", default="")
 """What who asks us said of its own trace."""
 
@@ -120,6 +123,11 @@ def headers() -> dict[str, str]:
     if step is None or not step[0].propagates:
         return {}
     return {"traceparent": f"00-{step[0].id}-{step[1].id}-01"}
+
+
+def prompt_written() -> None:
+    """See ``written``; nothing outside of a request."""
+    written.get(lambda: None)()
 
 
 class Traces:

@@ -19,6 +19,7 @@ from aiohttp.test_utils import TestServer
 from cmdai_shell.auth.authenticator import NoLogin
 from cmdai_shell.backends.http import HttpClient, Settings
 from cmdai_shell.errors import BackendBusy, BackendDenied, BackendRejected, BackendUnavailable
+from cmdai_shell.observe import traces
 from tests.backends.contract import api_key
 from tests.fakes.raw_server import CLOSE, LAST, RESET, chunk, http, raw, stream_head
 
@@ -37,6 +38,45 @@ async def client(url: str, **more: object) -> AsyncIterator[HttpClient]:
         yield found
     finally:
         await found.aclose()
+
+
+@asynccontextmanager
+async def noting() -> AsyncIterator[list[bool]]:
+    """Whether, and how often, it was said that the prompt was written."""
+    told: list[bool] = []
+    mark = traces.written.set(lambda: told.append(True))
+    yield told
+    traces.written.reset(mark)
+
+
+# --- what was sent
+
+
+async def asked(one: HttpClient) -> None:
+    async with one.open("POST", "/", 5, body={"n": 1}, has_prompt=True) as answer:
+        await answer.read()
+
+
+async def test_what_was_written_is_said_though_nobody_answers() -> None:
+    async with raw([[CLOSE]]) as server, client(server.url) as one, noting() as told:
+        with pytest.raises(BackendUnavailable):
+            await asked(one)
+        assert b'{"n": 1}' in server.requests[0]
+        assert told
+
+
+async def test_what_was_not_written_is_not_said() -> None:
+    no_key = api_key("KEY", environ={})
+    async with raw([[OK]]) as server, noting() as told:
+        async with client("http://127.0.0.1:1") as away:
+            with pytest.raises(BackendUnavailable):
+                await asked(away)
+        async with client(server.url, auth=no_key) as keyless:
+            with pytest.raises(BackendDenied):
+                await asked(keyless)
+        async with client(server.url) as other:
+            await other.post("/v2/repository/index", {}, 5)  # no person's words
+        assert told == []
 
 
 # --- connections

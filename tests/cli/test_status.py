@@ -52,7 +52,7 @@ class TestRunning:
         assert rows == ["request", "sent", *stages]
         found = call("status", "--last", "--json")[1]
         last = json.loads(found)
-        assert last["sent"]["fields"] == ["line"]
+        assert last["sent"][0]["fields"] == ["line"]
         assert last["trace"]["attempts"][0]["outcome"] == "answered"
         assert SECRET not in out + found
 
@@ -61,7 +61,7 @@ class TestRunning:
         code, out, _ = call("status", "--json")
         found = json.loads(out)
         assert (code, found["running"], found["pid"]) == (0, True, scripted.pid)
-        assert found["last_request"]["sent"]["characters"] > len(SECRET)
+        assert found["last_request"]["sent"][0]["characters"] > len(SECRET)
         assert SECRET not in out
 
     def test_the_settings_in_force(self, call: Call, scripted: Process) -> None:
@@ -84,13 +84,16 @@ class TestRunning:
 def test_all_that_a_large_model_was_told() -> None:
     fields = ["line", "cwd", "system", "shell_version", "tools", "listing", "recipes"]
     sent = {"to": "spark", "characters": 1900, "own_characters": 100, "fields": fields}
-    rows = dict(
-        module.last_request({"last_request": {"op": "suggest", "shell": "zsh", "sent": sent}})
-    )
-    assert rows["sent"] == (
+    own = {"to": "it", "times": 3, "characters": 60, "own_characters": 1, "fields": ["line"]}
+    last = {"op": "suggest", "shell": "zsh", "sent": [sent, own]}
+    rows = [text for name, text in module.last_request({"last_request": last}) if name == "sent"]
+    assert rows[0] == (
         "to spark: 100 characters of your line, the folder's name, what the files in the folder "
         "are called, similar recipes, and 1800 of fixed instructions (with the system's name, the "
         "shell's version, which common tools there are)"
+    )
+    assert rows[1] == (
+        "to it: 1 character of your line, and 59 of fixed instructions, in 3 requests"
     )
 
 

@@ -135,9 +135,10 @@ async def test_status_tells_sizes_and_names_but_no_words(talking: Talking) -> No
     (seen,) = status["hooks_seen"]
     assert (seen["shell"], seen["version"], seen["presses"]) == ("zsh", "5.9", 1)
     last = status["last_request"]
-    assert last["sent"]["to"] == "scripted"
-    assert last["sent"]["fields"] == ["line"]
-    assert last["sent"]["characters"] > len("list files secretly")
+    (sent,) = last["sent"]
+    assert sent["to"] == "scripted"
+    assert sent["fields"] == ["line"]
+    assert sent["characters"] > len("list files secretly")
     assert last["outcome"] == "insert"
 
 

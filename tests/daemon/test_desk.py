@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from cmdai_shell.core import Clock
 
 
-NOTHING = {"to": "", "characters": 0, "own_characters": 0, "fields": []}
-
-
 class Engine(ScriptedBackend):
     """The embedded backend's surface over the scripted one."""
 
@@ -179,65 +176,83 @@ class TestWhatWasSent:
 
     async def sent(
         self, desk: Desk, line: str, leave_at: type = CmdaiError, **fields: Any
-    ) -> dict[str, Any]:
+    ) -> list[dict[str, Any]]:
         request = SuggestRequest(**({"line": line, "cwd": "/home/me/files"} | fields))
         found = desk.answer(request)
         async with aclosing(found):
             async for update in found:
                 if isinstance(update, leave_at):
                     break
-        account: dict[str, Any] = desk.status()["last_request"]["sent"]
+        account: list[dict[str, Any]] = desk.status()["last_request"]["sent"]
         return account
 
     async def test_a_press_that_failed(self, desk: Desk) -> None:
-        sent = await self.sent(desk, "fail")
+        (sent,) = await self.sent(desk, "fail")
         assert (sent["to"], sent["fields"]) == ("scripted", ["line"])
         assert sent["characters"] > 100
         assert sent["own_characters"] < 100
 
     async def test_a_press_that_was_cancelled(self, desk: Desk) -> None:
-        sent = await self.sent(desk, "slowly find", Partial)
+        (sent,) = await self.sent(desk, "slowly find", Partial)
         assert desk.status()["last_request"]["outcome"] == "cancelled"
         assert (sent["to"], sent["fields"]) == ("scripted", ["line"])
 
     async def test_an_answer_that_was_known(self, desk: Desk) -> None:
         await self.sent(desk, "list files")
-        assert await self.sent(desk, "list files") == NOTHING
+        assert await self.sent(desk, "list files") == []
 
     async def test_no_model_is_asked_nothing(self) -> None:
         backend = ScriptedBackend({"any": [ModelUnavailable("none is here")]})
         desk = Desk(lambda _: Chain(Config(), time.monotonic, [backend]), clock=time.monotonic)
-        assert await self.sent(desk, "any") == NOTHING
+        assert await self.sent(desk, "any") == []
 
     async def test_the_folder_only_when_it_was_shared(self, desk: Desk) -> None:
         """Its name may stand in the line, and is then the line's."""
-        assert (await self.sent(desk, "list files"))["fields"] == ["line"]
+        assert (await self.sent(desk, "list files"))[0]["fields"] == ["line"]
         config = Config(suggest=Suggest(share_cwd=True))
         sharing = Desk(
             lambda _: Chain(config, time.monotonic, [ScriptedBackend()]), clock=time.monotonic
         )
-        assert (await self.sent(sharing, "say hello"))["fields"] == ["line", "cwd"]
+        assert (await self.sent(sharing, "say hello"))[0]["fields"] == ["line", "cwd"]
 
     async def test_the_failed_command(self, desk: Desk) -> None:
-        sent = await self.sent(desk, "", last_command="frob all", last_status=2)
+        (sent,) = await self.sent(desk, "", last_command="frob all", last_status=2)
         assert sent["fields"] == ["last_command"]
 
-    async def test_each_member_that_was_asked_and_all_that_it_was_told(self) -> None:
-        large = ScriptedServer("spark", does.REFUSED, abilities=frozenset({"large"}))
+    async def test_each_member_that_was_sent_something_and_all_that_it_was_told(self) -> None:
+        large = ScriptedServer("spark", does.ERROR_500, abilities=frozenset({"large"}))
         config = Config(suggest=Suggest(share_listing=True))
         desk = Desk(
             lambda _: Chain(config, time.monotonic, [ScriptedBackend()], remote=[large]),
             clock=time.monotonic,
         )
-        sent = await self.sent(desk, "list files", cwd="/usr", shell_version="5.2")
-        assert sent["to"] == "spark and scripted"
-        assert sent["fields"][0] == "line"
-        assert {"system", "tools", "shell_version", "listing"} <= set(sent["fields"])
-        assert "cwd" not in sent["fields"]
-        assert sent["own_characters"] > 2 * len("list files")
+        spark, own = await self.sent(desk, "list files", cwd="/usr", shell_version="5.2")
+        assert (spark["to"], own["to"]) == ("spark", "scripted")
+        assert {"line", "system", "tools", "shell_version", "listing"} <= set(spark["fields"])
+        assert "cwd" not in spark["fields"]
+        assert own["fields"] == ["line"]
+        assert own["own_characters"] == len("list files") < spark["own_characters"]
+
+    async def test_a_member_that_was_not_reached_was_sent_nothing(self) -> None:
+        away = ScriptedServer("spark", does.REFUSED)
+        desk = Desk(
+            lambda _: Chain(Config(), time.monotonic, [ScriptedBackend()], remote=[away]),
+            clock=time.monotonic,
+        )
+        (own,) = await self.sent(desk, "count files here")
+        assert (own["to"], own["own_characters"]) == ("scripted", len("count files here"))
+
+    async def test_a_member_that_was_asked_again_is_counted_once(self) -> None:
+        busy = ScriptedServer("spark", does.ERROR_500, retries=2, backoff=0.01)
+        desk = Desk(
+            lambda _: Chain(Config(), time.monotonic, [ScriptedBackend()], remote=[busy]),
+            clock=time.monotonic,
+        )
+        spark, _ = await self.sent(desk, "count files here")
+        assert (spark["times"], spark["own_characters"]) == (3, len("count files here"))
 
     async def test_a_line_with_a_credential_is_still_a_line_that_was_sent(self, desk: Desk) -> None:
-        sent = await self.sent(desk, "say password=hunter2hunter2")
+        (sent,) = await self.sent(desk, "say password=hunter2hunter2")
         assert sent["fields"] == ["line"]
 
 

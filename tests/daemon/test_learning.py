@@ -90,7 +90,7 @@ async def test_what_was_accepted_is_the_next_suggestion(
         assert await press(desk, "List files") == edited
         assert len(backend.prompts) == asked
         last = desk.status()["last_request"]
-        assert (last["backend"], last["sent"]["to"]) == ("your history", "")
+        assert (last["backend"], last["sent"]) == ("your history", [])
 
 
 @pytest.mark.parametrize("share", [False, True])
@@ -103,7 +103,7 @@ async def test_a_server_is_told_of_it_only_if_it_may_be(
         await press(desk, "what else", offered=command, ran=f"{command} mine", ran_status=0)
         await press(desk, "list my files old enough")
         told = ("list old files", f"{command} mine") in backend.prompts[-1].near
-        fields = desk.status()["last_request"]["sent"]["fields"]
+        fields = desk.status()["last_request"]["sent"][0]["fields"]
     assert (told, "history" in fields) == (share, share)
     assert "mine" not in str(backend.prompts) or share
 

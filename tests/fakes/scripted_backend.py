@@ -13,7 +13,8 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from cmdai_shell.core import Abilities, Notice, Prompt
-from cmdai_shell.errors import BackendUnavailable
+from cmdai_shell.errors import BackendUnavailable, ModelUnavailable
+from cmdai_shell.observe.traces import prompt_written
 
 Step = str | float | Notice | Exception | Callable[[], object]
 """Text to send; seconds to wait (inf: for ever); a notice; an error to raise; something to do."""
@@ -72,8 +73,11 @@ class ScriptedBackend:
     async def stream(self, prompt: Prompt, timeout: float) -> AsyncIterator[str | Notice]:
         self.prompts.append(prompt)
         finished = False
+        steps = self._steps(prompt)
+        if not any(isinstance(step, ModelUnavailable) for step in steps):
+            prompt_written()
         try:
-            for step in self._steps(prompt):
+            for step in steps:
                 if isinstance(step, str | Notice):
                     yield step
                 elif isinstance(step, Exception):

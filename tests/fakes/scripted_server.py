@@ -19,6 +19,7 @@ from cmdai_shell.errors import (
     BackendUnavailable,
     ModelMissing,
 )
+from cmdai_shell.observe.traces import prompt_written
 
 Step = str | float | Notice | Exception
 Turn = Sequence[Step]
@@ -41,6 +42,9 @@ STALLED: Turn = (0.1, "rm", math.inf)
 TRICKLE: Turn = (0.2, *["a", 0.9] * 100)
 ENDLESS: Turn = (0.1, *["a", 0.02] * 1000)
 FLOOD: Turn = (0.1, *["x" * 1000] * 1000)
+
+_NOT_THERE = ("refused", "connect", "dns", "tls")
+"""Nothing was sent then."""
 
 
 def well(text: str = "ls -la", ttft: float = 0.1) -> Turn:
@@ -96,6 +100,8 @@ class ScriptedServer:
         turn = self.turns[min(self.asked, len(self.turns) - 1)]
         self.prompts.append(prompt)
         finished = False
+        if not any(getattr(step, "cause", "") in _NOT_THERE for step in turn):
+            prompt_written()
         try:
             for step in turn:
                 if isinstance(step, str | Notice):

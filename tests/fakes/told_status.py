@@ -192,7 +192,7 @@ def told() -> dict[str, Any]:
                 "elapsed_ms": 320.5,
                 "risk": "safe",
                 "outcome": "insert",
-                "sent": {},
+                "sent": [],
             },
             "in_flight": 0,
         }

@@ -18,6 +18,7 @@ from cmdai_shell.backends.embedded.child import Child, Died
 from cmdai_shell.backends.embedded.turns import Turns
 from cmdai_shell.core import Notice
 from cmdai_shell.errors import BackendError, BackendUnavailable, CmdaiError, ModelUnavailable
+from cmdai_shell.observe.traces import prompt_written
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
@@ -147,6 +148,7 @@ class EmbeddedBackend:
         async for notice in self._loading(child, patience):
             yield notice
         child.ask(prompt, prefix_only=prefix_only)
+        prompt_written()
         doing, finished = "thinking", False
         try:
             while not finished:
