@@ -2,15 +2,16 @@
 
     python -m benchmarks.growth [--requests 10000]
 
-The real daemon as a process of its own with the scripted model and its metrics on a port; each
-request has other words and comes over the socket that shells use. After the first tenth, which
-fills what is kept (200 traces, 100 answers), memory and series are to stay where they are. Controls
-are the two tenths after it: what they differ by is noise.
+The real daemon as a process of its own, its metrics on a port, a server of the OpenAI protocol on
+another; each request has other words and comes over the socket that shells use. The first three
+tenths fill what is kept (200 traces, 100 answers, 2,000 entries of the history); from there
+memory and series are to stay where they are. The control is what two of the later tenths differ by.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import socket
 import subprocess
@@ -22,9 +23,13 @@ from pathlib import Path
 
 from benchmarks.daemon import rss_mb
 from tests.daemon.test_wire import record
+from tests.fakes.in_thread import in_thread
+from tests.fakes.openai_server import FakeOpenAI
 
-SCRIPTED = Path(__file__).parents[1] / "tests" / "fakes" / "scripted_daemon.py"
-BUDGET_MB = 3.0
+DAEMON = [sys.executable, "-I", "-m", "cmdai_shell.daemon", "run"]
+FULL = 3
+"""Tenths until all that is bounded is full."""
+BUDGET_MB = 1.0
 
 
 def free_port() -> int:
@@ -52,12 +57,18 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=10_000)
     given = parser.parse_args()
     port = free_port()
-    with tempfile.TemporaryDirectory(prefix="cmdai-", dir="/tmp") as folder:
+    with (
+        contextlib.ExitStack() as stack,
+        tempfile.TemporaryDirectory(prefix="cmdai-", dir="/tmp") as folder,
+    ):
         names = ("CONFIG", "DATA", "CACHE", "LOG", "RUNTIME")
         environ = {**os.environ, **{f"CMDAI_{name}_DIR": folder for name in names}}
         environ |= {"CMDAI_METRICS_ENABLED": "true", "CMDAI_METRICS_PORT": str(port)}
         environ |= {"CMDAI_MDNS": "false", "HOME": folder}
-        daemon = subprocess.Popen([sys.executable, "-I", str(SCRIPTED), "run"], env=environ)
+        server = FakeOpenAI("vllm")
+        url = stack.enter_context(in_thread(server.app()))
+        (Path(folder) / "config.toml").write_text(f"[environments.lab]\nendpoints = ['{url}']\n")
+        daemon = subprocess.Popen(DAEMON, env=environ, stderr=subprocess.DEVNULL)
         try:
             hook = Path(folder) / "hook.sock"
             until = time.monotonic() + 20
@@ -83,10 +94,11 @@ def measure(pid: int, hook: Path, port: int, requests: int) -> None:
         print(
             f"{count:6} requests: {kept[-1][0]:6.1f} MB, {kept[-1][1]} series, {pace:.1f} ms each"
         )
-    (first, series_first), (last, series_last) = kept[0], kept[-1]
-    noise = abs(kept[2][0] - kept[1][0])
+    (first, series_first), (last, series_last) = kept[FULL - 1], kept[-1]
+    noise = abs(kept[-1][0] - kept[-2][0])
     print(
-        f"grown by {last - first:+.1f} MB (of {BUDGET_MB:g}; two tenths differ by {noise:.1f}) "
+        f"grown since it was full by {last - first:+.1f} MB (of {BUDGET_MB:g}; the last two tenths "
+        f"differ by {noise:.1f}) "
         f"and {series_last - series_first:+d} series (of 0)"
     )
 

@@ -113,8 +113,14 @@ class Desk:
             if request.op != "ping":
                 last = self._record(request, note, final, self._clock() - began)
                 if chain and trace:
-                    whose = {"line": request.line, "is_private": request.private}
-                    chain.meter.end(chain, trace, final, last, **whose)
+                    chain.meter.end(
+                        chain,
+                        trace,
+                        final,
+                        last,
+                        line=request.line,
+                        is_private=request.private,
+                    )
 
     def chain(self) -> Chain:
         """The chain in force; another one when a file of the configuration has changed.

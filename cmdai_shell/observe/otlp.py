@@ -102,7 +102,8 @@ def _root(document: Mapping[str, Any], words: Words | None) -> Span:
         trace_id=document["trace_id"],
         id=document["span_id"],
         parent_id=document["parent_id"],
-        **_times(document, 0.0, document["elapsed_ms"]),
+        began=_at(document, 0.0),
+        ended=_at(document, document["elapsed_ms"]),
         attributes=attributes | ({"error.type": outcome} if is_failed else {}),
         error=outcome if is_failed else "",
     )
@@ -119,7 +120,8 @@ def _stage(document: Mapping[str, Any], stage: Mapping[str, Any]) -> Span:
         trace_id=document["trace_id"],
         id=_fresh(),
         parent_id=document["span_id"],
-        **_times(document, stage["began_ms"], stage["ms"]),
+        began=_at(document, stage["began_ms"]),
+        ended=_at(document, stage["began_ms"] + stage["ms"]),
         attributes={},
     )
 
@@ -131,8 +133,8 @@ def _attempt(
     stages: Sequence[Span],
 ) -> Span:
     there = about.get(asked["id"], About())
-    times = _times(document, asked["began_ms"], asked["elapsed_ms"])
-    waits = (s.id for s in stages if s.name == "model" and s.ended >= times["began"])
+    began = _at(document, asked["began_ms"])
+    waits = (s.id for s in stages if s.name == "model" and s.ended >= began)
     is_failed = asked["outcome"] == "failed"
     cause = (asked["cause"] or "_OTHER") if is_failed else ""
     attributes = {
@@ -153,7 +155,8 @@ def _attempt(
         trace_id=document["trace_id"],
         id=asked["span_id"] or _fresh(),
         parent_id=next(waits, document["span_id"]),
-        **times,
+        began=began,
+        ended=_at(document, asked["began_ms"] + asked["elapsed_ms"]),
         attributes={name: value for name, value in attributes.items() if value},
         error=cause,
     )
@@ -167,9 +170,8 @@ def _where(url: str) -> dict[str, str | int]:
     return {"server.address": parts.hostname or "", "server.port": port}
 
 
-def _times(document: Mapping[str, Any], began_ms: float, ms: float) -> dict[str, int]:
-    began = int(document["at"] * 1e9 + began_ms * 1e6)
-    return {"began": began, "ended": began + int(ms * 1e6)}
+def _at(document: Mapping[str, Any], ms: float) -> int:
+    return int(document["at"] * 1e9 + ms * 1e6)
 
 
 def _fresh() -> str:
