@@ -52,6 +52,7 @@ class Member:
         random: Callable[[], float],
         failures: int = 3,
         successes: int = 1,
+        is_proven: bool = True,
     ) -> None:
         self.server = server
         self.id = server.endpoint.id
@@ -73,6 +74,9 @@ class Member:
         self.asked_at = float("-inf")
         self.is_active = True
         """It is asked unless a request names others: its environment is in use."""
+        self.is_proven = is_proven
+        """It may be sent words: it is written down, or has passed a handshake since it was trusted.
+        Whoever has not done so is sent none, whatever the others do."""
         self.is_drained = False
         """No new request goes to it, not even one that names it; those that it has go on."""
         self.latencies: deque[float] = deque(maxlen=LATENCIES)
@@ -101,12 +105,19 @@ class Member:
     @property
     def is_candidate(self) -> bool:
         is_well = self.breaker.state == "closed" and self.state in ("new", "ok", "slow")
-        return is_well and not self.is_drained
+        return is_well and self.may_be_asked
+
+    @property
+    def may_be_asked(self) -> bool:
+        """Even where nobody else is well."""
+        return self.is_proven and not self.is_drained
 
     @property
     def why_not(self) -> str:
         """Why it is not asked, in a sentence; empty where nothing is known."""
-        return f"drained: {undrain_hint(self.id)}" if self.is_drained else self.why
+        if self.is_drained:
+            return f"drained: {undrain_hint(self.id)}"
+        return self.why or ("" if self.is_proven else "it has yet to pass its first check")
 
     @property
     def limit(self) -> float:
@@ -207,6 +218,7 @@ class Member:
         error = BackendUnavailable(found.detail or found.state, found.hint)
         match found.state:
             case "ok" | "slow":
+                self.is_proven = True
                 if found.ttft > 0:
                     self.ttft.observe(found.ttft, now, is_handshake=True)
                 if found.probe:

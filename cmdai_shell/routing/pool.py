@@ -94,10 +94,14 @@ class Pool:
     def __len__(self) -> int:
         return len(self._members)
 
-    def add(self, server: Server) -> Member:
+    def add(self, server: Server, *, is_proven: bool = True) -> Member:
         """One with the same id is replaced."""
         member = Member(
-            server, random=self.random, failures=self._failures, successes=self._successes
+            server,
+            random=self.random,
+            failures=self._failures,
+            successes=self._successes,
+            is_proven=is_proven,
         )
         member.is_active = self._is_in_use(member)
         member.is_drained = member.id in self.drained
@@ -165,7 +169,8 @@ class Pool:
             or (
                 trials
                 and member.breaker.is_due(now)
-                and not (member.is_barred or member.is_drained)
+                and member.may_be_asked
+                and not member.is_barred
             )
         ]
 
@@ -176,7 +181,7 @@ class Pool:
         return [
             member
             for member in self.within(target)
-            if not member.is_drained and (is_named or not member.is_barred)
+            if member.may_be_asked and (is_named or not member.is_barred)
         ]
 
     def hedge_after(self, member: Member) -> float:

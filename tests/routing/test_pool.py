@@ -254,3 +254,28 @@ class TestDrained:
         pool = self.pool()
         pool.drain("spark")
         assert next(iter(pool)).why_not == "drained: cmdai-shell backends undrain spark"
+
+
+class TestBeforeTheFirstHandshake:
+    """Of one that was found and trusted."""
+
+    def test_nobody_sends_it_words_not_even_in_a_panic_or_by_its_name(self):
+        pool = Pool([ScriptedServer("written")])
+        found = pool.add(ScriptedServer("found"), is_proven=False)
+        for member in pool:
+            member.failed(BackendUnavailable("gone", cause="refused"), 0)
+        assert pool.candidates(1e6, trials=True) == [next(iter(pool))]
+        assert [member.id for member in pool.ailing()] == ["written"]
+        assert pool.candidates(1e6, Target(backend="found")) == []
+        assert pool.ailing(Target(backend="found")) == []
+        assert found.why_not
+
+    def test_it_has_to_compute_once_and_is_one_of_all_then(self):
+        pool = Pool()
+        found = pool.add(ScriptedServer("found"), is_proven=False)
+        found.note_handshake(Handshake(state="wrong-answer"), 0)
+        assert pool.ailing() == []
+        found.note_handshake(Handshake(state="ok"), 1e6)
+        assert pool.candidates(1e6) == [found]
+        found.failed(BackendUnavailable("gone", cause="refused"), 1e6)
+        assert pool.ailing() == [found]
