@@ -33,7 +33,7 @@ from cmdai_shell.errors import BackendError, BackendRejected
 from cmdai_shell.observe import traces
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Collection, Mapping
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 
     from cmdai_shell.core import Clock
 
@@ -70,6 +70,11 @@ class Settings:
     health_status: int = 200
     connect_timeout: float | None = None
     """Seconds; None: by where the address is."""
+    gate: Callable[[], Awaitable[None]] | None = None
+    """Before each request; raises BackendError where none may be sent now."""
+    reach: Callable[[str], bool] | None = None
+    """Whether a connection may go to that address, if the URL has a name: what it stands for can
+    change from one moment to the next. None: to any."""
 
 
 class HttpClient:
@@ -221,6 +226,8 @@ class HttpClient:
         self, call: Call, *, is_anonymous: bool
     ) -> tuple[aiohttp.ClientResponse, Collection[str]]:
         """Until the headers are there; once more with new credentials if the old have ended."""
+        if self.settings.gate:
+            await self.settings.gate()
         auth = self.settings.auth
         credentials = {} if is_anonymous else dict(await auth.headers(call))
         response = await self._send(call, credentials)
@@ -278,7 +285,7 @@ class HttpClient:
                 limit_per_host=self.settings.max_connections,
                 keepalive_timeout=KEEPALIVE_S,
                 happy_eyeballs_delay=_HAPPY_EYEBALLS_S,
-                resolver=Resolver(only_near=not self._is_tls),
+                resolver=Resolver(only_near=not self._is_tls, reach=self.settings.reach),
                 ssl=self.settings.auth.pin() or True,
             )
             self._session = aiohttp.ClientSession(

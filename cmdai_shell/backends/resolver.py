@@ -12,7 +12,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from cmdai_shell.backends.names import Names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from cmdai_shell.backends.names import Infos
 
@@ -30,15 +30,28 @@ class NotNear(OSError):
     """The name is that of a host on the open Internet."""
 
 
+class Elsewhere(OSError):
+    """The name means no place that connections may go to."""
+
+
 class Resolver(AbstractResolver):
     """The system's, in threads. While it does not answer, what it last said holds.
 
     With ``only_near`` (for http://) only addresses of the own network count: whatever a name
-    resolves to, nothing crosses the open Internet unencrypted.
+    resolves to, nothing crosses the open Internet unencrypted. With ``reach`` only those that it
+    allows: aiohttp connects to what we return and asks nobody else, so that a name which means
+    another place a moment later (DNS rebinding) leads nowhere.
     """
 
-    def __init__(self, *, only_near: bool, names: Names = _NAMES) -> None:
+    def __init__(
+        self,
+        *,
+        only_near: bool,
+        reach: Callable[[str], bool] | None = None,
+        names: Names = _NAMES,
+    ) -> None:
         self._only_near = only_near
+        self._reach = reach
         self._names = names
         self._last: dict[tuple[str, int], Infos] = {}
 
@@ -51,7 +64,12 @@ class Resolver(AbstractResolver):
             near = [result for result in results if not _is_global(result["host"])]
             if results and not near:
                 raise NotNear(f"{host} is not of the own network: use https://")
-            return near
+            results = near
+        if self._reach:
+            allowed = [result for result in results if self._reach(result["host"])]
+            if results and not allowed:
+                raise Elsewhere(f"{host} means a place that it was not trusted for")
+            return allowed
         return results
 
     async def _found(self, host: str, family: int) -> Infos:

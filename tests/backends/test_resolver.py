@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from cmdai_shell.backends import resolver
+from cmdai_shell.backends.http import HttpClient, Settings
+from cmdai_shell.errors import BackendUnavailable
 
 if TYPE_CHECKING:
     from cmdai_shell.backends.names import Infos, Names
@@ -54,3 +56,59 @@ async def test_for_http_an_address_that_leads_out_is_none(address: str):
     answers.next = [(family, socket.SOCK_STREAM, 6, "", (address, 0))]
     with pytest.raises(resolver.NotNear):
         await resolver.Resolver(only_near=True, names=cast("Names", answers)).resolve("gpu.lan", 80)
+
+
+class Turns:
+    """A name server that says something else each time."""
+
+    def __init__(self, *addresses: str) -> None:
+        self.left = list(addresses)
+
+    async def lookup(self, *_: object) -> Infos:
+        address = self.left.pop(0) if len(self.left) > 1 else self.left[0]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0))]
+
+
+async def test_a_name_that_comes_to_mean_another_place_leads_nowhere(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """DNS rebinding: what was looked at and what is connected to are one look-up."""
+    heard = dict.fromkeys(("127.0.0.1", "127.0.0.2"), 0)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard[writer.get_extra_info("sockname")[0]] += 1
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok")
+        await writer.drain()
+        writer.close()
+
+    servers = [await asyncio.start_server(answer, "127.0.0.1", 0)]
+    port = servers[0].sockets[0].getsockname()[1]
+    servers.append(await asyncio.start_server(answer, "127.0.0.2", port))
+    names = cast("Names", Turns("127.0.0.1", "127.0.0.2"))
+    monkeypatch.setattr(
+        resolver.Resolver.__init__, "__kwdefaults__", {"reach": None, "names": names}
+    )
+    monkeypatch.setattr("aiohttp.connector._DNSCacheTable.expired", lambda *_: True)
+    settings = Settings(reach=lambda address: address == "127.0.0.1")
+    client = HttpClient(f"http://dgx.lan:{port}", name="dgx", settings=settings)
+    try:
+        assert (await client.get("/health", 2.0)).status == 200
+        with pytest.raises(BackendUnavailable, match="leads elsewhere than it was trusted for"):
+            await client.post("/v1/chat/completions", {"words": "secret"}, 2.0)
+    finally:
+        await client.aclose()
+        for server in servers:
+            server.close()
+            await server.wait_closed()
+    assert heard == {"127.0.0.1": 1, "127.0.0.2": 0}
+
+
+async def test_of_several_addresses_only_those_that_are_allowed():
+    answers = Answers()
+    rows = [("192.168.1.9", 0), ("10.0.0.5", 0)]
+    answers.next = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", row) for row in rows]
+    found = resolver.Resolver(
+        only_near=True, reach=lambda text: text.startswith("10."), names=cast("Names", answers)
+    )
+    assert [row["host"] for row in await found.resolve("gpu.lan", 80)] == ["10.0.0.5"]
