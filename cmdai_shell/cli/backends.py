@@ -15,7 +15,7 @@ from cmdai_shell.cli import output
 from cmdai_shell.cli.advertise import advertise
 from cmdai_shell.cli.discover import discover
 from cmdai_shell.cli.drain import drain, undrain
-from cmdai_shell.cli.trust import forget, trust
+from cmdai_shell.cli.trust import forget, ignore, trust
 from cmdai_shell.config import environments, loading
 from cmdai_shell.config.environment import Environment, Kind
 from cmdai_shell.errors import BackendError, ConfigError
@@ -54,7 +54,7 @@ def backends() -> None:
     """The servers: those written down, those found, and whether they really compute."""
 
 
-for _command in (advertise, discover, drain, forget, trust, undrain):
+for _command in (advertise, discover, drain, forget, ignore, trust, undrain):
     backends.add_command(_command)
 
 

@@ -99,6 +99,7 @@ def discover(
     search = _search(config, wanted, hosts, is_probing=probe)
     _be_quiet()
     asyncio.run(_look(search, seconds, is_live=not json_ and rows.is_terminal()))
+    _remember(search, config)
     seen, troubles = search.seen(), search.troubles()
     if json_:
         found = [{**asdict(each), "next": rows.next_step(each)} for each in seen]
@@ -185,7 +186,18 @@ def _found(config: Config) -> Found:
         approvals=store.approvals(),
         written=[endpoint for each in known for endpoint in environments.endpoints(each)],
         keys=store.keys(),
+        ignored=store.ignored(),
     )
+
+
+def _remember(search: Search, config: Config) -> None:
+    """Who answered, so that `backends trust` knows it by its name for a while."""
+    from cmdai_shell.discovery.probe import own_networks
+    from cmdai_shell.discovery.probed import Probed
+
+    if search.answered:
+        networks = own_networks(config.discovery.exclude_interfaces)
+        Probed(paths.data_dir()).keep(search.answered, networks)
 
 
 def _be_quiet() -> None:

@@ -9,6 +9,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, get_args
 
+from cmdai_shell.discovery.policy import refusal
 from cmdai_shell.discovery.probe import State as ProbeState
 from cmdai_shell.discovery.trust import trust_hint
 from cmdai_shell.text import one_line
@@ -28,6 +29,8 @@ _STATES = {
     "approved": "used",
     "by-policy": "used, by your settings",
     "changed": "not the one you trusted",
+    "moved": "perhaps one you trusted, at another address",
+    "ignored": "ignored, as you wished",
     "refused": "cannot be used",
     "open": "answers",
     "login": "answers, wants a key",
@@ -82,6 +85,8 @@ def next_step(seen: Seen) -> str:
     """What to type, so that it is used."""
     if seen.state == "candidate":
         return seen.hint or trust_hint(seen.name)
+    if seen.state in ("open", "loading") and not refusal("probe", seen.url):
+        return trust_hint(seen.url)
     if seen.state in get_args(ProbeState):
         name = re.sub("[^A-Za-z0-9]+", "-", seen.name.rpartition(":")[0]).strip("-")[:60] or "lab"
         key = " --api-key-env VARIABLE" if seen.state == "login" else ""

@@ -1,4 +1,5 @@
-"""``cmdai-shell backends trust`` and ``forget``: the person's word on a server that was found."""
+"""``cmdai-shell backends trust``, ``ignore`` and ``forget``: the person's word on a server that was
+found."""
 
 from __future__ import annotations
 
@@ -33,7 +34,9 @@ def trust(*, name: str, called: str, environment: str, json_: bool) -> None:
     """Use a server that was found: from now on it may be sent what you type.
 
     NAME is what `backends discover` and the line at your prompt call it, or its address. A server
-    of https is known by its key from then on, and one that shows another key is not used.
+    of https is known by its key from then on, and one that shows another key is not used. Of http
+    the address is all that is known, and the network that you are in now: once more after either
+    has changed. Whatever --probe found can be named for 15 minutes.
 
     \b
     Examples:
@@ -52,8 +55,29 @@ def trust(*, name: str, called: str, environment: str, json_: bool) -> None:
 @click.command()
 @click.argument("name")
 @as_json
+def ignore(*, name: str, json_: bool) -> None:
+    """Hear no more of a server that was found: nothing at the prompt tells of it again.
+
+    It stays in what `backends discover` lists, as ignored. `backends trust` or `forget` undo it.
+
+    \b
+    Example:
+      cmdai-shell backends ignore spark-1a2b:8000
+    """
+    found = Client().decide("ignore", name=name)
+    if json_:
+        output.emit(found, "json")
+        return
+    gone = found["ignored"]
+    output.say(f"you will hear no more of {gone}; nothing is sent to it", "green")
+    output.say(f"to take that back: cmdai-shell backends forget {gone}", "dim")
+
+
+@click.command()
+@click.argument("name")
+@as_json
 def forget(*, name: str, json_: bool) -> None:
-    """Use a server no longer that `backends trust` approved.
+    """Use a server no longer that `backends trust` approved, or hear again of an ignored one.
 
     \b
     Example:

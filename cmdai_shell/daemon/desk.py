@@ -10,16 +10,14 @@ import time
 from contextlib import aclosing, suppress
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
-from urllib.parse import urlsplit
 
 from cmdai_shell import __version__
 from cmdai_shell.config import paths
 from cmdai_shell.config.environment_files import FOLDER
 from cmdai_shell.config.loading import config_file, sources
-from cmdai_shell.core import Explanation, Hint, Risk, Suggestion, SuggestRequest, Update, Verdict
+from cmdai_shell.core import Explanation, Hint, Suggestion, SuggestRequest, Update
 from cmdai_shell.daemon import tracing
 from cmdai_shell.daemon.noted import Sent, sent
-from cmdai_shell.discovery.trust import trust_hint
 from cmdai_shell.errors import CmdaiError, ConfigError
 from cmdai_shell.observe.traces import present
 
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
     from cmdai_shell.core import Clock
     from cmdai_shell.daemon.compose import Chain
     from cmdai_shell.daemon.finder import Finder
-    from cmdai_shell.discovery.candidate import Candidate
     from cmdai_shell.observe.metrics import Family
     from cmdai_shell.observe.traces import Trace
 
@@ -268,32 +265,15 @@ class Desk:
 
 
 def _with_news(chain: Chain, request: SuggestRequest, update: Update) -> Update:
-    """A server that was found and waits to be trusted: the press with nothing to work on offers
-    the command for that, and the first suggestion after it was found says so."""
+    """A server that waits for the person's word: the press with nothing to work on offers the
+    command for that, and the first suggestion after it was found, or changed, says so."""
     if not chain.finder or not request.shell_version:
         return update
     if isinstance(update, Hint) and request.op == "suggest" and not request.line.strip():
-        waiting = chain.finder.offer()
-        return _offer(waiting) if waiting else update
+        return chain.finder.notices.offer() or update
     if isinstance(update, Suggestion) and update.action == "insert" and not update.explanation:
-        found = chain.finder.news()
-        return replace(update, explanation=_news(found)) if found else update
+        return replace(update, explanation=chain.finder.notices.next())
     return update
-
-
-def _offer(found: Candidate) -> Suggestion:
-    by = found.sources[0].partition(":")[0] if found.sources else ""
-    where = urlsplit(found.endpoint.url).netloc
-    return Suggestion(
-        command=trust_hint(found.name),
-        verdict=Verdict(risk=Risk.SAFE),
-        explanation=f"{where} says it is a server; to use it, run this",
-        backend=by,
-    )
-
-
-def _news(found: Candidate) -> str:
-    return f"found {found.name}: the key on an empty line offers it"
 
 
 def _stamps(files: tuple[Path, ...]) -> tuple[Stamp | None, ...]:

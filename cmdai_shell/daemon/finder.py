@@ -11,34 +11,33 @@ import logging
 import math
 import random
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cmdai_shell.config import paths
+from cmdai_shell.daemon.decisions import Decisions
 from cmdai_shell.daemon.found_servers import (
     Logins,
-    alone,
     connected,
-    is_as_asked,
-    is_here,
     keep_key,
-    own_addresses,
     policy,
     shown,
     sources,
 )
 from cmdai_shell.daemon.inquiry import Inquiry
+from cmdai_shell.daemon.notices import Notices
+from cmdai_shell.daemon.whereabouts import Here, here, is_here, is_home
 from cmdai_shell.discovery.found import Found
-from cmdai_shell.discovery.policy import spot
+from cmdai_shell.discovery.probed import Probed
 from cmdai_shell.discovery.trust import SEEN_AGAIN, TrustStore
 from cmdai_shell.discovery.watching import Watcher
-from cmdai_shell.errors import CmdaiError, ConfigError, DiscoveryError
+from cmdai_shell.errors import CmdaiError, ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from cmdai_shell.config import Config
     from cmdai_shell.core import Added, Clock, Endpoint, Removed, Server
+    from cmdai_shell.discovery.approval import Approval
     from cmdai_shell.discovery.candidate import Candidate
     from cmdai_shell.routing import Pool
     from cmdai_shell.routing.member import Member
@@ -54,6 +53,8 @@ REST, LONGEST_REST_S = 5.0, 1.0
 """Times what it took to follow the news, and seconds: until they are followed again."""
 LOOK_EVERY_S = 15.0
 """Without news, too: we may be in another network by now."""
+PROVE_S = 10.0
+"""For a handshake, where no keeper sees to them."""
 CLOSE_S = 0.6
 """For all that are closed at once."""
 
@@ -95,18 +96,26 @@ class Finder:
         self._problem = ""
         self._members: dict[str, tuple[Endpoint, str]] = left
         """Name -> where it is asked, and the key that it has to show."""
-        self.told: dict[str, None] = former.told if former else {}
-        """Names, the last one told of at the end."""
+        self.notices: Notices = former.notices if former else Notices(clock)
         self._unkept: dict[str, str] = {}
         """URL -> why what was learned of it could not be written down."""
         self._unusable: dict[str, str] = {}
         """Name -> why there is no server of it."""
         self._running = asyncio.Lock()
         self._has_resigned = False
-        self._waiting: tuple[Candidate, ...] = ()
-        """As of the last news: no press waits for hundreds to be judged."""
-        self._own: tuple[str, ...] = ()
-        """Addresses of this machine."""
+        self._here = Here()
+        self._approvals: tuple[Approval, ...] = ()
+        self._employed = asyncio.Event()
+        self.decisions = Decisions(
+            config,
+            self.found,
+            self._store,
+            Probed(paths.data_dir()),
+            inquiry=self.inquiry,
+            notices=self.notices,
+            here=lambda: self._here,
+            settle=self._settle,
+        )
         self._seen_at: dict[str, float] = {}
         self.closing: list[Member] = former.closing if former else []
 
@@ -120,6 +129,8 @@ class Finder:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._following())
                     group.create_task(self.inquiry.run())
+                    if not self._config.load_balancing.health_check_enabled:
+                        group.create_task(self._proving())
                     await asyncio.sleep(BEGIN_S)
                     # Begun again, the same sources say also who has gone meanwhile.
                     self._watcher = self._watcher or await self._made()
@@ -145,14 +156,16 @@ class Finder:
         try:
             approvals = await asyncio.to_thread(self._store.approvals)
             keys = await asyncio.to_thread(self._store.keys)
-            self._own = await asyncio.to_thread(own_addresses)
+            ignored = await asyncio.to_thread(self._store.ignored)
+            self._here = await asyncio.to_thread(here)
         except ConfigError as error:  # then nobody is trusted but the configuration's own
             self._problem = str(error)
             log.warning("no approvals", extra={"fields": {"problem": error.message}})
-            approvals, keys = (), {}
+            approvals, keys, ignored = (), {}, ()
         else:
             self._problem = ""
-        self.found.settle(approvals=approvals, keys=keys)
+        self._approvals = tuple(approvals)
+        self.found.settle(approvals=approvals, keys=keys, ignored=ignored)
         self._changed.set()
 
     def look(self) -> None:
@@ -180,13 +193,13 @@ class Finder:
             await asyncio.sleep(min((self._clock() - began) * REST, LONGEST_REST_S))
 
     async def _follow(self) -> None:
-        self._own = await asyncio.to_thread(own_addresses)
+        self._here = await asyncio.to_thread(here)
         self._see_silence()
         self._sync()  # who is known does not wait for a disk
         self.inquiry.look()
         await self._keep()
         self._sync()
-        self._waiting = self.found.waiting()
+        self.notices.waiting = self._waiting()
         await self._close([member for member in self.closing if not member.in_flight])
 
     # --- what we find out by ourselves
@@ -211,7 +224,7 @@ class Finder:
                     each.state == "approved"
                     and approval
                     and each.sources
-                    and is_here(each, self._own)
+                    and is_here(each, self._here)
                 ):
                     moved = each.endpoint if url != approval.url else None
                     if moved or self._is_seen_again(approval.name):
@@ -220,8 +233,32 @@ class Finder:
             except ConfigError as error:  # it stays unused, and its story says why
                 unkept[url] = error.message
         self._unkept = unkept
-        if is_new:
+        if await self._keep_proofs() or is_new:
             await self._remember()
+
+    async def _keep_proofs(self) -> bool:
+        """Who has shown that it computes gets words also from the next daemon's first moment."""
+        new = {each.name for each in self._approvals if not each.is_proven}
+        proven = {member.id for member in self._pool if member.is_proven}
+        found = new & proven & self._members.keys()
+        for name in found:
+            with suppress(ConfigError):  # then it shows that again
+                await asyncio.to_thread(self._store.note_proven, name)
+        return bool(found)
+
+    async def _proving(self) -> None:
+        """Where no keeper looks after members: words go to nobody who never computed."""
+        while True:
+            self._employed.clear()
+            for member in self._pool:
+                if member.id in self._members and not member.is_proven:
+                    with suppress(TimeoutError, CmdaiError):
+                        async with asyncio.timeout(PROVE_S):
+                            shake = await member.server.handshake(PROVE_S)
+                        member.note_handshake(shake, self._clock())
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await self._employed.wait()
 
     def _is_seen_again(self, name: str) -> bool:
         """Worth a write."""
@@ -242,7 +279,7 @@ class Finder:
             if each.state in ("approved", "by-policy")
             and each.endpoint.source != "static"
             and (each.pin or not each.endpoint.url.startswith("https:"))
-            and is_here(each, self._own)
+            and is_here(each, self._here)
         }
         for name in [name for name in self._members if name not in wanted]:
             self._dismiss(name)
@@ -262,14 +299,25 @@ class Finder:
                 self._store,
                 self._clock,
                 self._other_key(candidate),
+                lambda now: self._may_ask(candidate.name, now),
             )
         except CmdaiError as error:
             self._unusable[candidate.name] = error.message
             log.warning("not used", extra={"fields": {"name": candidate.name, "why": str(error)}})
             return
         self._unusable.pop(candidate.name, None)
-        self._pool.add(self._admit(server))
+        approval = candidate.approval
+        self._pool.add(self._admit(server), is_proven=bool(approval and approval.is_proven))
+        self._employed.set()
         log.info("found", extra={"fields": {"name": candidate.name, "state": candidate.state}})
+
+    def _may_ask(self, name: str, now: Here) -> bool:
+        """As the person has decided until now."""
+        same = [each for each in self.found.candidates() if each.name == name]
+        may = bool(same) and is_here(same[0], now)
+        if now != self._here:
+            self._changed.set()
+        return may
 
     def _other_key(self, candidate: Candidate) -> Callable[[str], None]:
         """A connection showed another key than the one that it is known by."""
@@ -293,86 +341,17 @@ class Finder:
                 async with asyncio.timeout_at(until):
                     await member.server.aclose()
 
-    # --- the person's decisions
-
-    async def trust(
-        self, name: str, *, called: str = "", environment: str = ""
-    ) -> Mapping[str, Any]:
-        """What is shown of it then. Raises DiscoveryError where it is not there, ConfigError where
-        it cannot be approved."""
-        if environment and environment not in self._config.environments:
-            raise ConfigError(
-                f"no environment {environment!r}", "cmdai-shell config list-environments"
-            )
-        candidate = self._named(name)
-        if "://" not in name:
-            alone(candidate, self.found.candidates())
-        if is_as_asked(candidate, called, environment):
-            return self._shown(candidate)
-        if candidate.key and not candidate.pin:  # a stranger's: looked at again, as a friend's
-            self.found.saw_key(candidate.endpoint.url, "")
-            candidate = replace(candidate, key="", is_key_alone=False)
-        approval = await asyncio.to_thread(
-            lambda: self._store.approve(candidate, name=called, environment=environment)
-        )
-        self.inquiry.again(approval.url)
-        await self._decided()
-        found = [each for each in self.found.candidates() if each.name == approval.name]
-        return self._shown(found[0] if found else candidate)
-
-    async def forget(self, name: str) -> str:
-        """The name that is forgotten; of one that the settings trust, its key. Raises
-        ConfigError."""
-        same = [each for each in self.found.candidates() if each.name == name]
-        url = same[0].endpoint.url if same and same[0].approval is None else ""
-        is_of_settings = bool(url) and await asyncio.to_thread(self._store.forget_key, url)
-        if not is_of_settings:
-            gone = await asyncio.to_thread(self._store.forget, name)
-            name, url = gone.name, gone.url
-        self.found.saw_key(url, "")
-        self.inquiry.again(url)
-        await self._decided()
-        self.told.setdefault(name)
-        return name
-
-    async def _decided(self) -> None:
+    async def _settle(self) -> None:
+        """The person has decided."""
         await self._remember()
         self._sync()
-        self._waiting = self.found.waiting()
+        self.notices.waiting = self._waiting()
 
-    def _named(self, name: str) -> Candidate:
-        """By its name, or by its URL: that means the same to all who look."""
-        known = self.found.candidates()
-        where = spot(name) if "://" in name else None
-        for each in known:
-            if name == each.name or where == spot(each.endpoint.url):
-                return each
-        near = [each for each in known if each.name.startswith(f"{name}:")]
-        if len(near) == 1:
-            return near[0]
-        names = ", ".join(each.name for each in near or known[:10])
-        hint = f"choose of: {names}" if names else "cmdai-shell backends discover"
-        raise DiscoveryError(f"no server {name!r} was found", hint)
+    def _waiting(self) -> tuple[Candidate, ...]:
+        """Without those that changed because we are elsewhere: there somebody else answers."""
+        return tuple(each for each in self.found.waiting() if is_home(each, self._here))
 
     # --- what the person sees
-
-    def waiting(self) -> tuple[Candidate, ...]:
-        """Those that the person has yet to decide on."""
-        return self._waiting
-
-    def news(self) -> Candidate | None:
-        """One that waits and has not been told of; each is told of once."""
-        for each in self._waiting:
-            if each.name not in self.told:
-                self.told[each.name] = None
-                return each
-        return None
-
-    def offer(self) -> Candidate | None:
-        """The one to offer: the last that the person was told of, if it still waits."""
-        waiting = {each.name: each for each in self._waiting}
-        told = next((name for name in reversed(self.told) if name in waiting), "")
-        return waiting.get(told) or next(iter(waiting.values()), None)
 
     def status(self) -> dict[str, Any]:
         watched = self._watcher.watched if self._watcher else ()
@@ -389,11 +368,12 @@ class Finder:
                 }
                 for one in watched
             ],
-            "found": [self._shown(each) for each in self.found.candidates()],
+            "found": [self.shown(each) for each in self.found.candidates()],
         }
 
-    def _shown(self, candidate: Candidate) -> Mapping[str, Any]:
+    def shown(self, candidate: Candidate) -> Mapping[str, Any]:
+        """As ``status`` has it."""
         url, why = candidate.endpoint.url, self._unusable.get(candidate.name, "")
         if url.startswith("https:") and not candidate.pin:
             why = why or self._unkept.get(url) or self.inquiry.problems.get(url, "")
-        return shown(candidate, self._own, why)
+        return shown(candidate, self._here, why)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import socket
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,8 @@ from urllib.parse import urlsplit
 from cmdai_shell import discovery
 from cmdai_shell.config.environment import Environment
 from cmdai_shell.config.environments import belonging
-from cmdai_shell.discovery.policy import Policy, is_in, network
+from cmdai_shell.daemon.whereabouts import Here, asked_here, is_here, is_home
+from cmdai_shell.discovery.policy import Policy, refusal
 from cmdai_shell.discovery.trust import forget_hint, trust_hint
 from cmdai_shell.errors import CmdaiError, ConfigError, DiscoveryError
 
@@ -27,12 +27,11 @@ if TYPE_CHECKING:
     from cmdai_shell.discovery.pins import LearnedIdentity
     from cmdai_shell.discovery.trust import TrustStore
 
-PRIORITY = {"mdns": 30, "kubernetes": 20, "dns": 10}
+PRIORITY = {"mdns": 30, "probe": 30, "kubernetes": 20, "dns": 10}
 """Of servers that belong to no environment: what is in the own network goes before the cluster,
 that before a name server's, and all before the addresses that are written down (0, unless their
 environment says otherwise)."""
 MOST_SHOWN = 5
-_IP = (socket.AF_INET, socket.AF_INET6)
 LOWEST = -9
 """Below that, by its own word: a source's last is still before the next source's first."""
 
@@ -131,9 +130,12 @@ def connected(
     store: TrustStore,
     clock: Clock,
     on_other_key: Callable[[str], None],
+    may_ask: Callable[[Here], bool],
 ) -> Server:
     """No byte is sent. ``on_other_key`` is told which key it showed instead of the one it is known
-    by. Raises ConfigError."""
+    by; ``may_ask`` is asked before each request over http where we are then. Where its URL has a
+    name, connections go only to addresses that it could have been trusted at. Raises ConfigError.
+    """
     from cmdai_shell import backends
     from cmdai_shell.backends import places
 
@@ -149,7 +151,20 @@ def connected(
         priority = PRIORITY.get(word, 0) + max(LOWEST, min(endpoint.priority, 0))
     model = environment.model or endpoint.model
     endpoint = belonging(replace(endpoint, priority=priority, model=model), environment)
-    return backends.connect(endpoint, places.settings(auth, config.load_balancing, clock=clock))
+    asked = places.settings(auth, config.load_balancing, clock=clock)
+    asked = replace(asked, reach=reach(candidate, config))
+    if candidate.approval and endpoint.url.startswith("http:"):
+        asked = replace(asked, gate=asked_here(candidate.name, may_ask))
+    return backends.connect(endpoint, asked)
+
+
+def reach(candidate: Candidate, config: Config) -> Callable[[str], bool]:
+    """Whether a connection to it may go to an address."""
+    endpoint, sources = candidate.endpoint, candidate.sources
+    if candidate.state != "by-policy":
+        return lambda text: not refusal(endpoint.source, endpoint.url, (text,))
+    trusting = policy(config)
+    return lambda text: any(trusting.why(source, endpoint, (text,)) for source in sources)
 
 
 async def keep_key(store: TrustStore, candidate: Candidate, key: str, *, is_alone: bool) -> None:
@@ -198,14 +213,6 @@ def alone(candidate: Candidate, known: Iterable[Candidate]) -> None:
         raise ConfigError(what, f"the one that you mean: {trust_hint(candidate.endpoint.url)}")
 
 
-def own_addresses() -> tuple[str, ...]:
-    """Of this machine."""
-    import psutil
-
-    links = psutil.net_if_addrs().values()
-    return tuple(link.address for links_of in links for link in links_of if link.family in _IP)
-
-
 def is_as_asked(candidate: Candidate, called: str, environment: str) -> bool:
     """It is approved, by that name and for that environment (empty: any). Raises ConfigError for
     one that stands in the configuration and is to be otherwise."""
@@ -220,26 +227,16 @@ def is_as_asked(candidate: Candidate, called: str, environment: str) -> bool:
     return False
 
 
-def is_here(each: Candidate, own: Iterable[str]) -> bool:
-    """With plain http only in a network where it was approved: in another, somebody else may have
-    its address, and announce it. Where that network is not known, or is every one's (link-local),
-    not before it is announced. ``own``: addresses of this machine."""
-    approval = each.approval
-    if approval is None or each.endpoint.url.startswith("https:"):
-        return True
-    known = [found for text in approval.networks if (found := network(text))]
-    there = [found for found in known if not found.is_link_local]
-    if not there:
-        return bool(each.sources)
-    return any(is_in(text, found) for text in own for found in there)
-
-
-def shown(candidate: Candidate, own: Iterable[str], problem: str) -> Mapping[str, Any]:
+def shown(candidate: Candidate, now: Here, problem: str) -> Mapping[str, Any]:
     """As ``status`` has it. ``problem``: why it is no member, though it is approved."""
     if candidate.state in ("approved", "by-policy"):
-        if candidate.approval and not is_here(candidate, own):
+        if candidate.approval and not is_here(candidate, now):
             where = ", ".join(candidate.approval.networks) or "where it is announced"
-            candidate = replace(candidate, story=f"not used here: over http only in {where}")
+            story, hint = f"not used here: over http only in {where}", ""
+            if not is_home(candidate, now):
+                story += ", behind the router of then"
+                hint = f"if this is your network: {trust_hint(candidate.name)}"
+            candidate = replace(candidate, story=story, hint=hint)
         elif problem:
             candidate = replace(candidate, story=f"not used yet: {problem}")
     endpoint = candidate.endpoint

@@ -1,5 +1,5 @@
-"""The API: ``POST /v1/suggest|stop|reload|trust|forget|drain|undrain``, ``GET
-/v1/status|metrics|traces``. See ``api``."""
+"""The API: ``POST /v1/suggest|stop|reload|trust|forget|ignore|drain|undrain``,
+``GET /v1/status|metrics|traces``. See ``api``."""
 
 from __future__ import annotations
 
@@ -56,6 +56,7 @@ async def serve(
             web.post("/v1/reload", api.reload),
             web.post("/v1/trust", api.trust),
             web.post("/v1/forget", api.forget),
+            web.post("/v1/ignore", api.ignore),
             web.post("/v1/drain", api.drain),
             web.post("/v1/undrain", api.undrain),
         ]
@@ -132,13 +133,20 @@ class _Api:
 
         async def decide(asked: _Decision) -> Any:
             names = {"called": asked.called, "environment": asked.environment}
-            return await self._desk.finder().trust(asked.name, **names)
+            finder = self._desk.finder()
+            return finder.shown(await finder.decisions.trust(asked.name, **names))
 
         return await _decided(request, decide)
 
     async def forget(self, request: web.Request) -> web.StreamResponse:
         async def decide(asked: _Decision) -> Any:
-            return {"forgotten": await self._desk.finder().forget(asked.name)}
+            return {"forgotten": await self._desk.finder().decisions.forget(asked.name)}
+
+        return await _decided(request, decide)
+
+    async def ignore(self, request: web.Request) -> web.StreamResponse:
+        async def decide(asked: _Decision) -> Any:
+            return {"ignored": await self._desk.finder().decisions.ignore(asked.name)}
 
         return await _decided(request, decide)
 

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from cmdai_shell.config.environment import Environment, Place
     from cmdai_shell.core import Endpoint, Load, Server
     from cmdai_shell.diagnose.surroundings import Surroundings
+    from cmdai_shell.discovery.approval import Approval
     from cmdai_shell.discovery.pins import LearnedIdentity
-    from cmdai_shell.discovery.trust import Approval
 
 STEP_S, SHAKE_S = 3.0, 10.0
 """For each of name, connections, certificate and date; for the sums."""

@@ -38,6 +38,8 @@ _TRUST = {
     "by-policy": "by a rule of your settings",
     "candidate": "not trusted yet",
     "changed": "not the one that you trusted",
+    "moved": "perhaps one that you trusted",
+    "ignored": "ignored, as you wished",
     "refused": "cannot be used",
 }
 _USED = ("approved", "by-policy")

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from cmdai_shell.core import Endpoint
-    from cmdai_shell.discovery.trust import Approval
+    from cmdai_shell.discovery.approval import Approval
 
-State = Literal["candidate", "approved", "by-policy", "changed", "refused"]
-"""Only those that are approved, by the person or by policy, are ever sent anything."""
+State = Literal["candidate", "approved", "by-policy", "changed", "moved", "ignored", "refused"]
+"""Only those that are approved, by the person or by policy, are ever sent anything. ``moved``: a
+stranger where an approved server of plain http may be now."""
 
 _LABELS = {
     "host": 255,
@@ -69,6 +70,20 @@ class Candidate:
     """Names of others that claim the same identity. A hint to show, no more."""
 
     @property
+    def is_waiting(self) -> bool:
+        """For the person's word, and ``backends trust`` is how it is said."""
+        if self.sources == ("probe",):  # the person has just seen it
+            return False
+        if self.state == "changed":
+            return self.is_own
+        return self.state == "moved" or (self.state == "candidate" and not self.is_quiet)
+
+    @property
+    def is_own(self) -> bool:
+        """Of one that changed: it is at the place that is trusted, and no stranger elsewhere."""
+        return self.approval is None or self.name == self.approval.name
+
+    @property
     def is_unkept(self) -> bool:
         """It is approved, its key was seen for the first time, and has to be kept
         (``TrustStore.note_pin``, ``note_key``) before it is asked anything."""
@@ -79,7 +94,7 @@ class Candidate:
     def is_to_learn(self) -> bool:
         """Of https: it is worth to look at its key, or to look again."""
         if self.state == "changed":
-            return self.approval is None or self.name == self.approval.name
+            return self.is_own
         is_new = self.state == "by-policy" or (bool(self.approval) and not self.pin)
         return not self.key and (self.is_quiet or is_new)
 

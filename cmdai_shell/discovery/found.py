@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from cmdai_shell.core import Added
 from cmdai_shell.discovery import judging
 from cmdai_shell.discovery.candidate import Candidate, Names, cleaned, with_hints
+from cmdai_shell.discovery.facts import Facts
 from cmdai_shell.discovery.judging import Box, Identities, Sighting
 from cmdai_shell.discovery.policy import Policy, Spot, refusal, spot
 from cmdai_shell.discovery.trust import forget_hint, trust_hint
@@ -23,15 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from cmdai_shell.core import Endpoint, Removed
+    from cmdai_shell.discovery.approval import Approval, Ignored
     from cmdai_shell.discovery.candidate import State
-    from cmdai_shell.discovery.trust import Approval
 
 MOST = 500
 """Announcements that are kept. Of too many those of the source that says most go first, and never
 those of places that were approved, of which"""
 MOST_AT_A_PLACE = 16
 """each has this many at most."""
-_FACTS = 2_000
 _TO_LEARN = 16
 
 
@@ -46,18 +46,25 @@ class Found:
         approvals: Iterable[Approval] = (),
         written: Iterable[Endpoint] = (),
         keys: Mapping[str, str] | None = None,
+        ignored: Iterable[Ignored] = (),
         most: int = MOST,
     ) -> None:
         self.dropped = 0
         """Announcements that there was no room for."""
         self._most = most
         self._heard: dict[tuple[str, str], Sighting] = {}
-        self._keys: dict[Spot, tuple[str, bool]] = {}
-        self._silent: set[Spot] = set()
+        self._facts = Facts()
         self._names = Names()
-        self._resolved: dict[str, tuple[str, ...]] = {}
         self._now: tuple[Candidate, ...] | None = None
-        self.settle(policy or Policy(), approvals=approvals, written=written, keys=keys or {})
+        self._moved: dict[Spot, Approval] = {}
+        """Where an approved one may be now."""
+        self.settle(
+            policy or Policy(),
+            approvals=approvals,
+            written=written,
+            keys=keys or {},
+            ignored=ignored,
+        )
 
     def settle(
         self,
@@ -66,6 +73,7 @@ class Found:
         approvals: Iterable[Approval] | None = None,
         written: Iterable[Endpoint] | None = None,
         keys: Mapping[str, str] | None = None,
+        ignored: Iterable[Ignored] | None = None,
     ) -> None:
         """What the person decided since; what is None stays."""
         if policy is not None:
@@ -86,6 +94,8 @@ class Found:
             self._pinned = {
                 where: pin for url, pin in keys.items() if (where := spot(url)) is not None
             }
+        if ignored is not None:
+            self._ignored = tuple(ignored)
         self._now = None
 
     def apply(self, source: str, event: Added | Removed) -> None:
@@ -105,7 +115,7 @@ class Found:
             self._remove(key)
         if key in self._heard or self._makes_room(source, where):
             self._heard[key] = Sighting(source=source, endpoint=endpoint, where=where)
-            self._names.of(self._place(where), [endpoint])  # who comes first has it
+            self._names.of(self._facts.place(where), [endpoint])  # who comes first has it
         else:
             self.dropped += 1
 
@@ -118,30 +128,21 @@ class Found:
     def saw_key(self, url: str, pin: str, *, is_key_alone: bool = False) -> None:
         """A connection to that URL showed this key; empty: nobody knows any longer."""
         where = spot(url)
-        if where is None or where.scheme != "https":
-            return
-        self._keys.pop(where, None)
-        if pin and len(self._keys) < _FACTS:
-            self._keys[where] = pin, is_key_alone
-        self._now = None
+        if where is not None and where.scheme == "https":
+            self._facts.saw_key(where, pin, is_key_alone=is_key_alone)
+            self._now = None
 
     def saw_silence(self, url: str, *, is_silent: bool) -> None:
-        """Whether the server at that URL, which we had approved, is out of reach. Only then may
-        another place be believed to be its new one."""
+        """Whether the server at that URL, which we had approved, is out of reach. Only then is it
+        used at another place, if that has its key; or, of http, offered there."""
         where = spot(url)
         if where is not None:
-            (self._silent.add if is_silent and where in self._approved else self._silent.discard)(
-                where
-            )
-            self._silent &= self._approved.keys()
+            self._facts.saw_silence(where, is_silent=is_silent and where in self._approved)
             self._now = None
 
     def resolved(self, host: str, addresses: Sequence[str]) -> None:
         """Our own look-up of a name."""
-        name = host.rstrip(".").lower()
-        self._resolved.pop(name, None)
-        if addresses and len(self._resolved) < _FACTS:
-            self._resolved[name] = tuple(addresses)
+        self._facts.saw_addresses(host, addresses)
         self._now = None
 
     def candidates(self) -> tuple[Candidate, ...]:
@@ -151,10 +152,9 @@ class Found:
         return self._now
 
     def waiting(self) -> tuple[Candidate, ...]:
-        """Those that the person has yet to decide on."""
-        return tuple(
-            each for each in self.candidates() if each.state == "candidate" and not each.is_quiet
-        )
+        """Those that the person has yet to decide on: first what became of those approved."""
+        found = [each for each in self.candidates() if each.is_waiting]
+        return tuple(sorted(found, key=lambda each: each.state == "candidate"))
 
     def unverified(self, but: Collection[str] = ()) -> tuple[str, ...]:
         """URLs whose key it is worth to look at (``pins.learn``), a few at a time: approved ones
@@ -169,7 +169,8 @@ class Found:
         if gone is None or self._is_known(gone.where):
             return
         if not any(sighting.where == gone.where for sighting in self._heard.values()):
-            self._keys.pop(gone.where, None)  # who comes there next may be another
+            # Who comes there next may be another.
+            self._facts.saw_key(gone.where, "", is_key_alone=False)
 
     def _makes_room(self, source: str, where: Spot) -> bool:
         if self._is_known(where):
@@ -189,7 +190,8 @@ class Found:
         return where in self._approved or where in self._written
 
     def _judged(self) -> tuple[Candidate, ...]:
-        boxes = self._boxes()
+        heard = (each for _, each in sorted(self._heard.items()))
+        boxes = judging.boxes(heard, self._facts)
         self._names.keep(boxes)
         taken: set[Spot] = set()
         found = [
@@ -197,62 +199,39 @@ class Found:
             for approval in self._approvals
             if not self._is_written(approval)
         ]
+        self._moved = self._moves(boxes, taken)
         for box in judging.each(boxes):
             if taken.isdisjoint(box.spots):
                 found.append(self._of_stranger(box))
         found.sort(key=lambda each: (each.state != "approved", each.name))
         return tuple(with_hints(found))
 
-    def _boxes(self) -> dict[Spot, Box]:
-        """Each by every place it is at."""
-        found: dict[Spot, Box] = {}
-        for _, each in sorted(self._heard.items()):
-            where = self._place(each.where)
-            if where not in found:
-                found[where] = Box(spots=[where], key=self._key(where))
-            found[where].sightings.append(replace(each, where=where))
-        by_key: dict[str, Box] = {}
-        for where, box in tuple(found.items()):
-            if box.key and (same := by_key.setdefault(box.key, box)) is not box:
-                same.spots += box.spots
-                same.sightings += box.sightings
-                found[where] = same
-        return found
-
-    def _place(self, where: Spot) -> Spot:
-        """With plain http a name is no more than the address it stands for."""
-        addresses = self._resolved.get(where.host, ())
-        if where.scheme != "http" or not addresses:
-            return where
-        places = (spot(judging.moved_to("http://x", where._replace(host=a))) for a in addresses)
-        return min((each for each in places if each), key=judging.rank, default=where)
-
-    def _key(self, where: Spot) -> str:
-        return self._keys.get(where, ("", False))[0]
-
     def _of_approval(
         self, approval: Approval, boxes: dict[Spot, Box], taken: set[Spot]
     ) -> Candidate:
         where = spot(approval.url)
         assert where is not None  # noqa: S101  checked when it was approved, and when it was read
-        place = self._place(where)
+        place = self._facts.place(where)
         if approval.pin and where.scheme == "https":
             return self._by_key(approval, place, boxes, taken)
         here = boxes.get(place)
         heard = here.at(place) if here else []
-        if not heard and where in self._silent:
-            foreign = {*self._approved, *self._written, *taken}
-            if (new := judging.new_place(approval, judging.each(boxes), foreign)) and not refusal(
-                new[0].sightings[0].source, judging.moved_to(approval.url, new[1])
-            ):
-                taken.update(new[0].spots)
-                url = judging.moved_to(approval.url, new[1])
-                return self._approved_as(approval, url, new[0])
         taken.update(here.spots if here else [place])
         if wrong := judging.contradiction(approval, heard):
             story = judging.another_here(approval, wrong)
-            return self._changed(approval, story, here)
+            return self._changed(approval, story, here, wrong)
         return self._approved_as(approval, approval.url, here)
+
+    def _moves(self, boxes: dict[Spot, Box], taken: set[Spot]) -> dict[Spot, Approval]:
+        foreign = {*self._approved, *self._written, *taken}
+        found = {}
+        for where, approval in self._approved.items():
+            heard = self._facts.place(where) in boxes
+            if self._facts.is_silent(where) and not heard and not approval.pin:
+                new = judging.new_place(approval, judging.each(boxes), foreign)
+                if new:
+                    found[new[1]] = approval
+        return found
 
     def _by_key(
         self, approval: Approval, place: Spot, boxes: dict[Spot, Box], taken: set[Spot]
@@ -262,15 +241,15 @@ class Found:
         same = next((box for box in judging.each(boxes) if box.key == approval.pin), None)
         if same:
             taken.update(same.spots)
-            if not self._key(place):  # for all we know it is there, too
+            if not self._facts.key(place)[0]:  # for all we know it is there, too
                 taken.update(here.spots if here else ())
-            if not self._key(place) and place not in self._silent:  # that may be a relay of it
-                return self._approved_as(approval, approval.url, same)
-            spots = [each for each in same.spots if each not in self._silent] or same.spots
+                if not self._facts.is_silent(place):  # the other may be a relay of it
+                    return self._approved_as(approval, approval.url, same)
+            spots = [each for each in same.spots if not self._facts.is_silent(each)] or same.spots
             url = judging.moved_to(approval.url, min(spots, key=judging.rank))
             return self._approved_as(approval, approval.url if place in spots else url, same)
         taken.update(here.spots if here else [place])
-        there = self._key(place)
+        there = self._facts.key(place)[0]
         if there not in ("", approval.pin):
             story = judging.another_key(approval.name, approval.pin, there)
             return self._changed(approval, story, here)
@@ -280,11 +259,15 @@ class Found:
         endpoint = judging.in_order(replace(approval.endpoint, url=url), box)
         return self._candidate(approval.name, endpoint, "approved", box, approval=approval)
 
-    def _changed(self, approval: Approval, story: str, box: Box | None) -> Candidate:
+    def _changed(
+        self, approval: Approval, story: str, box: Box | None, there: Sighting | None = None
+    ) -> Candidate:
+        """``there``: who is announced in its place."""
+        endpoint = judging.known_by(approval, there) if there else approval.endpoint
         name = approval.name
-        hint = f"if that is meant: {forget_hint(name)}; {trust_hint(name)}"
+        hint = f"if that is meant: {trust_hint(name)}"
         return self._candidate(
-            name, approval.endpoint, "changed", box, approval=approval, story=story, hint=hint
+            name, endpoint, "changed", box, approval=approval, story=story, hint=hint
         )
 
     def _of_stranger(self, box: Box) -> Candidate:
@@ -300,6 +283,8 @@ class Found:
             name = self._names.of(spots[0]._replace(scheme="another"), [best.endpoint])
         if not usable:
             return self._candidate(name, best.endpoint, "refused", box, story=refused[spots[0]])
+        if apart := self._set_apart(name, box, best):
+            return apart
         for sighting in box.sightings:
             claimed = self._identities.claimed(sighting)
             if claimed and not judging.is_neighbour(claimed, sighting.where):
@@ -308,20 +293,35 @@ class Found:
             name, best.endpoint, "candidate", box
         )
 
+    def _set_apart(self, name: str, box: Box, best: Sighting) -> Candidate | None:
+        """What is neither new nor to be judged by what it says."""
+        said = [(each.where, each.says("host")) for each in box.sightings]
+        if any(each.covers(*one) for each in self._ignored for one in said):
+            hint = f"to use it after all: {trust_hint(best.endpoint.url)}"
+            story = "you do not want to hear of it"
+            return self._candidate(name, best.endpoint, "ignored", box, story=story, hint=hint)
+        for where in box.spots:
+            if approval := self._moved.get(where):
+                endpoint = judging.known_by(approval, box.at(where)[0])
+                endpoint = replace(endpoint, url=judging.moved_to(approval.url, where))
+                return self._candidate(
+                    name,
+                    endpoint,
+                    "moved",
+                    box,
+                    approval=approval,
+                    story=judging.moved(approval, where),
+                    hint=f"if it has: {trust_hint(endpoint.url)}",
+                )
+        return None
+
     def _of_pretender(
         self, name: str, box: Box, best: Sighting, claiming: Sighting, claimed: Approval
     ) -> Candidate:
-        state: State = "candidate"
-        story = hint = ""
-        if claimed.pin and box.key:
-            state, story = "changed", judging.not_that_key(claimed, box.key)
-        elif judging.is_twin(claimed, claiming) or (
-            claimed.pin and claiming.where.scheme == "https"
-        ):
-            story = judging.twin(claimed)
-        else:
-            state, story = "changed", judging.elsewhere(claimed)
-        if state == "changed":
+        is_changed, story = judging.pretence(claimed, box, claiming)
+        state: State = "changed" if is_changed else "candidate"
+        hint = ""
+        if is_changed:
             hint = f"if it is the same: {forget_hint(claimed.name)}; {trust_hint(name)}"
         return self._candidate(
             name,
@@ -331,20 +331,22 @@ class Found:
             approval=claimed,
             story=story,
             hint=hint,
-            is_quiet=state == "candidate",
+            is_quiet=not is_changed,
         )
 
     def _by_policy(self, name: str, box: Box, usable: Sequence[Spot]) -> Candidate | None:
         for where in usable:
             for sighting in box.at(where):
                 endpoint = sighting.endpoint
-                why = self._policy.why(sighting.source, endpoint, self._reached(box, where))
+                why = self._policy.why(
+                    sighting.source, endpoint, self._facts.reached(box.at(where), where)
+                )
                 if not why:
                     continue
                 expected = self._pinned.get(where, "")
                 if expected and box.key and box.key != expected:
                     story = judging.another_key(name, expected, box.key)
-                    hint = f"if that is meant: {forget_hint(name)}"
+                    hint = f"if that is meant: {trust_hint(name)}"
                     return self._candidate(name, endpoint, "changed", box, story=story, hint=hint)
                 return self._candidate(name, endpoint, "by-policy", box, story=why)
         return None
@@ -362,7 +364,7 @@ class Found:
         is_quiet: bool = False,
     ) -> Candidate:
         where = spot(endpoint.url)
-        key, is_key_alone = self._keys.get(where, ("", False)) if where else ("", False)
+        key, is_key_alone = self._facts.key(where)
         pins = {"by-policy": self._pinned.get(where, "") if where else ""}
         if approval:
             pins["approved"] = approval.pin
@@ -383,16 +385,14 @@ class Found:
     def _is_written(self, approval: Approval) -> bool:
         """It has become one of the configuration's since: one member, not two."""
         where = spot(approval.url)
-        return where is not None and self._written_at(self._place(where)) is not None
+        return where is not None and self._written_at(self._facts.place(where)) is not None
 
     def _written_at(self, where: Spot) -> Endpoint | None:
         return next(
-            (each for known, each in self._written.items() if self._place(known) == where), None
+            (each for known, each in self._written.items() if self._facts.place(known) == where),
+            None,
         )
 
     def _refusal(self, box: Box, where: Spot) -> str:
         url = judging.moved_to(f"{where.scheme}://x", where)
-        return refusal(box.at(where)[0].source, url, self._reached(box, where))
-
-    def _reached(self, box: Box, where: Spot) -> tuple[str, ...]:
-        return judging.reached(box.at(where), where, self._resolved)
+        return refusal(box.at(where)[0].source, url, self._facts.reached(box.at(where), where))

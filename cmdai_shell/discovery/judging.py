@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from cmdai_shell.core import Endpoint
-    from cmdai_shell.discovery.trust import Approval
+    from cmdai_shell.discovery.approval import Approval
+    from cmdai_shell.discovery.facts import Facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,23 @@ class Box:
 
     def at(self, where: Spot) -> list[Sighting]:
         return [sighting for sighting in self.sightings if sighting.where == where]
+
+
+def boxes(heard: Iterable[Sighting], facts: Facts) -> dict[Spot, Box]:
+    """Each by every place it is at."""
+    found: dict[Spot, Box] = {}
+    for sighting in heard:
+        where = facts.place(sighting.where)
+        if where not in found:
+            found[where] = Box(spots=[where], key=facts.key(where)[0])
+        found[where].sightings.append(replace(sighting, where=where))
+    by_key: dict[str, Box] = {}
+    for where, box in tuple(found.items()):
+        if box.key and (same := by_key.setdefault(box.key, box)) is not box:
+            same.spots += box.spots
+            same.sightings += box.sightings
+            found[where] = same
+    return found
 
 
 def each(boxes: Mapping[Spot, Box]) -> Iterator[Box]:
@@ -102,11 +120,11 @@ def _is_another(approval: Approval, sighting: Sighting) -> bool:
 def new_place(
     approval: Approval, boxes: Iterable[Box], foreign: set[Spot]
 ) -> tuple[Box, Spot] | None:
-    """Where a server of plain http has moved (its address came by DHCP), its old address being
-    silent: to the one place in its old networks that has its name and its uuid. ``foreign`` places
-    are somebody else's. Two that have them: nobody knows."""
+    """Where a server of plain http may have moved (its address came by DHCP), its old one being
+    silent: the one place in its old networks that calls itself the same. A guess, for the person to
+    confirm: anybody can copy both. ``foreign`` places are somebody else's. Two: nobody knows."""
     old = spot(approval.url)
-    if old is None or not (approval.host and approval.uuid and approval.networks):
+    if old is None or old.scheme != "http" or not (approval.host and approval.networks):
         return None
     networks = [each for text in approval.networks if (each := network(text))]
     found: list[tuple[Box, Spot]] = []
@@ -126,7 +144,7 @@ def new_place(
 
 
 def _is_it(approval: Approval, sighting: Sighting) -> bool:
-    return (sighting.says("uuid"), sighting.says("host")) == (approval.uuid, approval.host)
+    return sighting.says("host") == approval.host and sighting.says("uuid") == approval.uuid
 
 
 def is_twin(approval: Approval, sighting: Sighting) -> bool:
@@ -144,6 +162,16 @@ def is_neighbour(approval: Approval, where: Spot) -> bool:
     return old is not None and old.host == where.host and old.port != where.port
 
 
+def pretence(claimed: Approval, box: Box, claiming: Sighting) -> tuple[bool, str]:
+    """Of one that calls itself like an approved one elsewhere: whether it is another for sure, as
+    far as anybody can tell, and the sentence."""
+    if claimed.pin and box.key:
+        return True, not_that_key(claimed, box.key)
+    if is_twin(claimed, claiming) or (claimed.pin and claiming.where.scheme == "https"):
+        return False, twin(claimed)
+    return True, elsewhere(claimed)
+
+
 def reached(
     heard: Iterable[Sighting], where: Spot, resolved: Mapping[str, tuple[str, ...]]
 ) -> tuple[str, ...]:
@@ -152,6 +180,14 @@ def reached(
     hosts = sorted({where.host, *(host.rstrip(".") for host in named)})
     found = [(host,) if address(host) else resolved.get(host, ()) for host in hosts]
     return tuple(dict.fromkeys(text for texts in found for text in texts))
+
+
+def known_by(approval: Approval, there: Sighting) -> Endpoint:
+    """The approved server, but for what it would be known by if that one were it: nothing else that
+    is announced comes into an approval again."""
+    own = {key: there.says(key) for key in ("host", "instance", "uuid", "addresses")}
+    endpoint = approval.endpoint
+    return replace(endpoint, labels={**endpoint.labels, **own})
 
 
 def in_order(approved: Endpoint, box: Box | None) -> Endpoint:
@@ -197,6 +233,14 @@ def elsewhere(approval: Approval) -> str:
     return (
         f"it calls itself {_described(approval.host, approval.uuid)}, which was approved as "
         f"{approval.name} at {approval.url}: it has moved, or somebody pretends"
+    )
+
+
+def moved(approval: Approval, where: Spot) -> str:
+    return (
+        f"{approval.name} does not answer at {approval.url}, and "
+        f"{_described(approval.host, approval.uuid)} is announced at {where.host}: "
+        "it has moved, or somebody pretends; over http nobody can tell"
     )
 
 

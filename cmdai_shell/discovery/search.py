@@ -17,7 +17,7 @@ from cmdai_shell.errors import DiscoveryError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from cmdai_shell.core import Clock, Removed, Source
+    from cmdai_shell.core import Clock, Endpoint, Removed, Source
     from cmdai_shell.discovery.candidate import Candidate
     from cmdai_shell.discovery.found import Found
     from cmdai_shell.discovery.policy import IPNetwork, Spot
@@ -113,6 +113,11 @@ class Search:
             else:
                 found.append(_answered(answer))
         return tuple(sorted(found, key=lambda each: (each.name, each.url)))
+
+    @property
+    def answered(self) -> tuple[Endpoint, ...]:
+        """Those that answered when they were asked."""
+        return tuple(answer.endpoint for answer in self._answers.values())
 
     def troubles(self) -> tuple[Trouble, ...]:
         """What keeps a source from seeing all that there may be."""

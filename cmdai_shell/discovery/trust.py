@@ -6,7 +6,6 @@ Everything here may block, for as long as another process writes: it is called i
 from __future__ import annotations
 
 import logging
-import re
 import shlex
 import time
 from contextlib import suppress
@@ -15,19 +14,19 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from cmdai_shell.config.environments import RESERVED, checked_url
+from cmdai_shell.config.environments import checked_url
 from cmdai_shell.config.owned import LARGEST
 from cmdai_shell.config.refusals import nearest
-from cmdai_shell.core import Endpoint
+from cmdai_shell.discovery.approval import Approval, Ignored, Pin, Url, approved_again, made
 from cmdai_shell.discovery.owned_file import OwnedFile
-from cmdai_shell.discovery.policy import is_in, network, spot
+from cmdai_shell.discovery.policy import spot
 from cmdai_shell.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
-    from cmdai_shell.core import Clock
+    from cmdai_shell.core import Clock, Endpoint
     from cmdai_shell.discovery.candidate import Candidate
     from cmdai_shell.discovery.owned_file import Held
 
@@ -40,68 +39,13 @@ MOST = 500
 SEEN_AGAIN = 3_600.0
 """Seconds after which it is worth a write that somebody was seen again."""
 
-NAMES = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
-"""What a server can be called: typed in any shell without quotes, and never like one of an
-environment (``home-lab/spark:8000``)."""
-
-_Text = Annotated[str, Meta(max_length=255)]
-_Url = Annotated[str, Meta(max_length=2_000)]
-_Pin = Annotated[str, Meta(pattern=r"\A(sha256/[A-Za-z0-9+/]{43}=)?\Z")]
-_Texts = Annotated[tuple[_Text, ...], Meta(max_length=64)]
-
-
-class Approval(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A server that the person approved, and what it was then. Times are Unix seconds."""
-
-    name: Annotated[str, Meta(pattern=rf"\A{NAMES.pattern}\Z")]
-    """What the person calls it; unique."""
-    url: _Url
-    source: _Text = ""
-    host: _Text = ""
-    instance: _Text = ""
-    uuid: _Text = ""
-    addresses: _Texts = ()
-    """All that it said it had. Only the one in ``url`` is approved."""
-    networks: _Texts = ()
-    """Of ours, in which it was: with plain http it may move inside them (``found``)."""
-    environment: _Text = ""
-    pin: _Pin = ""
-    """Of https, ``sha256/`` and base64; empty until it was first used."""
-    is_key_alone: bool = False
-    """No authority that this machine trusts made its certificate: it is known by its key alone."""
-    kind: _Text = "auto"
-    model: _Text = ""
-    auth: _Text = ""
-    approved_at: float = 0.0
-    last_seen: float = 0.0
-
-    @property
-    def endpoint(self) -> Endpoint:
-        labels = {
-            "host": self.host,
-            "instance": self.instance,
-            "uuid": self.uuid,
-            "addresses": " ".join(self.addresses),
-            "network": " ".join(self.networks),
-            "spki": self.pin,
-            "auth": self.auth,
-        }
-        return Endpoint(
-            id=self.name,
-            url=self.url,
-            kind=self.kind,
-            source=self.source,
-            environment=self.environment,
-            model=self.model,
-            labels={key: value for key, value in labels.items() if value},
-        )
-
 
 class _File(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     version: Literal[1] = 1
     approvals: Annotated[tuple[Approval, ...], Meta(max_length=MOST)] = ()
-    keys: Annotated[dict[_Url, _Pin], Meta(max_length=MOST)] = {}
+    keys: Annotated[dict[Url, Pin], Meta(max_length=MOST)] = {}
     """Of servers that the configuration approves: URL -> pin at first use."""
+    ignored: Annotated[tuple[Ignored, ...], Meta(max_length=MOST)] = ()
 
 
 class TrustStore:
@@ -124,6 +68,9 @@ class TrustStore:
         """Pins of servers that were approved by policy, by their URL."""
         return dict(self._read().keys)
 
+    def ignored(self) -> tuple[Ignored, ...]:
+        return self._read().ignored
+
     def remembered(self) -> tuple[Endpoint, ...]:
         """All that were approved, who was seen last first: to be tried before anybody has been
         found. Their labels say in which networks of ours they were."""
@@ -134,20 +81,33 @@ class TrustStore:
         """Files that could not be understood."""
         return self._file.aside()
 
-    def approve(self, candidate: Candidate, *, name: str = "", environment: str = "") -> Approval:
+    def approve(
+        self,
+        candidate: Candidate,
+        *,
+        name: str = "",
+        environment: str = "",
+        routers: Collection[str] = (),
+    ) -> Approval:
         """``name`` empty: what the candidate is called. One of the same URL is replaced, but for
-        its pin. Raises ConfigError for a candidate that cannot be approved, or a name that is
-        taken."""
-        if candidate.state in ("refused", "changed"):
+        its pin; of one that moved or changed the approval is replaced, its name kept. ``routers``:
+        of where we are. Raises ConfigError for a candidate that cannot be approved, or a name that
+        is taken."""
+        is_another = candidate.state == "changed" and not (candidate.approval and candidate.is_own)
+        if candidate.state == "refused" or is_another:
             raise ConfigError(f"{candidate.name}: {candidate.story}", candidate.hint)
-        new = self._approval(candidate, name or candidate.name, environment)
+        before = candidate.approval if candidate.state in ("changed", "moved") else None
+        called = name or (before.name if before else candidate.name)
+        new = made(candidate, called, environment, routers, self._wall())
 
         def change(file: _File) -> _File:
             nonlocal new
             kept = []
             for old in file.approvals:
+                if before and old.name == before.name:
+                    continue
                 if spot(old.url) == spot(new.url):
-                    new = _replacing(old, new)
+                    new = approved_again(old, new)
                 elif old.name == new.name:
                     hint = f"choose another name, or: {forget_hint(old.name)}"
                     raise ConfigError(f"{old.name} is {old.url} already", hint)
@@ -155,24 +115,43 @@ class TrustStore:
                     kept.append(old)
             if len(kept) >= MOST:
                 raise ConfigError(f"{MOST} servers are approved already", forget_hint("NAME"))
-            return msgspec.structs.replace(file, approvals=(*kept, new))
+            host, where = candidate.endpoint.labels.get("host", ""), spot(new.url)
+            ignored = tuple(
+                each for each in file.ignored if not (where and each.covers(where, host))
+            )
+            return msgspec.structs.replace(file, approvals=(*kept, new), ignored=ignored)
 
         self._change(change)
         return new
 
-    def forget(self, name: str) -> Approval:
-        """Raises ConfigError for a name that is not there."""
-        found: list[Approval] = []
+    def ignore(self, candidate: Candidate) -> Ignored:
+        """The oldest of too many go. Raises ConfigError for one that is approved."""
+        name, endpoint = candidate.name, candidate.endpoint
+        if candidate.state == "approved" or (candidate.state == "changed" and candidate.is_own):
+            raise ConfigError(f"{name} was trusted", f"to take that back: {forget_hint(name)}")
+        new = Ignored(name=name, url=endpoint.url, host=endpoint.labels.get("host", ""))
+        self._change(
+            lambda file: msgspec.structs.replace(
+                file, ignored=(*(each for each in file.ignored if each.url != new.url), new)[-MOST:]
+            )
+        )
+        return new
+
+    def forget(self, name: str) -> Approval | Ignored:
+        """What was decided on it. Raises ConfigError for a name that is not there."""
+        found: list[Approval | Ignored] = []
 
         def change(file: _File) -> _File:
-            found[:] = [approval for approval in file.approvals if approval.name == name]
+            decided: tuple[Approval | Ignored, ...] = (*file.approvals, *file.ignored)
+            found[:] = [each for each in decided if each.name == name]
             kept = tuple(approval for approval in file.approvals if approval.name != name)
+            ignored = tuple(each for each in file.ignored if each.name != name)
             if not found:
                 known = [approval.name for approval in kept]
                 near = nearest(name, known, cutoff=0.5)
                 hint = f"did you mean {near}?" if near else "cmdai-shell backends list"
                 raise ConfigError(f"no server {name!r} was approved", hint)
-            return msgspec.structs.replace(file, approvals=kept)
+            return msgspec.structs.replace(file, approvals=kept, ignored=ignored)
 
         self._change(change)
         return found[0]
@@ -202,6 +181,10 @@ class TrustStore:
 
         self._change_one(name, pinned)
 
+    def note_proven(self, name: str) -> None:
+        """It has passed a handshake."""
+        self._change_one(name, lambda old: msgspec.structs.replace(old, is_proven=True))
+
     def note_key(self, url: str, pin: str) -> None:
         """The same for a server that the configuration approves. The oldest of too many go."""
 
@@ -225,39 +208,6 @@ class TrustStore:
                 )
             )
         return was
-
-    def _approval(self, candidate: Candidate, name: str, environment: str) -> Approval:
-        if not NAMES.fullmatch(name) or name in RESERVED:
-            hint = "letters, digits, . _ : -, at most 64, a letter or digit first"
-            raise ConfigError(f"{name!r} is no name for a server", hint)
-        endpoint = candidate.endpoint
-        label = endpoint.labels.get
-        where = spot(endpoint.url)
-        heard = network(label("network", ""))
-        is_there = where and heard and is_in(where.host, heard)
-        now = self._wall()
-        approval = Approval(
-            name=name,
-            url=checked_url(endpoint.url),
-            source=endpoint.source,
-            host=label("host", ""),
-            instance=label("instance", ""),
-            uuid=label("uuid", ""),
-            addresses=tuple(label("addresses", "").split()[:64]),
-            networks=(str(heard),) if is_there else (),
-            environment=environment or endpoint.environment,
-            pin=candidate.key,
-            is_key_alone=candidate.is_key_alone,
-            kind=endpoint.kind,
-            model=endpoint.model,
-            auth=label("auth", ""),
-            approved_at=now,
-            last_seen=now,
-        )
-        try:
-            return msgspec.convert(msgspec.to_builtins(approval), Approval)
-        except msgspec.ValidationError as error:
-            raise ConfigError(f"{name} cannot be approved: {error}") from None
 
     def _change_one(self, name: str, change: Callable[[Approval], Approval]) -> None:
         """Nothing happens if it was forgotten meanwhile."""
@@ -296,13 +246,6 @@ def trust_hint(name: str) -> str:
 
 class _DamagedError(Exception):
     """Its text is the end of the name under which the file is set aside."""
-
-
-def _replacing(old: Approval, new: Approval) -> Approval:
-    """Approved once more: its pin stays, and the time."""
-    if not old.pin:
-        return new
-    return msgspec.structs.replace(new, pin=old.pin, is_key_alone=old.is_key_alone)
 
 
 def _read_or_set_aside(held: Held) -> _File:

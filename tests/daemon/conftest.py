@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cmdai_shell.config import Config, load, paths
 from cmdai_shell.daemon import compose
 from cmdai_shell.daemon.desk import Desk
 from cmdai_shell.daemon.hookserver import HookServer
@@ -24,6 +25,18 @@ if TYPE_CHECKING:
 @pytest.fixture
 def backend() -> ScriptedBackend:
     return ScriptedBackend()
+
+
+@pytest.fixture
+def settings() -> Callable[[str], Config]:
+    """Write ``config.toml``, and read it."""
+
+    def write(text: str) -> Config:
+        paths.config_dir().mkdir(parents=True, exist_ok=True)
+        (paths.config_dir() / "config.toml").write_text(text)
+        return load()
+
+    return write
 
 
 @pytest.fixture

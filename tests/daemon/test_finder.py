@@ -4,93 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import asynccontextmanager
-from dataclasses import replace
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from cmdai_shell.config import Config, load, paths
-from cmdai_shell.core import Hint, Removed, Suggestion, SuggestRequest
-from cmdai_shell.daemon import compose, finder
-from cmdai_shell.daemon.compose import Chain
-from cmdai_shell.daemon.desk import Desk
+from cmdai_shell.config import load, paths
+from cmdai_shell.core import Hint, Removed, Suggestion
+from cmdai_shell.daemon import finder
 from cmdai_shell.discovery import pins
 from cmdai_shell.discovery.trust import TrustStore
 from cmdai_shell.errors import BackendUnavailable, ConfigError, DiscoveryError
 from tests.daemon.conftest import until
-from tests.daemon.test_desk import Engine
-from tests.fakes.scripted_server import ScriptedServer
+from tests.daemon.house import SPARK, House, found, here, proven
 from tests.fakes.scripted_source import ScriptedSource, there
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from cmdai_shell.core import Update
-    from cmdai_shell.discovery.candidate import Candidate
-
-SPARK = {"host": "spark.local", "addresses": "192.168.1.7", "network": "192.168.1.2/24"}
-
-
-class House:
-    """A desk whose chain hears what ``said`` has, from a source of that name."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *said: Any, source: str = "mdns") -> None:
-        self.source = ScriptedSource(source, [*said, inf])
-        self.servers: dict[str, ScriptedServer] = {}
-        monkeypatch.setattr(finder, "BEGIN_S", 0.0)
-        monkeypatch.setattr(finder, "sources", lambda config: [self.source])
-        monkeypatch.setattr(finder, "connected", self._connected)
-        monkeypatch.setattr(finder, "own_addresses", lambda: ("192.168.1.2", "fe80::1%eth0"))
-        monkeypatch.setattr(compose, "_engine", lambda config, clock: Engine())
-        self.desk = Desk(lambda former: Chain(load(), time.monotonic, former=former),
-                         clock=time.monotonic)  # fmt: skip
-
-    def _connected(self, candidate: Candidate, *_: object) -> ScriptedServer:
-        made = ScriptedServer(candidate.name, url=candidate.endpoint.url)
-        made.endpoint = replace(made.endpoint, environment=candidate.endpoint.environment)
-        self.servers[candidate.name] = made
-        return made
-
-    @asynccontextmanager
-    async def alive(self) -> AsyncIterator[House]:
-        async with asyncio.TaskGroup() as group:
-            life = group.create_task(self.desk.live())
-            yield self
-            life.cancel()
-
-    @property
-    def finder(self) -> finder.Finder:
-        return self.desk.finder()
-
-    @property
-    def members(self) -> list[str]:
-        return [member.id for member in self.desk.chain().pool]
-
-    def state(self, name: str) -> str:
-        return {c.name: c.state for c in self.finder.found.candidates()}.get(name, "")
-
-    async def press(self, line: str = "list files", **more: Any) -> Update:
-        request = SuggestRequest(line=line, shell_version="5.2", **more)
-        found = [update async for update in self.desk.answer(request)][-1]
-        assert not isinstance(found, Exception), found
-        return found
-
-
-async def found(house: House, name: str = "spark:8000") -> None:
-    await until(lambda: house.state(name) != "")
-    house.finder._waiting = house.finder.found.waiting()  # a moment later, by itself
-
-
-@pytest.fixture
-def settings() -> Any:
-    def write(text: str) -> Config:
-        paths.config_dir().mkdir(parents=True, exist_ok=True)
-        (paths.config_dir() / "config.toml").write_text(text)
-        return load()
-
-    return write
 
 
 async def test_a_candidate_is_no_member_and_is_sent_nothing(monkeypatch):
@@ -104,9 +31,10 @@ async def test_a_candidate_is_no_member_and_is_sent_nothing(monkeypatch):
 async def test_once_trusted_it_answers(monkeypatch):
     async with House(monkeypatch, there("a", labels=SPARK)).alive() as house:
         await found(house)
-        shown = await house.finder.trust("spark")
-        assert (shown["name"], shown["state"]) == ("spark:8000", "approved")
+        shown = await house.finder.decisions.trust("spark")
+        assert (shown.name, shown.state) == ("spark:8000", "approved")
         assert house.members == ["spark:8000"]
+        await proven(house, "spark:8000")
         suggestion = await house.press()
         assert isinstance(suggestion, Suggestion)
         assert suggestion.backend == "spark:8000"
@@ -115,7 +43,7 @@ async def test_once_trusted_it_answers(monkeypatch):
 async def test_who_was_approved_is_asked_before_anybody_is_found(monkeypatch):
     async with House(monkeypatch, there("a", labels=SPARK)).alive() as house:
         await found(house)
-        await house.finder.trust("spark:8000", called="desk")
+        await house.finder.decisions.trust("spark:8000", called="desk")
     async with House(monkeypatch).alive() as later:
         await until(lambda: later.members == ["desk"])
         assert later.servers["desk"].endpoint.url == "http://192.168.1.7:8000"
@@ -124,13 +52,13 @@ async def test_who_was_approved_is_asked_before_anybody_is_found(monkeypatch):
 async def test_but_not_in_a_network_where_somebody_else_may_have_its_address(monkeypatch):
     async with House(monkeypatch, there("a", labels=SPARK)).alive() as house:
         await found(house)
-        await house.finder.trust("spark:8000")
+        await house.finder.decisions.trust("spark:8000")
     monkeypatch.setattr(finder, "LOOK_EVERY_S", 0.05)
     async with House(monkeypatch).alive() as later:
-        monkeypatch.setattr(finder, "own_addresses", lambda: ("10.9.8.7",))
+        later.here = here("10.9.8.7")
         await until(lambda: later.state("spark:8000") == "approved")
         assert later.members == []
-        monkeypatch.setattr(finder, "own_addresses", lambda: ("10.9.8.7", "192.168.1.2"))
+        later.here = here("10.9.8.7", "192.168.1.2")
         await until(lambda: later.members == ["spark:8000"])  # at home again
 
 
@@ -149,7 +77,7 @@ async def test_of_https_the_key_is_kept_before_the_first_request(monkeypatch):
     async with House(monkeypatch, said).alive() as house:
         await found(house, "spark:8443")
         assert asked == []  # not even that, of who is not trusted
-        await house.finder.trust("spark:8443")
+        await house.finder.decisions.trust("spark:8443")
         await until(lambda: house.members == ["spark:8443"])
         assert asked == [("192.168.1.7", 8443)]
         (approval,) = TrustStore(paths.data_dir()).approvals()
@@ -164,7 +92,7 @@ async def test_and_stays_when_it_is_announced_no_longer(monkeypatch):
     turn = there("a", labels=SPARK), 0.5, Removed(id="a")
     async with House(monkeypatch, *turn).alive() as house:
         await found(house)
-        await house.finder.trust("spark:8000")
+        await house.finder.decisions.trust("spark:8000")
         await until(lambda: not house.finder.status()["sources"][0]["known"])
         assert house.members == ["spark:8000"]
 
@@ -172,22 +100,22 @@ async def test_and_stays_when_it_is_announced_no_longer(monkeypatch):
 async def test_forgotten_it_is_gone_at_once(monkeypatch):
     async with House(monkeypatch, there("a", labels=SPARK)).alive() as house:
         await found(house)
-        await house.finder.trust("spark:8000")
-        assert await house.finder.forget("spark:8000") == "spark:8000"
+        await house.finder.decisions.trust("spark:8000")
+        assert await house.finder.decisions.forget("spark:8000") == "spark:8000"
         assert house.members == []
         assert TrustStore(paths.data_dir()).approvals() == ()
         with pytest.raises(ConfigError, match="no server 'spark:8000' was approved"):
-            await house.finder.forget("spark:8000")
+            await house.finder.decisions.forget("spark:8000")
 
 
 async def test_an_unknown_name_says_which_there_are(monkeypatch):
     async with House(monkeypatch, there("a", labels=SPARK)).alive() as house:
         await found(house)
         with pytest.raises(DiscoveryError) as error:
-            await house.finder.trust("sprak")
+            await house.finder.decisions.trust("sprak")
         assert error.value.hint == "choose of: spark:8000"
         with pytest.raises(ConfigError, match="no environment 'lab'"):
-            await house.finder.trust("spark:8000", environment="lab")
+            await house.finder.decisions.trust("spark:8000", environment="lab")
 
 
 async def test_by_policy_it_needs_no_word(monkeypatch, settings):
@@ -203,7 +131,7 @@ async def test_one_that_is_written_down_is_not_a_second_member(monkeypatch, sett
         await until(lambda: house.finder.status()["sources"] != [])
         await until(lambda: house.finder.status()["sources"][0]["known"] == 1)
         assert house.members == ["lab/192.168.1.7:8000"]
-        assert house.finder.waiting() == ()
+        assert house.finder.notices.waiting == ()
 
 
 class TestAtThePrompt:
@@ -216,7 +144,7 @@ class TestAtThePrompt:
             assert offer.command == "cmdai-shell backends trust spark:8000"
             assert (offer.action, offer.verdict.risk) == ("insert", 0)
             assert "192.168.1.7:8000" in offer.explanation
-            await house.finder.trust("spark:8000")
+            await house.finder.decisions.trust("spark:8000")
             assert isinstance(await house.press(""), Hint)
 
     async def test_but_a_failed_command_goes_first(self, monkeypatch):
@@ -238,7 +166,7 @@ async def test_the_settings_read_again_keep_what_was_found(monkeypatch, settings
     settings('log_level = "info"\n')
     async with House(monkeypatch, there("a", labels=SPARK)).alive() as house:
         await found(house)
-        await house.finder.trust("spark:8000")
+        await house.finder.decisions.trust("spark:8000")
         before = house.finder
         settings('log_level = "debug"\n')
         house.desk.reload()
@@ -300,7 +228,7 @@ async def test_whom_nobody_vouches_for_is_not_believed_on_the_open_internet(monk
     said = there("a", "https://8.8.4.4", source="dns", labels={"host": "dgx.example.org"})
     async with House(monkeypatch, said, source="dns").alive() as house:
         await found(house, "dgx.example.org:443")
-        await house.finder.trust("dgx.example.org:443")
+        await house.finder.decisions.trust("dgx.example.org:443")
         await until(lambda: "not used yet" in house.finder.status()["found"][0]["story"])
         assert "an authority has to say" in house.finder.status()["found"][0]["story"]
         assert house.members == []
@@ -348,11 +276,11 @@ async def test_what_the_settings_trust_no_longer_is_not_asked_once_more(monkeypa
 async def test_in_another_network_nobody_gets_its_requests_by_announcing_its_address(monkeypatch):
     async with House(monkeypatch, there("a", labels=SPARK)).alive() as house:
         await found(house)
-        await house.finder.trust("spark:8000")
+        await house.finder.decisions.trust("spark:8000")
     monkeypatch.setattr(finder, "LOOK_EVERY_S", 0.05)
     said = there("evil", labels={"network": "10.9.8.7/24"})
     async with House(monkeypatch, said).alive() as later:
-        monkeypatch.setattr(finder, "own_addresses", lambda: ("10.9.8.7", "fe80::1%eth0"))
+        later.here = here("10.9.8.7", "fe80::1%eth0")
         await until(lambda: bool(later.finder.status()["sources"]))
         await until(lambda: later.finder.status()["sources"][0]["known"] == 1)
         await asyncio.sleep(0.3)
@@ -386,8 +314,8 @@ async def test_another_key_of_one_that_the_settings_trust_can_be_accepted(monkey
         house.finder._other_key(house.finder.found.candidates()[0])(OTHER_KEY)
         await until(lambda: house.members == [])
         (shown,) = house.finder.status()["found"]
-        assert shown["hint"].endswith("cmdai-shell backends forget spark:8443")
-        assert await house.finder.forget("spark:8443") == "spark:8443"
+        assert shown["hint"].endswith("cmdai-shell backends trust spark:8443")
+        assert (await house.finder.decisions.trust("spark:8443")).name == "spark:8443"
         await until(lambda: house.members == ["spark:8443"])
         assert TrustStore(paths.data_dir()).keys() == {"https://192.168.1.7:8443": OTHER_KEY}
 
@@ -398,13 +326,13 @@ async def test_of_self_signed_ones_a_new_key_can_be_accepted(monkeypatch):
     said = there("a", "https://192.168.1.7:8443", labels=SPARK)
     async with House(monkeypatch, said).alive() as house:
         await found(house, "spark:8443")
-        await house.finder.trust("spark:8443")
+        await house.finder.decisions.trust("spark:8443")
         await until(lambda: house.members == ["spark:8443"])
         keys.of["192.168.1.7"] = OTHER_KEY
         house.finder._other_key(house.finder.found.candidates()[0])(OTHER_KEY)
         await until(lambda: house.members == [])
-        await house.finder.forget("spark:8443")
-        await house.finder.trust("spark:8443")
+        await house.finder.decisions.forget("spark:8443")
+        await house.finder.decisions.trust("spark:8443")
         await until(lambda: house.members == ["spark:8443"])
         (approval,) = TrustStore(paths.data_dir()).approvals()
         assert (approval.pin, approval.is_key_alone) == (OTHER_KEY, True)
@@ -423,7 +351,7 @@ async def test_what_cannot_be_kept_is_said_and_tried_no_faster(monkeypatch):
     async with House(monkeypatch, said).alive() as house:
         await found(house, "spark:8443")
         monkeypatch.setattr(TrustStore, "note_pin", full)
-        await house.finder.trust("spark:8443")
+        await house.finder.decisions.trust("spark:8443")
         await until(lambda: "no space left" in house.finder.status()["found"][0]["story"])
         await asyncio.sleep(0.5)
         assert len(tried) < 4
@@ -436,17 +364,17 @@ async def test_by_its_url_it_is_the_one_that_was_seen(monkeypatch):
     async with House(monkeypatch, there("a", labels=SPARK), twin).alive() as house:
         await found(house, "spark-2:8000")
         with pytest.raises(ConfigError, match="several call themselves spark"):
-            await house.finder.trust("spark-2:8000")
-        shown = await house.finder.trust("http://192.168.1.66:8000")
-        assert (shown["name"], shown["url"]) == ("spark-2:8000", "http://192.168.1.66:8000")
+            await house.finder.decisions.trust("spark-2:8000")
+        shown = await house.finder.decisions.trust("http://192.168.1.66:8000")
+        assert (shown.name, shown.endpoint.url) == ("spark-2:8000", "http://192.168.1.66:8000")
         assert house.members == ["spark-2:8000"]
 
 
 async def test_an_approved_one_gets_another_name(monkeypatch):
     async with House(monkeypatch, there("a", labels=SPARK)).alive() as house:
         await found(house)
-        await house.finder.trust("spark:8000")
-        assert (await house.finder.trust("spark:8000", called="desk"))["name"] == "desk"
+        await house.finder.decisions.trust("spark:8000")
+        assert (await house.finder.decisions.trust("spark:8000", called="desk")).name == "desk"
         assert house.members == ["desk"]
 
 
@@ -467,10 +395,10 @@ async def test_the_key_on_an_empty_line_offers_the_one_that_was_told_of(monkeypa
 async def test_who_is_being_answered_by_one_that_is_dismissed_gets_the_answer(monkeypatch):
     async with House(monkeypatch, there("a", labels=SPARK)).alive() as house:
         await found(house)
-        await house.finder.trust("spark:8000")
+        await house.finder.decisions.trust("spark:8000")
         (member,) = house.desk.chain().pool
         member.in_flight += 1
-        await house.finder.forget("spark:8000")
+        await house.finder.decisions.forget("spark:8000")
         house.finder._changed.set()
         await asyncio.sleep(0.2)
         assert not house.servers["spark:8000"].closed
@@ -489,7 +417,9 @@ def test_the_order_of_a_source_is_kept_below_the_next_one():
         candidate = Candidate(name="a", endpoint=endpoint, state="approved")
         store = TrustStore(paths.data_dir())
         config = load()
-        made = connected(candidate, config, Logins(config), store, time.monotonic, lambda _: None)
+        made = connected(
+            candidate, config, Logins(config), store, time.monotonic, lambda _: None, lambda _: True
+        )
         return made.endpoint.priority
 
     assert [priority("dns", said) for said in (0, -1, -500, 500)] == [10, 9, 1, 10]
@@ -511,7 +441,9 @@ def test_servers_of_one_environment_have_one_login_and_its_labels(settings):
     assert logins.of(one)._keeper is logins.of(other)._keeper
     assert logins.of(there("c").endpoint).ssl() is None
     candidate = Candidate(name="a", endpoint=one, state="approved")
-    made = connected(candidate, config, logins, store, time.monotonic, lambda _: None).endpoint
+    made = connected(
+        candidate, config, logins, store, time.monotonic, lambda _: None, lambda _: True
+    ).endpoint
     assert (made.labels["chat_template"], made.login, made.timeout) == ("chatml", "lab", 5.0)
 
 
@@ -528,7 +460,7 @@ async def test_a_flood_of_announcements_costs_little(monkeypatch):
             number += 1
             url = f"http://192.168.{number % 2}.{number % 200 + 1}:8000"
             house.finder._hear("mdns", there(f"x{number % 400}", url))
-            house.finder.news()
+            house.finder.notices.next()
             await asyncio.sleep(0.001)
         assert len(judged) < 25
 
@@ -541,6 +473,6 @@ async def test_one_of_which_no_server_can_be_made_says_why(monkeypatch):
             raise ConfigError("no such dialect")
 
         monkeypatch.setattr(finder, "connected", connected)
-        shown = await house.finder.trust("spark:8000")
+        shown = house.finder.shown(await house.finder.decisions.trust("spark:8000"))
         assert shown["story"] == "not used yet: no such dialect"
         assert house.members == []

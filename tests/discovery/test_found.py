@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,10 +13,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from cmdai_shell.config.schema import Discovery
 from cmdai_shell.core import Added, Endpoint, Removed
+from cmdai_shell.discovery.approval import NAMES, Approval, Ignored
 from cmdai_shell.discovery.candidate import Candidate, Names, cleaned
 from cmdai_shell.discovery.found import MOST_AT_A_PLACE, Found
 from cmdai_shell.discovery.policy import Policy, Spot, spot
-from cmdai_shell.discovery.trust import NAMES, Approval
 
 PIN, OTHER = f"sha256/{'A' * 43}=", f"sha256/{'B' * 43}="
 REAL, FALSE = "http://192.168.1.100:8000", "http://192.168.1.66:8000"
@@ -236,7 +237,7 @@ def test_very_many_names_are_not_kept_for_ever() -> None:
 # --- approved
 
 
-def replace_(approval: Approval, **more: object) -> Approval:
+def replace_(approval: Any, **more: object) -> Any:
     import msgspec
 
     return msgspec.structs.replace(approval, **more)
@@ -285,9 +286,8 @@ def test_another_at_the_approved_address_is_blocked(labels: dict[str, object]) -
     assert candidate.name == "spark:8000"
     assert "spark.local (id u-1) was approved" in candidate.story
     assert str(labels.get("uuid", "other.local")) in candidate.story
-    assert "backends forget spark:8000" in candidate.hint
-    assert "backends trust spark:8000" in candidate.hint
-    assert found.waiting() == ()
+    assert candidate.hint.endswith("cmdai-shell backends trust spark:8000")
+    assert found.waiting() == (candidate,)  # one word of the person's resolves it
 
 
 def test_a_wrong_word_beside_the_right_one_stops_nobody() -> None:
@@ -354,12 +354,26 @@ def silent(*events: Added | Removed) -> Found:
     return found
 
 
-def test_a_new_address_by_dhcp() -> None:
-    found = silent(moved())
-    candidate = one(found.candidates())
-    assert (candidate.state, candidate.name) == ("approved", "spark:8000")
-    assert candidate.endpoint.url == "http://192.168.1.150:8000"
-    assert candidate.endpoint.model == "qwen"
+NEW = "http://192.168.1.150:8000"
+
+
+def test_over_http_nobody_is_believed_to_have_moved_but_the_person_is_asked() -> None:
+    """Both its name and its uuid can be copied by whoever hears them once."""
+    found = silent(moved(model="evil", kind="ollama"))
+    assert by_url(found, REAL).state == "approved"
+    new = by_url(found, NEW)
+    assert (new.state, new.approval) == ("moved", SPARK)
+    assert "over http nobody can tell" in new.story
+    assert new.hint == f"if it has: cmdai-shell backends trust {NEW}"
+    assert found.waiting() == (new,)
+    assert (new.endpoint.kind, new.endpoint.model) == ("vllm", "qwen")
+
+
+def test_one_without_a_uuid_is_asked_about_too() -> None:
+    found = Found(approvals=[replace_(SPARK, uuid="")])
+    heard(found, moved(uuid=""))
+    found.saw_silence(REAL, is_silent=True)
+    assert by_url(found, NEW).state == "moved"
 
 
 def test_while_the_old_address_answers_nobody_has_moved() -> None:
@@ -385,8 +399,9 @@ def test_while_the_old_address_answers_nobody_has_moved() -> None:
 )
 def test_what_is_not_just_like_it_has_not_moved(more: dict[str, object]) -> None:
     found = silent(moved(**more))
-    approved = [each for each in found.candidates() if each.state == "approved"]
-    assert [each.endpoint.url for each in approved] == [REAL]
+    states = {each.endpoint.url: each.state for each in found.candidates()}
+    assert states.pop(REAL) == "approved"
+    assert "moved" not in states.values()
 
 
 def test_of_two_that_might_be_it_neither_is() -> None:
@@ -428,7 +443,7 @@ def test_of_https_the_key_decides() -> None:
     assert candidate.state == "changed"
     assert PIN in candidate.story
     assert OTHER in candidate.story
-    assert "backends forget vault:8443" in candidate.hint
+    assert candidate.hint.endswith("cmdai-shell backends trust vault:8443")
     found.saw_key(TLS, PIN)
     assert one(found.candidates()).state == "approved"
 
@@ -582,6 +597,46 @@ def test_what_is_written_down_is_that_and_no_news() -> None:
     assert (candidate.state, candidate.endpoint) == ("approved", written)
     assert candidate.sources == ("mdns",)
     assert Found(written=[written]).candidates() == ()
+
+
+# --- ignored
+
+
+IGNORED = Ignored(name="spark:8000", url=REAL, host="spark.local")
+
+
+def test_an_ignored_one_waits_for_nobody_and_is_listed() -> None:
+    found = Found(ignored=[IGNORED])
+    candidate = one(heard(found, real()))
+    assert (candidate.state, candidate.name) == ("ignored", "spark:8000")
+    assert candidate.hint.endswith(f"backends trust {REAL}")
+    assert found.waiting() == ()
+    found.settle(ignored=[])
+    assert found.waiting() != ()
+
+
+def test_ignored_it_stays_after_its_address_has_changed_but_not_its_neighbours() -> None:
+    found = Found(ignored=[IGNORED])
+    heard(found, moved(), added("b", f"{REAL[:-4]}9000", host="other.local"))
+    assert by_url(found, NEW).state == "ignored"
+    assert by_url(found, "http://192.168.1.100:9000").state == "candidate"
+
+
+def test_ignoring_goes_before_what_the_settings_trust() -> None:
+    found = Found(trusting(trust_subnets=("192.168.1.0/24",)), ignored=[IGNORED])
+    assert one(heard(found, real())).state == "ignored"
+
+
+def test_who_is_trusted_is_not_silenced_by_a_name() -> None:
+    found = Found(approvals=[SPARK], ignored=[replace_(IGNORED, url=FALSE)])
+    assert one(heard(found, real())).state == "approved"
+
+
+def test_what_the_person_has_just_probed_is_no_news() -> None:
+    found = Found()
+    heard(found, real(), source="probe")
+    assert one(found.candidates()).state == "candidate"
+    assert found.waiting() == ()
 
 
 # --- refused, and hostile
@@ -807,7 +862,7 @@ class Announcements(RuleBasedStateMachine):
 
     @invariant()
     def what_waits_is_undecided(self) -> None:
-        assert all(each.state == "candidate" for each in self.found.waiting())
+        assert {each.state for each in self.found.waiting()} <= {"candidate", "changed", "moved"}
 
 
 Announcements.TestCase.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
@@ -815,7 +870,7 @@ TestAnnouncements = Announcements.TestCase
 
 
 @given(st.lists(st.tuples(SOURCES, IDS, URLS, LABELS), max_size=20), st.booleans())
-def test_even_while_it_is_silent_only_its_like_takes_its_place(
+def test_even_while_it_is_silent_nobody_takes_its_place(
     said: list[tuple[str, str, str, dict[str, str]]], is_silent: bool
 ) -> None:
     found = Found(approvals=[SPARK])
@@ -825,10 +880,10 @@ def test_even_while_it_is_silent_only_its_like_takes_its_place(
     (approved,) = [
         each for each in found.candidates() if each.approval == SPARK and each.name == "spark:8000"
     ]
-    if approved.state == "approved" and approved.endpoint.url != REAL:
-        assert is_silent
-        assert approved.endpoint.url == FALSE
-        assert any(url == FALSE and labels.get("uuid") == "u-1" for _, _, url, labels in said)
+    assert approved.endpoint.url == REAL
+    offered = [each.endpoint.url for each in found.candidates() if each.state == "moved"]
+    assert offered in ([], [FALSE])
+    assert is_silent or not offered
 
 
 def test_of_a_name_with_several_addresses_each_counts() -> None:

@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmdai_shell.core import Added, Endpoint
+from cmdai_shell.discovery import trust
+from cmdai_shell.discovery.approval import Approval
 from cmdai_shell.discovery.candidate import Candidate
 from cmdai_shell.discovery.found import Found
-from cmdai_shell.discovery.trust import SEEN_AGAIN, Approval, TrustStore
+from cmdai_shell.discovery.trust import SEEN_AGAIN, TrustStore
 from cmdai_shell.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -323,3 +325,60 @@ def test_whoever_waits_can_be_approved_and_then_is(
     assert approved.endpoint.url == waiting.endpoint.url
     found.settle(approvals=[])
     assert found.waiting() == (waiting,)
+
+
+ROUTER, OTHER_ROUTER = "02:00:00:00:00:01", "02:00:00:00:00:66"
+
+
+def test_where_we_were_is_kept_and_added_to(store: TrustStore) -> None:
+    store.approve(candidate(), routers={ROUTER})
+    store.approve(candidate(), routers={OTHER_ROUTER})
+    assert set(store.approvals()[0].routers) == {ROUTER, OTHER_ROUTER}
+
+
+@pytest.mark.parametrize("state", ["moved", "changed"])
+def test_the_approval_of_one_that_moved_or_changed_is_replaced(
+    store: TrustStore, state: str
+) -> None:
+    old = store.approve(candidate(), name="desk", routers={ROUTER})
+    store.note_proven("desk")
+    assert store.approvals()[0].is_proven
+    new = candidate(
+        "desk", "http://192.168.1.150:8000", state=state, approval=old, is_key_alone=False
+    )
+    store.approve(new, routers={OTHER_ROUTER})
+    (approval,) = store.approvals()
+    assert (approval.name, approval.url) == ("desk", "http://192.168.1.150:8000")
+    assert (approval.routers, approval.is_proven) == ((OTHER_ROUTER,), False)
+
+
+def test_a_stranger_that_pretends_is_not_approved(store: TrustStore) -> None:
+    old = store.approve(candidate())
+    false = candidate("spark-2:8000", "http://192.168.1.66:8000", state="changed", approval=old)
+    with pytest.raises(ConfigError):
+        store.approve(false)
+    assert store.approvals() == (old,)
+
+
+def test_ignored_until_it_is_trusted_or_forgotten(store: TrustStore) -> None:
+    for undo in (lambda: store.approve(candidate()), lambda: store.forget("spark:8000")):
+        store.ignore(candidate())
+        assert [each.name for each in store.ignored()] == ["spark:8000"]
+        undo()
+        assert store.ignored() == ()
+        store.forget("spark:8000") if store.approvals() else None
+
+
+def test_who_is_trusted_cannot_be_ignored(store: TrustStore) -> None:
+    store.approve(candidate())
+    with pytest.raises(ConfigError, match="was trusted"):
+        store.ignore(candidate(state="approved"))
+
+
+def test_of_too_many_ignored_the_oldest_go(
+    store: TrustStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trust, "MOST", 3)
+    for number in range(5):
+        store.ignore(candidate(f"x:{number + 1}", f"http://10.0.0.1:{number + 1}"))
+    assert [each.name for each in store.ignored()] == ["x:3", "x:4", "x:5"]

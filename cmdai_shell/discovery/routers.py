@@ -1,0 +1,49 @@
+"""Which network we are in, by our routers' hardware addresses: many networks have 192.168.1.0/24,
+and hardly two the same router.
+
+Only Linux says it in a file. It is no proof: who knows the address can take it. But whoever meets
+us in a strange network does not know it.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_NET = Path("/proc/thread-self/net")
+_GATEWAY = 0x2
+"""RTF_GATEWAY (linux/route.h)."""
+_COMPLETE = 0x2
+"""ATF_COM (linux/if_arp.h): the neighbour has answered."""
+_NOBODY = "00:00:00:00:00:00"
+
+
+def read(folder: Path = _NET) -> frozenset[str]:
+    """Of the routers that our default routes of IPv4 go by; empty where that is not known."""
+    try:
+        routes = (folder / "route").read_text("ascii").splitlines()[1:]
+        neighbours = (folder / "arp").read_text("ascii").splitlines()[1:]
+    except (OSError, ValueError):
+        return frozenset()
+    return frozenset(_of(set(_gateways(routes)), neighbours))
+
+
+def _gateways(routes: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """(address, interface). proc(5): numbers in hexadecimal, addresses in the host's byte order."""
+    for line in routes:
+        interface, destination, gateway, flags, _, _, _, mask, *_ = line.split()
+        if (int(destination, 16), int(mask, 16)) == (0, 0) and int(flags, 16) & _GATEWAY:
+            yield socket.inet_ntoa(int(gateway, 16).to_bytes(4, sys.byteorder)), interface
+
+
+def _of(gateways: set[tuple[str, str]], neighbours: Iterable[str]) -> Iterator[str]:
+    for line in neighbours:
+        address, _, flags, hardware, _, interface = line.split()
+        is_there = int(flags, 16) & _COMPLETE and hardware != _NOBODY
+        if is_there and (address, interface) in gateways:
+            yield hardware.lower()

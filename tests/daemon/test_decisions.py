@@ -1,0 +1,283 @@
+"""The person's word on what moved, changed, was probed or is not wanted; and who gets words."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from cmdai_shell.config import paths
+from cmdai_shell.core import Added, Endpoint, Handshake, Removed, Risk, Suggestion
+from cmdai_shell.daemon import finder
+from cmdai_shell.discovery.probed import KEPT_S, Probed
+from cmdai_shell.discovery.trust import TrustStore
+from cmdai_shell.errors import ConfigError, DiscoveryError
+from tests.daemon.conftest import until
+from tests.daemon.house import SPARK, House, found, here, proven
+from tests.fakes.scripted_server import REFUSED
+from tests.fakes.scripted_source import there
+
+NEW = "http://192.168.1.66:8000"
+LABELS = {**SPARK, "uuid": "u-1"}
+DOWN = Handshake(state="unreachable", detail="the connection was refused")
+
+
+def said(update: object) -> str:
+    assert isinstance(update, Suggestion)
+    return update.explanation
+
+
+async def moved(house: House) -> None:
+    """It was trusted and used, is silent now, and its like is announced elsewhere."""
+    await found(house)
+    await house.finder.decisions.trust("spark:8000")
+    await proven(house, "spark:8000")
+    (member,) = house.desk.chain().pool
+    member.note_handshake(DOWN, 0.0)
+    house.servers["spark:8000"].handshakes = [DOWN]
+    house.servers["spark:8000"].turns = [REFUSED]
+    house.finder._hear("mdns", Removed(id="a"))
+    labels = {**LABELS, "addresses": "192.168.1.66"}
+    house.finder._hear("mdns", there("b", NEW, labels=labels, model="evil"))
+    await until(lambda: house.state("spark-2:8000") == "moved")
+    await until(lambda: bool(house.finder.notices.waiting))
+
+
+class TestMoved:
+    async def test_nothing_is_sent_there_and_the_person_is_asked_once(self, monkeypatch):
+        async with House(monkeypatch, there("a", labels=LABELS)).alive() as house:
+            await moved(house)
+            assert "may be at 192.168.1.66 now" in said(await house.press())
+            assert said(await house.press("list files by size")) == ""
+            assert house.members == ["spark:8000"]
+            assert {s.endpoint.url for s in house.servers.values()} == {"http://192.168.1.7:8000"}
+            offer = await house.press("")
+            assert isinstance(offer, Suggestion)
+            assert offer.command == f"cmdai-shell backends trust {NEW}"
+            assert offer.verdict.risk is Risk.CAUTION
+            assert "or somebody pretends" in offer.verdict.reasons[0]
+
+    @pytest.mark.parametrize("name", [NEW, "spark:8000", "spark-2:8000"])
+    async def test_by_the_persons_word_the_approval_moves(self, monkeypatch, name):
+        async with House(monkeypatch, there("a", labels=LABELS)).alive() as house:
+            await moved(house)
+            there_now = await house.finder.decisions.trust(name)
+            assert (there_now.name, there_now.endpoint.url) == ("spark:8000", NEW)
+            (approval,) = TrustStore(paths.data_dir()).approvals()
+            assert (approval.name, approval.url, approval.model) == ("spark:8000", NEW, "")
+            assert house.servers["spark:8000"].endpoint.url == NEW
+            assert house.finder.notices.waiting == ()
+
+    async def test_back_at_its_old_address_it_is_used_and_the_other_is_a_stranger(
+        self, monkeypatch
+    ):
+        async with House(monkeypatch, there("a", labels=LABELS)).alive() as house:
+            await moved(house)
+            (member,) = house.desk.chain().pool
+            member.note_handshake(Handshake(state="ok"), 0.0)
+            house.servers["spark:8000"].handshakes = [Handshake(state="ok")]
+            house.finder.look()
+            await until(lambda: house.state("spark-2:8000") == "changed")
+            await until(lambda: not house.finder.notices.waiting)
+            with pytest.raises(ConfigError, match="somebody pretends"):
+                await house.finder.decisions.trust("spark-2:8000")
+
+
+class TestChanged:
+    async def test_another_in_its_place_is_told_once_and_offered(self, monkeypatch):
+        async with House(monkeypatch, there("a", labels=LABELS)).alive() as house:
+            await found(house)
+            await house.finder.decisions.trust("spark:8000")
+            await proven(house, "spark:8000")
+            house.finder._hear("mdns", there("a", labels={**LABELS, "uuid": "u-9"}))
+            await until(lambda: bool(house.finder.notices.waiting))
+            assert house.members == []
+            assert "spark:8000 is not what you trusted" in said(await house.press())
+            assert said(await house.press("list files by size")) == ""
+            offer = await house.press("")
+            assert isinstance(offer, Suggestion)
+            assert offer.command == "cmdai-shell backends trust spark:8000"
+            assert "somebody is in its place" in offer.verdict.reasons[0]
+            await house.finder.decisions.trust("spark:8000")
+            assert house.members == ["spark:8000"]
+            (approval,) = TrustStore(paths.data_dir()).approvals()
+            assert (approval.uuid, approval.is_proven) == ("u-9", False)
+
+    async def test_in_another_network_that_is_no_news(self, monkeypatch):
+        """A cafe has the same addresses, and somebody else at each."""
+        house = House(monkeypatch, there("a", labels=LABELS))
+        house.here = here("192.168.1.2", routers=("02:00:00:00:00:01",))
+        async with house.alive():
+            await found(house)
+            await house.finder.decisions.trust("spark:8000")
+            house.here = here("192.168.1.2", routers=("02:00:00:00:00:66",))
+            house.finder._hear("mdns", there("a", labels={**LABELS, "uuid": "u-9"}))
+            await until(lambda: house.state("spark:8000") == "changed")
+            await until(lambda: house.finder._here == house.here)
+            await asyncio.sleep(2 * finder.SETTLE_S)
+            assert house.finder.notices.waiting == ()
+
+
+class TestIgnored:
+    async def test_it_is_never_told_of_again_and_listed(self, monkeypatch):
+        async with House(monkeypatch, there("a", labels=SPARK)).alive() as house:
+            await found(house)
+            assert await house.finder.decisions.ignore("spark:8000") == "spark:8000"
+            assert said(await house.press()) == ""
+            assert house.offered == ""
+            (shown,) = house.finder.status()["found"]
+            assert (shown["state"], shown["story"]) == ("ignored", "you do not want to hear of it")
+        async with House(monkeypatch, there("a", labels=SPARK)).alive() as later:
+            await until(lambda: later.state("spark:8000") == "ignored")
+            assert said(await later.press()) == ""
+
+    async def test_trust_undoes_it(self, monkeypatch):
+        async with House(monkeypatch, there("a", labels=SPARK)).alive() as house:
+            await found(house)
+            await house.finder.decisions.ignore("spark:8000")
+            assert (await house.finder.decisions.trust("spark:8000")).state == "approved"
+            assert TrustStore(paths.data_dir()).ignored() == ()
+
+    async def test_so_does_forget(self, monkeypatch):
+        async with House(monkeypatch, there("a", labels=SPARK)).alive() as house:
+            await found(house)
+            await house.finder.decisions.ignore("spark:8000")
+            assert await house.finder.decisions.forget("spark:8000") == "spark:8000"
+            assert house.state("spark:8000") == "candidate"
+
+    async def test_one_that_was_trusted_is_not_ignored_by_a_slip(self, monkeypatch):
+        async with House(monkeypatch, there("a", labels=SPARK)).alive() as house:
+            await found(house)
+            await house.finder.decisions.trust("spark:8000")
+            with pytest.raises(ConfigError, match="was trusted") as error:
+                await house.finder.decisions.ignore("spark:8000")
+            assert error.value.hint.endswith("cmdai-shell backends forget spark:8000")
+            assert house.members == ["spark:8000"]
+
+
+def probed(age: float = 0.0, host: str = "spark-1a2b.local") -> None:
+    import time
+
+    endpoint = Endpoint(
+        id="probe/x",
+        url="http://192.168.1.7:8000",
+        source="probe",
+        labels={"host": host, "addresses": "192.168.1.7", "network": "192.168.1.0/24"},
+    )
+    Probed(paths.data_dir(), wall=lambda: time.time() - age).keep([endpoint], ())
+
+
+class TestProbed:
+    async def test_it_is_trusted_by_its_name_and_sent_nothing_before(self, monkeypatch):
+        async with House(monkeypatch).alive() as house:
+            probed()
+            assert said(await house.press()) == ""
+            assert house.servers == {}
+            shown = await house.finder.decisions.trust("spark-1a2b:8000")
+            assert (shown.state, shown.endpoint.url) == ("approved", "http://192.168.1.7:8000")
+            assert house.members == ["spark-1a2b:8000"]
+        async with House(monkeypatch).alive() as later:  # though nobody announces it
+            await until(lambda: later.members == ["spark-1a2b:8000"])
+
+    async def test_for_a_quarter_of_an_hour(self, monkeypatch):
+        async with House(monkeypatch).alive() as house:
+            probed(age=KEPT_S)
+            with pytest.raises(DiscoveryError, match="no server 'spark-1a2b:8000' was found"):
+                await house.finder.decisions.trust("spark-1a2b:8000")
+
+    async def test_one_that_announces_the_same_name_is_not_taken_for_it(self, monkeypatch):
+        labels = {"host": "spark-1a2b.local", "network": "192.168.1.2/24"}
+        async with House(monkeypatch, there("evil", NEW, labels=labels)).alive() as house:
+            await found(house, "spark-1a2b:8000")
+            probed()
+            with pytest.raises(ConfigError, match="several call themselves"):
+                await house.finder.decisions.trust("spark-1a2b:8000")
+            shown = await house.finder.decisions.trust("http://192.168.1.7:8000")
+            assert shown.endpoint.url == "http://192.168.1.7:8000"
+            assert [s.endpoint.url for s in house.servers.values()] == ["http://192.168.1.7:8000"]
+
+
+class TestBeforeItHasComputed:
+    async def test_no_words_go_to_it_though_nobody_else_is_there(self, monkeypatch):
+        house = House(monkeypatch, there("a", labels=SPARK))
+        house.handshake = DOWN
+        async with house.alive():
+            await found(house)
+            await house.finder.decisions.trust("spark:8000")
+            await until(lambda: bool(house.servers["spark:8000"].handshaken))
+            suggestion = await house.press()
+            assert isinstance(suggestion, Suggestion)
+            assert suggestion.backend != "spark:8000"
+            assert house.servers["spark:8000"].asked == 0
+
+    async def test_once_is_enough_also_for_the_next_daemon(self, monkeypatch):
+        async with House(monkeypatch, there("a", labels=SPARK)).alive() as house:
+            await found(house)
+            await house.finder.decisions.trust("spark:8000")
+            await until(lambda: TrustStore(paths.data_dir()).approvals()[0].is_proven)
+        later = House(monkeypatch)
+        later.handshake = DOWN
+        async with later.alive():
+            await until(lambda: later.members == ["spark:8000"])
+            await proven(later, "spark:8000")
+
+    async def test_where_no_keeper_looks_it_is_asked_to_compute_once(self, monkeypatch, settings):
+        settings("[load_balancing]\nhealth_check_enabled = false\n")
+        async with House(monkeypatch, there("a", labels=SPARK)).alive() as house:
+            await found(house)
+            await house.finder.decisions.trust("spark:8000")
+            await proven(house, "spark:8000")
+            suggestion = await house.press()
+            assert isinstance(suggestion, Suggestion)
+            assert suggestion.backend == "spark:8000"
+
+
+class TestAnotherNetworkOfTheSameAddresses:
+    async def test_it_is_not_asked_before_the_person_says_so(self, monkeypatch):
+        """Nearly every home and cafe has 192.168.1.0/24."""
+        house = House(monkeypatch, there("a", labels=SPARK))
+        house.here = here("192.168.1.2", routers=("02:00:00:00:00:01",))
+        async with house.alive():
+            await found(house)
+            await house.finder.decisions.trust("spark:8000")
+            assert house.members == ["spark:8000"]
+        monkeypatch.setattr(finder, "LOOK_EVERY_S", 0.05)
+        later = House(monkeypatch, there("evil", labels=SPARK))
+        later.here = here("192.168.1.2", routers=("02:00:00:00:00:66",))
+        async with later.alive():
+            await until(lambda: any(each.sources for each in later.finder.found.candidates()))
+            await asyncio.sleep(0.3)
+            assert (later.members, later.servers) == ([], {})
+            (shown,) = later.finder.status()["found"]
+            assert shown["story"].startswith("not used here: over http only in 192.168.1.0/24")
+            assert shown["hint"].endswith("cmdai-shell backends trust spark:8000")
+            await later.finder.decisions.trust("spark:8000")
+            await until(lambda: later.members == ["spark:8000"])
+            later.here = here("192.168.1.2", routers=("02:00:00:00:00:01",))
+            await asyncio.sleep(0.2)
+            assert later.members == ["spark:8000"]  # at home it is trusted still
+
+    async def test_without_a_router_that_is_known_it_is_not_that_network(self, monkeypatch):
+        """Whoever runs the cafe's network can give us the address that we had at home."""
+        house = House(monkeypatch, there("a", labels=SPARK))
+        house.here = here("192.168.1.2", routers=("02:00:00:00:00:01",))
+        async with house.alive():
+            await found(house)
+            await house.finder.decisions.trust("spark:8000")
+            house.here = here("192.168.1.2")
+            house.finder._changed.set()
+            await until(lambda: house.members == [])
+
+    async def test_by_a_name_server_too(self, monkeypatch):
+        """A cafe's name server answers for any domain."""
+        one = there("a", "http://dgx.corp.lan:8000", source="dns", labels={"domain": "corp.lan"})
+        house = House(monkeypatch, one, source="dns")
+        house.here = here("10.1.0.2", routers=("02:00:00:00:00:01",))
+        async with house.alive():
+            await found(house, "dgx.corp.lan:8000")
+            await house.finder.decisions.trust("dgx.corp.lan:8000")
+            assert house.members == ["dgx.corp.lan:8000"]
+            house.here = here("10.1.0.2", routers=("02:00:00:00:00:66",))
+            house.finder._hear("dns", Added(endpoint=replace(one.endpoint, weight=2)))
+            await until(lambda: house.members == [])
