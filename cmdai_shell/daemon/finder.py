@@ -91,6 +91,7 @@ class Finder:
             clock=clock,
             on_news=self._changed.set,
             authorities=lambda candidate: self._logins.of(candidate.endpoint).ssl(),
+            is_home=self._is_home,
         )
         self._watcher: Watcher | None = None
         self._problem = ""
@@ -310,6 +311,9 @@ class Finder:
         self._pool.add(self._admit(server), is_proven=bool(approval and approval.is_proven))
         self._employed.set()
         log.info("found", extra={"fields": {"name": candidate.name, "state": candidate.state}})
+
+    async def _is_home(self, candidate: Candidate) -> bool:
+        return is_home(candidate, await asyncio.to_thread(here))
 
     def _may_ask(self, name: str, now: Here) -> bool:
         """As the person has decided until now."""

@@ -15,7 +15,7 @@ from cmdai_shell.discovery.policy import address
 from cmdai_shell.errors import CmdaiError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
     from ssl import SSLContext
 
     from cmdai_shell.core import Clock
@@ -35,7 +35,7 @@ _REMEMBERED = 2_000
 class Inquiry:
     """``run`` ends when cancelled. ``on_news``: ``found`` was told something. ``authorities``: who
     has to vouch for a server that was approved; None where its environment names nobody, may
-    block."""
+    block. ``is_home``: we are where it was approved; elsewhere nobody's first key is believed."""
 
     def __init__(
         self,
@@ -44,11 +44,13 @@ class Inquiry:
         clock: Clock,
         on_news: Callable[[], None],
         authorities: Callable[[Candidate], SSLContext | None],
+        is_home: Callable[[Candidate], Awaitable[bool]],
     ) -> None:
         self._found = found
         self._clock = clock
         self._on_news = on_news
         self._authorities = authorities
+        self._is_home = is_home
         self._names = Names(NAMES_AT_A_TIME)
         self._asked: dict[str, float] = {}
         """When, by name or URL."""
@@ -134,6 +136,10 @@ class Inquiry:
         from cmdai_shell.discovery import pins
 
         url, parts = candidate.endpoint.url, urlsplit(candidate.endpoint.url)
+        is_first = candidate.approval is not None and not candidate.approval.pin
+        if is_first and not await self._is_home(candidate):
+            self.problems[url] = "its key is learned in the network that it was trusted in"
+            return
         try:
             # Strangers, who only say that they are somebody, see no certificate of ours.
             own = None

@@ -45,8 +45,8 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     networks: _Texts = ()
     """Of ours, in which it was, and"""
     routers: _Texts = ()
-    """the hardware addresses of our routers then: with plain http it is asked nowhere else. Empty
-    where they are not known."""
+    """our routers then, as ``routers.read`` has them: with plain http it is asked behind no others.
+    Empty where they are not known."""
     environment: _Text = ""
     pin: Pin = ""
     """Of https, ``sha256/`` and base64; empty until it was first used."""
@@ -108,7 +108,9 @@ def made(
     label = endpoint.labels.get
     where = spot(endpoint.url)
     heard = network(label("network", ""))
-    is_there = where and heard and is_in(where.host, heard)
+    is_there = bool(where and heard and is_in(where.host, heard))
+    if heard and is_there:  # a telephone that we are connected through goes wherever we go
+        routers = [each for each in routers if is_in(each.partition(" ")[0], heard)]
     approval = Approval(
         name=name,
         url=checked_url(endpoint.url),

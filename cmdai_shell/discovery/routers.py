@@ -24,7 +24,8 @@ _NOBODY = "00:00:00:00:00:00"
 
 
 def read(folder: Path = _NET) -> frozenset[str]:
-    """Of the routers that our default routes of IPv4 go by; empty where that is not known."""
+    """``192.168.1.1 02:fc:00:00:00:05``, address and hardware address of each router that a default
+    route of IPv4 goes by; empty where that is not known."""
     try:
         routes = (folder / "route").read_text("ascii").splitlines()[1:]
         neighbours = (folder / "arp").read_text("ascii").splitlines()[1:]
@@ -46,4 +47,4 @@ def _of(gateways: set[tuple[str, str]], neighbours: Iterable[str]) -> Iterator[s
         address, _, flags, hardware, _, interface = line.split()
         is_there = int(flags, 16) & _COMPLETE and hardware != _NOBODY
         if is_there and (address, interface) in gateways:
-            yield hardware.lower()
+            yield f"{address} {hardware.lower()}"

@@ -13,7 +13,7 @@ from cmdai_shell.discovery.search import Seen
 @pytest.mark.parametrize(
     ("state", "command"),
     [
-        ("open", "cmdai-shell config add-environment spark-1 --url http://192.168.1.7:8000"),
+        ("open", "cmdai-shell backends trust http://192.168.1.7:8000"),
         (
             "login",
             "cmdai-shell config add-environment spark-1 --url http://192.168.1.7:8000"
@@ -26,6 +26,12 @@ from cmdai_shell.discovery.search import Seen
 def test_what_to_type(state: str, command: str) -> None:
     seen = Seen(name="spark-1:8000", url="http://192.168.1.7:8000", kind="auto", state=state)
     assert cells(seen)[-1] == command
+
+
+def test_a_server_of_this_machine_is_written_down() -> None:
+    """Nobody else can know what runs here: it cannot be trusted as one that was found."""
+    seen = Seen(name="localhost:8000", url="http://127.0.0.1:8000", kind="auto", state="open")
+    assert cells(seen)[-1].startswith("cmdai-shell config add-environment localhost")
 
 
 def test_no_cell_moves_the_cursor() -> None:

@@ -10,6 +10,7 @@ import pytest
 from cmdai_shell.config import paths
 from cmdai_shell.core import Added, Endpoint, Handshake, Removed, Risk, Suggestion
 from cmdai_shell.daemon import finder
+from cmdai_shell.discovery import pins
 from cmdai_shell.discovery.probed import KEPT_S, Probed
 from cmdai_shell.discovery.trust import TrustStore
 from cmdai_shell.errors import ConfigError, DiscoveryError
@@ -107,11 +108,11 @@ class TestChanged:
     async def test_in_another_network_that_is_no_news(self, monkeypatch):
         """A cafe has the same addresses, and somebody else at each."""
         house = House(monkeypatch, there("a", labels=LABELS))
-        house.here = here("192.168.1.2", routers=("02:00:00:00:00:01",))
+        house.here = here("192.168.1.2", routers=("192.168.1.1 02:00:00:00:00:01",))
         async with house.alive():
             await found(house)
             await house.finder.decisions.trust("spark:8000")
-            house.here = here("192.168.1.2", routers=("02:00:00:00:00:66",))
+            house.here = here("192.168.1.2", routers=("192.168.1.1 02:00:00:00:00:66",))
             house.finder._hear("mdns", there("a", labels={**LABELS, "uuid": "u-9"}))
             await until(lambda: house.state("spark:8000") == "changed")
             await until(lambda: house.finder._here == house.here)
@@ -237,14 +238,14 @@ class TestAnotherNetworkOfTheSameAddresses:
     async def test_it_is_not_asked_before_the_person_says_so(self, monkeypatch):
         """Nearly every home and cafe has 192.168.1.0/24."""
         house = House(monkeypatch, there("a", labels=SPARK))
-        house.here = here("192.168.1.2", routers=("02:00:00:00:00:01",))
+        house.here = here("192.168.1.2", routers=("192.168.1.1 02:00:00:00:00:01",))
         async with house.alive():
             await found(house)
             await house.finder.decisions.trust("spark:8000")
             assert house.members == ["spark:8000"]
         monkeypatch.setattr(finder, "LOOK_EVERY_S", 0.05)
         later = House(monkeypatch, there("evil", labels=SPARK))
-        later.here = here("192.168.1.2", routers=("02:00:00:00:00:66",))
+        later.here = here("192.168.1.2", routers=("192.168.1.1 02:00:00:00:00:66",))
         async with later.alive():
             await until(lambda: any(each.sources for each in later.finder.found.candidates()))
             await asyncio.sleep(0.3)
@@ -254,14 +255,14 @@ class TestAnotherNetworkOfTheSameAddresses:
             assert shown["hint"].endswith("cmdai-shell backends trust spark:8000")
             await later.finder.decisions.trust("spark:8000")
             await until(lambda: later.members == ["spark:8000"])
-            later.here = here("192.168.1.2", routers=("02:00:00:00:00:01",))
+            later.here = here("192.168.1.2", routers=("192.168.1.1 02:00:00:00:00:01",))
             await asyncio.sleep(0.2)
             assert later.members == ["spark:8000"]  # at home it is trusted still
 
     async def test_without_a_router_that_is_known_it_is_not_that_network(self, monkeypatch):
         """Whoever runs the cafe's network can give us the address that we had at home."""
         house = House(monkeypatch, there("a", labels=SPARK))
-        house.here = here("192.168.1.2", routers=("02:00:00:00:00:01",))
+        house.here = here("192.168.1.2", routers=("192.168.1.1 02:00:00:00:00:01",))
         async with house.alive():
             await found(house)
             await house.finder.decisions.trust("spark:8000")
@@ -273,11 +274,51 @@ class TestAnotherNetworkOfTheSameAddresses:
         """A cafe's name server answers for any domain."""
         one = there("a", "http://dgx.corp.lan:8000", source="dns", labels={"domain": "corp.lan"})
         house = House(monkeypatch, one, source="dns")
-        house.here = here("10.1.0.2", routers=("02:00:00:00:00:01",))
+        house.here = here("10.1.0.2", routers=("10.1.0.1 02:00:00:00:00:01",))
         async with house.alive():
             await found(house, "dgx.corp.lan:8000")
             await house.finder.decisions.trust("dgx.corp.lan:8000")
             assert house.members == ["dgx.corp.lan:8000"]
-            house.here = here("10.1.0.2", routers=("02:00:00:00:00:66",))
+            house.here = here("10.1.0.2", routers=("10.1.0.1 02:00:00:00:00:66",))
             house.finder._hear("dns", Added(endpoint=replace(one.endpoint, weight=2)))
             await until(lambda: house.members == [])
+
+    async def test_a_telephone_that_goes_with_us_is_no_place(self, monkeypatch):
+        phone = "172.20.10.1 02:00:00:00:00:99"
+        house = House(monkeypatch, there("a", labels=SPARK))
+        house.here = here("192.168.1.2", routers=("192.168.1.1 02:00:00:00:00:01", phone))
+        async with house.alive():
+            await found(house)
+            await house.finder.decisions.trust("spark:8000")
+            house.here = here("192.168.1.2", routers=("192.168.1.1 02:00:00:00:00:66", phone))
+            house.finder._changed.set()
+            await until(lambda: house.members == [])
+
+    async def test_the_first_key_of_https_is_learned_at_home(self, monkeypatch):
+        """Trusted while it was off, and in the cafe somebody answers at its address."""
+        asked = []
+
+        async def learn(host: str, *_: object, **__: object) -> pins.LearnedIdentity:
+            asked.append(host)
+            return pins.LearnedIdentity(
+                spki=f"sha256/{'A' * 43}=", subject="CN=x", is_chain_valid=False, not_after=9e9,
+                address=host, problem="self-signed certificate",
+            )  # fmt: skip
+
+        monkeypatch.setattr(pins, "learn", learn)
+        house = House(monkeypatch, there("a", "https://192.168.1.7:8443", labels=SPARK))
+        home = here("192.168.1.2", routers=("192.168.1.1 02:00:00:00:00:01",))
+        house.here = home
+        async with house.alive():
+            await found(house, "spark:8443")
+            cafe = here("192.168.1.2", routers=("192.168.1.1 02:00:00:00:00:66",))
+            house.here = cafe
+            (candidate,) = house.finder.found.candidates()
+            TrustStore(paths.data_dir()).approve(candidate, routers=home.routers)
+            await house.finder._settle()
+            house.finder.inquiry.look()
+            await until(lambda: "in the network" in house.finder.status()["found"][0]["story"])
+            assert (asked, house.members) == ([], [])
+            house.here = home
+            house.finder.inquiry.again("https://192.168.1.7:8443")
+            await until(lambda: house.members == ["spark:8443"])

@@ -11,8 +11,8 @@ from cmdai_shell.daemon import whereabouts
 from cmdai_shell.daemon.whereabouts import Here, asked_here
 from cmdai_shell.errors import BackendUnavailable
 
-HOME = Here(addresses=("192.168.1.2",), routers=frozenset({"02:00:00:00:00:01"}))
-CAFE = Here(addresses=("192.168.1.2",), routers=frozenset({"02:00:00:00:00:66"}))
+HOME = Here(addresses=("192.168.1.2",), routers=frozenset({"192.168.1.1 02:00:00:00:00:01"}))
+CAFE = Here(addresses=("192.168.1.2",), routers=frozenset({"192.168.1.1 02:00:00:00:00:66"}))
 
 
 async def test_before_each_request_it_is_looked_where_we_are(monkeypatch):

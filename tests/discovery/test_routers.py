@@ -38,7 +38,7 @@ def there(folder: Path, route: str = ROUTE, arp: str = ARP) -> frozenset[str]:
 
 def test_the_one_that_the_default_route_goes_by(tmp_path: Path):
     """Behind a VPN, too; neither a neighbour, nor the like on another interface."""
-    assert there(tmp_path) == {"02:fc:00:00:00:05"}
+    assert there(tmp_path) == {"192.168.1.1 02:fc:00:00:00:05"}
 
 
 @pytest.mark.parametrize(
@@ -69,5 +69,6 @@ def test_a_real_one():
         lab.popen("router", sys.executable, "-m", "http.server", "80", stderr=DEVNULL)
         until(lambda: "0050" in lab.run("router", "cat", "/proc/net/tcp"))
         assert lab.fetch("client", "http://192.168.1.1") == 200
-        mac = lab.run("router", "cat", "/sys/class/net/eth0/address").strip()
-        assert json.loads(lab.run("client", sys.executable, "-c", program)) == [mac]
+        hardware = lab.run("router", "cat", "/sys/class/net/eth0/address").strip()
+        found = json.loads(lab.run("client", sys.executable, "-c", program))
+        assert found == [f"192.168.1.1 {hardware}"]

@@ -327,7 +327,7 @@ def test_whoever_waits_can_be_approved_and_then_is(
     assert found.waiting() == (waiting,)
 
 
-ROUTER, OTHER_ROUTER = "02:00:00:00:00:01", "02:00:00:00:00:66"
+ROUTER, OTHER_ROUTER = "192.168.1.1 02:00:00:00:00:01", "192.168.1.1 02:00:00:00:00:66"
 
 
 def test_where_we_were_is_kept_and_added_to(store: TrustStore) -> None:
