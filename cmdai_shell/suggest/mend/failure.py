@@ -104,7 +104,7 @@ def failure(
             look=Glance(look, is_over),
         )
         is_seen = not scene.cwd or scene.look.place(scene.cwd).kind == "folder"  # no container's
-        if scene.parts and is_seen:
+        if len(scene.parts) == 1 and is_seen:  # of several nobody knows which one failed
             return _of(scene, scene.parts[0])
     return UNKNOWN
 
@@ -162,7 +162,7 @@ def _of(scene: Scene, part: Part) -> Failure:
     absent = tuple(dict.fromkeys(_absent(scene, part)))
     if absent:
         return Failure(
-            hint=f"there is no {absent[0]} here" if absent[0][:1] != "/" else f"no {absent[0]}",
+            hint=f"there is no {absent[0]}{'' if absent[0][:1] in '/~' else ' here'}",
             is_sure=len(absent) == 1 and _is_only_one(part, absent[0]),
             absent=frozenset(absent),
             may_be_roots=may_be_roots,
@@ -231,7 +231,7 @@ def _absent(scene: Scene, part: Part) -> Iterator[str]:
 
 def _is_only_one(part: Part, path: str) -> bool:
     """No other word of the command could have been meant for it."""
-    if "/" in part.program and part.program == path:
+    if path == part.program or path in [target.text for _, target in part.redirects]:
         return True
     two = part.program in LAST_MADE or part.program in AFTER_FIRST
     return len(operands(part)) == (2 if two else 1)

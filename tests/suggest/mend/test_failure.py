@@ -29,7 +29,8 @@ def _full(path):
     [
         ("cp a b", 1, ("b",), "there is no a here"),
         ("cat notes.txt", 1, (), "there is no notes.txt here"),
-        ("cat /etc/nope", 1, (), "no /etc/nope"),
+        ("cat /etc/nope", 1, (), "there is no /etc/nope"),
+        ("sort < nope", 1, (), "there is no nope here"),
         ("grep -n x notes.txt", 2, (), "there is no notes.txt here"),
         ("cd src", 1, (), "there is no src here"),
         ("./run.sh --fast now", 127, (), "there is no ./run.sh here"),
@@ -64,6 +65,9 @@ def test_what_is_plain_to_see_is_said_without_a_model(why, command, status, file
         ("curl https://example.com/a.txt", 6, ()),
         ("cd build && cat log", 1, ("build/x",)),
         ("false", 1, ()),
+        ("rm -f nope; false", 1, ()),
+        ("make && ls", 2, ()),
+        ("cat nope | wc -l && false", 1, ()),
     ],
 )
 def test_what_is_not_sure_is_left_to_the_model(why, command, status, files):
