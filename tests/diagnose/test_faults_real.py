@@ -27,6 +27,7 @@ from cmdai_shell.discovery.trust import TrustStore
 from tests.diagnose.conftest import put_model
 from tests.discovery.netlab import NetLab, missing
 from tests.integration.conftest import until
+from tests.models import model_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -594,3 +595,24 @@ def test_a_healthy_machine(desk: Desk, names: NameServer, server: str) -> None:
     assert {"server-answers", "server-latency", "multicast", "dns-records"} <= {
         each["check"] for each in found
     }
+
+
+@pytest.mark.model
+def test_a_model_that_was_killed(desk: Desk) -> None:
+    """By the kernel, as when memory is short."""
+    desk.type(f"cmdai-shell model import {model_path('smollm2-135m')}")
+    desk.type("cmdai-shell model use smollm2-135m && cmdai-shell daemon start")
+
+    def model() -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(desk.type("cmdai-shell status --json"))["model"]
+        return found
+
+    desk.type("cmdai-shell list files", code=None)
+    until(lambda: model().get("pid"), "the model", 40)
+    pid = model()["pid"]
+    ask = "cmdai-shell other words entirely >/dev/null 2>&1"
+    desk.type(f"kill -STOP {pid}; {ask} & sleep 2; kill -9 {pid}; wait")  # while it is at work
+    until(lambda: model().get("last_error"), "the daemon to see it")
+    cure = desk.is_named("last-error", "the model last failed: ")
+    assert cure == "cmdai-shell daemon logs"
+    assert "no-backend" in desk.type(cure)
