@@ -96,6 +96,9 @@ class Found:
             }
         if ignored is not None:
             self._ignored = tuple(ignored)
+            for one in self._ignored:
+                if (where := spot(one.url)) is not None and where not in self._approved:
+                    self._names.reserve(where, one.name)
         self._now = None
 
     def apply(self, source: str, event: Added | Removed) -> None:
@@ -226,11 +229,9 @@ class Found:
         foreign = {*self._approved, *self._written, *taken}
         found = {}
         for where, approval in self._approved.items():
-            heard = self._facts.place(where) in boxes
-            if self._facts.is_silent(where) and not heard and not approval.pin:
-                new = judging.new_place(approval, judging.each(boxes), foreign)
-                if new:
-                    found[new[1]] = approval
+            is_gone = self._facts.is_silent(where) and self._facts.place(where) not in boxes
+            if is_gone and (new := judging.new_place(approval, judging.each(boxes), foreign)):
+                found[new[1]] = approval
         return found
 
     def _by_key(

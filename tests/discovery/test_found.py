@@ -615,6 +615,12 @@ def test_an_ignored_one_waits_for_nobody_and_is_listed() -> None:
     assert found.waiting() != ()
 
 
+def test_an_ignored_one_is_called_as_the_person_knows_it() -> None:
+    found = Found(ignored=[IGNORED])
+    heard(found, added("a", "http://[fe80::1%25eth0]:8000", host="spark.local"), real("a"))
+    assert by_url(found, REAL).name == "spark:8000"
+
+
 def test_ignored_it_stays_after_its_address_has_changed_but_not_its_neighbours() -> None:
     found = Found(ignored=[IGNORED])
     heard(found, moved(), added("b", f"{REAL[:-4]}9000", host="other.local"))
