@@ -610,8 +610,9 @@ def test_a_model_that_was_killed(desk: Desk) -> None:
     desk.type("cmdai-shell list files", code=None)
     until(lambda: model().get("pid"), "the model", 40)
     pid = model()["pid"]
-    ask = "cmdai-shell other words entirely >/dev/null 2>&1"
-    desk.type(f"kill -STOP {pid}; {ask} & sleep 2; kill -9 {pid}; wait")  # while it is at work
+    desk.type(f"kill -STOP {pid}; cmdai-shell other words entirely >/dev/null 2>&1 &")
+    until(lambda: model()["state"] == "busy", "it to be at work", 40)
+    desk.type(f"kill -9 {pid}")
     until(lambda: model().get("last_error"), "the daemon to see it")
     cure = desk.is_named("last-error", "the model last failed: ")
     assert cure == "cmdai-shell daemon logs"
