@@ -1,5 +1,5 @@
 """Faults, injected one at a time: the doctor names each, and its cure; a healthy system has none.
-Where the surroundings can be really broken, and the cure really typed: ``test_faults_real``.
+Where the surroundings can be really broken, and the cure really typed: ``real``.
 
 ``docs/troubleshooting-dgx.md`` is read from symptom to cure: each symptom there is a fault here,
 and the fault produces that line.
@@ -423,7 +423,7 @@ def test_a_healthy_system_has_no_finding(bench: Bench, *, is_tls: bool) -> None:
         environ={**bench.healthy.environ, "GPU_KEY": "sk-right-key-of-test"},
     )
     # A machine that is busy with other tests is no network that is slow; by the targets that there
-    # are, and on a network of its own: test_faults_real.
+    # are, and on a network of its own: ``real``.
     bench.patch.setattr(servers, "TARGETS", {"local": (1.0, 9.0)})
     found = examine([*table.CHECKS, *servers.checks(around)], around)
     assert [(c.name, f) for c, f in found if f.severity != "ok" or f.cure] == []
