@@ -1,4 +1,4 @@
-"""Faults of this machine, made for real: ``doctor`` names each at the real command line, the cure is
+"""Faults of this machine, made for real: ``doctor`` names each at the command line, the cure is
 typed as it is printed, and the finding is gone. And a machine on which nothing is wrong.
 """
 
