@@ -249,6 +249,8 @@ class _Reading:
         for page in self._pages:
             for candidate in page.options:
                 for name in candidate.names:
+                    if not name.startswith(word[:4]):
+                        continue
                     stripped = _META.sub("", name)
                     if stripped != name and len(stripped) > 3 and word.startswith(stripped):
                         return candidate
