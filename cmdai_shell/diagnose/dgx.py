@@ -136,7 +136,7 @@ def _connect(
 
 
 def _approved(approval: Approval, config: Config, around: Surroundings) -> Target:
-    from cmdai_shell.discovery.trust import forget_hint
+    from cmdai_shell.discovery.trust import forget_hint, trust_hint
 
     environment = config.environments.get(approval.environment)
     near = is_near(urlsplit(approval.url).hostname or "")
@@ -145,8 +145,13 @@ def _approved(approval: Approval, config: Config, around: Surroundings) -> Targe
         from cmdai_shell import backends
         from cmdai_shell.auth.authenticator import Authenticator, NoLogin
         from cmdai_shell.backends import places
+        from cmdai_shell.discovery import routers
         from cmdai_shell.discovery.pins import PinnedAtFirstUse
 
+        is_plain = approval.url.startswith("http:")
+        if is_plain and approval.routers and routers.read().isdisjoint(approval.routers):
+            what = f"{approval.name} was trusted in another network: who is here gets no login"
+            raise ConfigError(what, f"if this is that network: {trust_hint(approval.name)}")
         auth: Authenticator = NoLogin()
         if environment:
             auth = places.logins(environment, config, around.environ)(approval.url, approval.kind)

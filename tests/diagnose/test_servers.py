@@ -60,6 +60,15 @@ class TestApproved:
             assert bad(healthy) == {}
         assert path.read_bytes() == before
 
+    def test_plain_http_in_another_network(self, healthy: Surroundings) -> None:
+        """Who has its address here is somebody else, and gets no login."""
+        server = FakeOpenAI("vllm")
+        with in_thread(server.app()) as url:
+            approve(healthy, name="spark", url=url, routers=["192.168.1.1 02:00:00:00:00:01"])
+            (found,) = bad(healthy).values()
+        assert "in another network" in found.what
+        assert set(server.paths) <= {"/"}  # a HEAD, of nothing
+
     def test_known_by_its_key_alone(self, healthy: Surroundings, tmp_path: Path) -> None:
         context, _ = gpu.certificate(tmp_path)
         with in_thread(gpu.vllm(), context) as url:
