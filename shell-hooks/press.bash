@@ -290,9 +290,19 @@ _cmdai_ask() {
 _cmdai_receive() {
   local _cmdai_row='' _cmdai_part _cmdai_kind=keep _cmdai_code _cmdai_waited=0
   while :; do
-    IFS= builtin read -r -t 0.05 -u "$1" _cmdai_part
+    # A read whose time runs out with the newline takes the newline, and says that it timed out: two
+    # rows would become one. So the short wait is for a first letter alone.
+    IFS= builtin read -r -t 0.05 -N 1 -u "$1" _cmdai_part
     _cmdai_code=$?
-    _cmdai_row+=$_cmdai_part
+    if [[ $_cmdai_part == [!$'\n'] ]]; then
+      _cmdai_row+=$_cmdai_part
+      IFS= builtin read -r -t 0.5 -u "$1" _cmdai_part
+      _cmdai_code=$?
+      _cmdai_row+=$_cmdai_part
+      ((_cmdai_code <= 128)) || ((_cmdai_waited += 9))
+    elif [[ -n $_cmdai_part ]]; then
+      _cmdai_code=0
+    fi
     if ((_cmdai_code > 128)); then
       [[ -z $_cmdai_cancelled ]] && ! builtin read -t 0 </dev/tty || return # see _cmdai_typed
       ((++_cmdai_waited < $3 * 20)) || break

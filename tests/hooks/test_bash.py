@@ -12,10 +12,10 @@ import pytest
 
 from cmdai_shell.config import paths
 from tests.hooks.conftest import FOLDERS, Daemon, Lab, last_command
+from tests.hooks.zsh import PlayedDaemon
 
 if TYPE_CHECKING:
     from tests.hooks.terminal import Terminal
-    from tests.hooks.zsh import PlayedDaemon
 
 pytestmark = pytest.mark.hooks
 
@@ -340,3 +340,27 @@ def test_a_package_that_is_gone_is_said_and_the_line_stays(lab: Lab) -> None:
     terminal.press("C-g")
     terminal.wait_screen("cmdai-shell is gone from its place")
     terminal.wait_line("list files")
+
+
+def test_a_row_that_comes_in_pieces(lab: Lab, runtime_dir: Path) -> None:
+    daemon = PlayedDaemon(
+        runtime_dir, "T", 0.1, "ls", 0.7, " -l", 0.1, "a", 0.1, "\n", "Mdone\n", "D\n"
+    )
+    terminal = lab.open("bash")
+    terminal.type("list files")
+    terminal.press("C-g")
+    terminal.wait_line("ls -la")
+    daemon.close()
+
+
+def test_rows_that_come_just_as_a_wait_ends(lab: Lab, runtime_dir: Path) -> None:
+    """A read whose time is up with the newline keeps quiet about it: rows must not run together."""
+    rows = [each for n in range(60) for each in (f"Tls {n}\n", 0.0501)]
+    daemon = PlayedDaemon(runtime_dir, *rows, "Tls -la\n", "Mdone\n", "D\n")
+    terminal = lab.open("bash")
+    written = terminal.record()
+    terminal.type("list files")
+    terminal.press("C-g")
+    terminal.wait_line("ls -la")
+    assert not re.search(rb"ls \d+T", written.read_bytes())
+    daemon.close()
