@@ -274,7 +274,7 @@ async def press() -> None:
     from tests.models import model_file, model_store
 
     chosen = model_file("qwen2.5-coder-1.5b")
-    columns, rows = 80, 16
+    columns, rows = 80, 8
     with place() as folder:
         Path(os.environ["CMDAI_DATA_DIR"], "models").symlink_to(model_store().folder)
         config = f'[embedded]\nmodel = "{chosen.id}"\n'
@@ -327,7 +327,7 @@ async def recorded(bash: Terminal, project: Path, columns: int, rows: int) -> No
             lines = await asyncio.to_thread(shown, bash)
             if not frames or frames[-1][1] != lines:
                 frames.append((time.time() - began, lines))
-            await asyncio.sleep(0.04)
+            await asyncio.sleep(0.08)
 
     async with asyncio.TaskGroup() as group:
         watching = group.create_task(watch())
@@ -340,7 +340,7 @@ async def recorded(bash: Terminal, project: Path, columns: int, rows: int) -> No
     events = [[0.0, "o", start], *([round(at - began, 3), "o", text] for at, text in told)]
     lines = [json.dumps(head), *map(json.dumps, events)]
     (HERE / "press.cast").write_text("\n".join(lines) + "\n")
-    await animated(frames, took, columns)
+    await animated(frames, took, columns, rows)
 
 
 def shown(bash: Terminal) -> list[str]:
@@ -376,17 +376,21 @@ async def acted(bash: Terminal) -> None:
     await asyncio.sleep(3)
 
 
-async def animated(frames: list[tuple[float, list[str]]], took: float, columns: int) -> None:
+async def animated(
+    frames: list[tuple[float, list[str]]], took: float, columns: int, rows: int
+) -> None:
     ends = [at for at, _ in frames[1:]] + [took]
     with tempfile.TemporaryDirectory() as name:
         listed = []
         async with browser(Path(name, "browser")) as tab:
-            await tab.look(width=1000, height=480)
             for number, ((at, lines), end) in enumerate(zip(frames, ends, strict=True)):
                 page, picture = Path(name, f"{number}.svg"), Path(name, f"{number}.png")
-                page.write_text(drawing(lines, columns, DARK, "press"))
+                full = [*lines, *[""] * (rows - len(lines))]
+                page.write_text(drawing(full, columns, DARK, "press"))
                 await tab.open(page.as_uri())
                 await tab.until("document.readyState === 'complete'")
+                size = await tab.tell("document.documentElement.getBoundingClientRect().toJSON()")
+                await tab.look(width=int(size["width"]), height=int(size["height"]))
                 picture.write_bytes(await tab.picture())
                 listed.append(f"file '{picture}'\nduration {max(end - at, 0.02):.3f}\n")
         listed.append(listed[-1].partition("\n")[0] + "\n")
