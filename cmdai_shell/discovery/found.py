@@ -96,8 +96,9 @@ class Found:
             }
         if ignored is not None:
             self._ignored = tuple(ignored)
+            taken = {each.name for each in self._approvals}
             for one in self._ignored:
-                if (where := spot(one.url)) is not None and where not in self._approved:
+                if (where := spot(one.url)) and not (where in self._approved or one.name in taken):
                     self._names.reserve(where, one.name)
         self._now = None
 
@@ -206,8 +207,7 @@ class Found:
         for box in judging.each(boxes):
             if taken.isdisjoint(box.spots):
                 found.append(self._of_stranger(box))
-        found.sort(key=lambda each: (each.state != "approved", each.name))
-        return tuple(with_hints(found))
+        return tuple(with_hints(sorted(found, key=lambda e: (e.state != "approved", e.name))))
 
     def _of_approval(
         self, approval: Approval, boxes: dict[Spot, Box], taken: set[Spot]

@@ -621,6 +621,13 @@ def test_an_ignored_one_is_called_as_the_person_knows_it() -> None:
     assert by_url(found, REAL).name == "spark:8000"
 
 
+def test_but_the_name_of_an_approved_one_is_its_own() -> None:
+    found = Found(approvals=[replace_(SPARK, url=NEW)], ignored=[IGNORED])
+    heard(found, real("a"))
+    assert by_url(found, NEW).name == "spark:8000"
+    assert by_url(found, REAL).name == "spark-2:8000"
+
+
 def test_ignored_it_stays_after_its_address_has_changed_but_not_its_neighbours() -> None:
     found = Found(ignored=[IGNORED])
     heard(found, moved(), added("b", f"{REAL[:-4]}9000", host="other.local"))
