@@ -269,6 +269,16 @@ def _exchange(environment: Environment, means: Means) -> Exchange:
     return Exchange(allowed=means.allowed, context=context)
 
 
+_VARIABLES = ("api_key_env", "oauth_client_id_env", "oauth_client_secret_env", "oidc_client_id_env")
+_PREFIXES = {"azure": ("AZURE_", "IDENTITY_"), "aws": ("AWS_",)}
+
+
+def is_made_with(environment: Environment, variable: str) -> bool:
+    """That environment variable says something of its login."""
+    named = {getattr(environment, key) for key in _VARIABLES} - {""}
+    return variable in named or variable.startswith(_PREFIXES.get(environment.scheme, ()))
+
+
 def files(environment: Environment) -> TlsFiles:
     """That its settings name; they need not be there."""
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from cmdai_shell.auth.command import words
+from cmdai_shell.auth.schemes import is_made_with
 from cmdai_shell.cli import asking, output
 from cmdai_shell.cli.client import Client
 from cmdai_shell.cli.logins import Place, Row, of, row
@@ -288,13 +291,16 @@ async def _logged_out(place: Place) -> str:
     return ""
 
 
-def _start_anew() -> None:
-    """A running daemon forgets what it was given before: it may have it for minutes yet."""
+def _tell_daemon(place: Place) -> None:
+    """A running daemon forgets what it was given before: it may have it for minutes yet. One that
+    cannot be told is ended: the next request starts another."""
+    client = Client(start=())
+    mine = {k: v for k, v in os.environ.items() if is_made_with(place.environment, k)}
     try:
-        Client(start=()).stop()
-    except DaemonUnavailable:
-        return
-    Client().ensure()
+        client.forget_login(place.name, mine)
+    except CmdaiError:
+        with suppress(DaemonUnavailable):
+            client.stop()
 
 
 # --- showing
@@ -302,7 +308,7 @@ def _start_anew() -> None:
 
 def _done(place: Place, *, json_: bool, says_where: bool = False) -> None:
     """What is so now."""
-    _start_anew()
+    _tell_daemon(place)
     found = _run(row(place))
     if json_:
         output.emit(found.as_json(), "json")

@@ -92,13 +92,13 @@ class Client:
         """Have the daemon ``trust`` or ``forget`` a server that was found, ``drain`` or ``undrain``
         any. Raises DaemonUnavailable, and what the daemon refuses it with."""
         self.ensure()
-        body = json.dumps(names).encode()
-        connection = _Connection(self._path, self._patience())
-        try:
-            answer = self._ask(connection, "POST", f"/v1/{what}", body)
-            return _decoded(b"".join(self._lines(answer)))
-        finally:
-            connection.close()
+        return self._told(what, names)
+
+    def forget_login(self, environment: str, variables: Mapping[str, str]) -> None:
+        """Have the daemon forget what it has of an environment's login, and take the values that
+        its variables have here. Starts nothing. Raises DaemonUnavailable, and what the daemon
+        refuses it with."""
+        self._told("forget-login", {"name": environment, "variables": dict(variables)})
 
     def suggest(self, request: SuggestRequest, *, traceparent: str = "") -> Iterator[Reply]:
         """The daemon's updates, one dictionary each, the final one last. Leaving the iterator early
@@ -160,6 +160,14 @@ class Client:
         except OSError:
             age = 0.0  # connecting fails next, and says so
         return max(ANSWER_WITHIN, SETTLED_AFTER - age)
+
+    def _told(self, what: str, said: Mapping[str, Any]) -> Reply:
+        connection = _Connection(self._path, self._patience())
+        try:
+            answer = self._ask(connection, "POST", f"/v1/{what}", json.dumps(said).encode())
+            return _decoded(b"".join(self._lines(answer)))
+        finally:
+            connection.close()
 
     def _call(self, method: str, target: str) -> Reply:
         return _decoded(self._read(method, target))

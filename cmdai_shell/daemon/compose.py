@@ -20,11 +20,12 @@ from cmdai_shell.daemon.forgiving import Forgiving
 from cmdai_shell.daemon.host import HostLook
 from cmdai_shell.daemon.listener import listen
 from cmdai_shell.daemon.metering import Meter, Metered
-from cmdai_shell.daemon.noted import Noted, NotedServer
+from cmdai_shell.daemon.noted import Noted
 from cmdai_shell.daemon.recipes import Shelf
 from cmdai_shell.daemon.remote import (
     alike,
     health_pace,
+    noted,
     own_paces,
     race_rules,
     servers,
@@ -97,7 +98,7 @@ class Chain:
                 config,
                 self.pool,
                 clock=clock,
-                admit=lambda server: _noted(server, config, meter),
+                admit=lambda server: noted(server, config, meter),
                 former=former.finder if former and former.pool is self.pool else None,
             )
         balancing = config.load_balancing
@@ -154,7 +155,7 @@ class Chain:
         wanted = self.config.environments.get(request.environment)
         if wanted and not any(member.environment == wanted.id for member in self.pool):
             for server in servers_of(wanted, self.config, self._clock):
-                self.pool.add(_noted(server, self.config, self.meter))
+                self.pool.add(noted(server, self.config, self.meter))
         return request
 
     def _found_before(self, former: Chain | None) -> Finder | None:
@@ -345,17 +346,12 @@ def _pool(
     balancing = config.load_balancing
     found = servers(config, clock) if remote is None else remote
     return Pool(
-        [_noted(server, config, meter) for server in found],
+        [noted(server, config, meter) for server in found],
         failures=balancing.failure_threshold,
         successes=balancing.success_threshold,
         watched=watched(config),
         drained=former.pool.drained if former else (),
     )
-
-
-def _noted(server: Server, config: Config, meter: Meter) -> NotedServer:
-    knows = config.suggest.share_history
-    return NotedServer(server, knows_person=knows, heard=meter.handshaken)
 
 
 def _history(config: Config) -> Memory | None:

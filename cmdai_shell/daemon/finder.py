@@ -336,6 +336,14 @@ class Finder:
         if self._members.pop(name, None) and (gone := self._pool.remove(name)):
             self.closing.append(gone)
 
+    def forget_login(self, environment: str) -> None:
+        """Of its servers each is made anew, with what is stored now."""
+        self._logins.forget(environment)
+        there = [name for name, (at, _) in self._members.items() if at.environment == environment]
+        for name in there:
+            self._dismiss(name)
+        self._sync()
+
     async def _close(self, members: Sequence[Member]) -> None:
         """Those that have answered what they were asked."""
         until = asyncio.get_running_loop().time() + CLOSE_S

@@ -117,6 +117,9 @@ class Logins:
             self._made.setdefault(environment.id, places.logins(environment, self._config))
         return self._made[environment.id](endpoint.url, endpoint.kind)
 
+    def forget(self, environment: str) -> None:
+        self._made.pop(environment, None)
+
 
 def environment_of(endpoint: Endpoint, config: Config) -> Environment:
     """The one that its source fills; without one all is as an environment has it by default."""

@@ -1,4 +1,4 @@
-"""The API: ``POST /v1/suggest|stop|reload|trust|forget|ignore|drain|undrain``,
+"""The API: ``POST /v1/suggest|stop|reload|trust|forget|ignore|drain|undrain|forget-login``,
 ``GET /v1/status|metrics|traces``. See ``api``."""
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ async def serve(
             web.post("/v1/trust", api.trust),
             web.post("/v1/forget", api.forget),
             web.post("/v1/ignore", api.ignore),
+            web.post("/v1/forget-login", api.forget_login),
             web.post("/v1/drain", api.drain),
             web.post("/v1/undrain", api.undrain),
         ]
@@ -164,6 +165,18 @@ class _Api:
 
         return await _decided(request, decide)
 
+    async def forget_login(self, request: web.Request) -> web.StreamResponse:
+        """``{"name", "variables"}`` in: an environment, and what its login is made with that is in
+        variables of the caller."""
+
+        async def decide(asked: _Decision) -> Any:
+            from cmdai_shell.daemon.relogin import forget_login
+
+            await forget_login(self._desk.chain(), self._clock, asked.name, asked.variables)
+            return {"forgotten": asked.name}
+
+        return await _decided(request, decide)
+
 
 async def measured(families: Sequence[Family], *, is_json: bool = False) -> web.Response:
     """Written in a thread: what serves Prometheus is not imported before, and thousands of lines
@@ -184,6 +197,10 @@ class _Decision(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     called: str = ""
     environment: str = ""
+    variables: dict[str, str] = msgspec.field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"_Decision({self.name!r})"
 
 
 async def _decided(

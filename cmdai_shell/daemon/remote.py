@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cmdai_shell.config import environments
+from cmdai_shell.daemon.noted import NotedServer
 from cmdai_shell.routing import Pace, Rules
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from cmdai_shell.config.environment import Environment
     from cmdai_shell.config.schema import LoadBalancing
     from cmdai_shell.core import Clock, Server
+    from cmdai_shell.daemon.metering import Meter
 
 HANDSHAKES_PER_LOOK = 0.2
 """A look costs a server nothing, a handshake some tokens."""
@@ -33,6 +35,12 @@ def servers_of(environment: Environment, config: Config, clock: Clock) -> Sequen
     from cmdai_shell.backends import places
 
     return places.servers(environment, config, clock=clock)
+
+
+def noted(server: Server, config: Config, meter: Meter) -> NotedServer:
+    """As the pool has it."""
+    knows = config.suggest.share_history
+    return NotedServer(server, knows_person=knows, heard=meter.handshaken)
 
 
 def watched(config: Config) -> frozenset[str] | None:

@@ -21,8 +21,13 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from cmdai_shell.cli.asking import has_browser
+from cmdai_shell.cli.auth import _tell_daemon
 from cmdai_shell.cli.auth import auth as group
-from cmdai_shell.config import paths
+from cmdai_shell.cli.client import Client
+from cmdai_shell.cli.logins import of
+from cmdai_shell.config import Config, paths
+from cmdai_shell.config.environment import Environment
+from cmdai_shell.errors import CmdaiError, DaemonUnavailable
 from tests.auth import desktop, provider
 from tests.auth.fake_provider import CLIENT, FakeProvider, running
 from tests.cli.conftest import CLI
@@ -217,12 +222,49 @@ async def test_after_a_logout_a_running_daemon_has_nothing_left() -> None:
         settings(LAB.replace("https://gpu.example.com", f"http://127.0.0.1:{server.port}"))
         await asyncio.to_thread(call, "login", said=KEY)
         assert await ask("list files") == 1
+        first = await asyncio.to_thread(Client(start=()).status)
         assert await ask("list folders") == 2
         code, _, err = await asyncio.to_thread(call, "logout")
         assert code == 0, err
         assert await ask("list links") == 2
+        code, _, err = await asyncio.to_thread(partial(call, "login", said=KEY))
+        assert code == 0, err
+        assert await ask("list sockets") == 3, "at once"
+        last = await asyncio.to_thread(Client(start=()).status)
+        assert first["pid"] == last["pid"], "it is the same daemon"
     finally:
         await server.close()
+
+
+async def test_a_running_daemon_has_the_variables_that_the_login_was_made_with() -> None:
+    """It was started where they were not set."""
+    lab = FakeOpenAI(flavour="openai")
+    async with TestServer(lab.app()) as server, running() as fake:
+        text = office(fake.issuer, auth_type="oauth2", oauth_token_url=f"{fake.issuer}/token")
+        settings(
+            text.replace("https://gpu.example.com", str(server.make_url("")))
+            + 'oauth_client_id_env = "OFFICE_CLIENT"\noauth_client_secret_env = "SECRET"\n'
+        )
+        command = [*CLI, "list files", "--environment", "office"]
+        await asyncio.to_thread(subprocess.run, command, capture_output=True, timeout=60)
+        assert not lab.requests
+        code, _, err = await beside("login", SECRET="planted-secret")
+        assert code == 0, err
+        await asyncio.to_thread(subprocess.run, command, capture_output=True, timeout=60)
+        assert lab.requests
+
+
+async def test_a_daemon_that_cannot_be_told_is_ended(runtime_dir: Path) -> None:
+    settings(LAB)
+    await asyncio.to_thread(Client().ensure)
+    (paths.config_dir() / "config.toml").write_text("nonsense")  # it refuses whatever is asked
+    client = Client(start=())
+    with pytest.raises(CmdaiError):
+        await asyncio.to_thread(client.forget_login, "lab", {})
+    place = of(Environment(id="lab", auth_type="api_key"), Config())
+    await asyncio.to_thread(_tell_daemon, place)
+    with pytest.raises(DaemonUnavailable):
+        await asyncio.to_thread(client.status)
 
 
 @pytest.mark.real
