@@ -21,6 +21,7 @@ from cmdai_shell.cli.environments import (
     as_json,
     environment_names,
     list_environments,
+    remove_environment,
     use,
     warn_if_outranked,
 )
@@ -59,6 +60,7 @@ def config() -> None:
 
 config.add_command(list_environments)
 config.add_command(add_environment)
+config.add_command(remove_environment)
 config.add_command(use)
 config.add_command(migrate)
 

@@ -1,4 +1,4 @@
-"""``cmdai-shell config list-environments``, ``add-environment`` and ``use``."""
+"""``cmdai-shell config list-environments``, ``add-``, ``remove-environment`` and ``use``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 
 from cmdai_shell.cli import output, trying
 from cmdai_shell.cli.reload import reload_daemon
-from cmdai_shell.config import edit, environments, loading
+from cmdai_shell.config import edit, environments, loading, removal
 from cmdai_shell.config.environment import ENVIRONMENT_KEYS, Environment, Kind
 from cmdai_shell.config.schema import KEYS
 from cmdai_shell.core import EMBEDDED
@@ -116,18 +116,21 @@ def add_environment(name: str, *, use: bool, no_test: bool, json_: bool, **given
     if use:
         edit.set_value(path, "active_environment", name)
     reload_daemon()
-    if json_:
-        rows = [] if no_test else trying.as_rows(_tried(name))
-        output.emit({"name": name, "file": str(file), "is_active": use, "found": rows}, "json")
-    else:
+    if not json_:
         click.echo(file)
         output.say(f"added {name}")
-        if not no_test:
-            trying.tell(_tried(name))
+    found = [] if no_test else _tried(name)
+    if json_:
+        rows = trying.as_rows(found)
+        output.emit({"name": name, "file": str(file), "is_active": use, "found": rows}, "json")
+    else:
+        trying.tell(found)
+        if found and not any(one.is_usable for one in found):
+            output.say(f"to take it back: cmdai-shell config remove-environment {name}")
+        elif not use and loading.load().active_environment not in (environments.AUTO, name):
+            output.say(f"to use it: cmdai-shell config use {name}")
     if use:
         warn_if_outranked("active_environment")
-    elif not json_ and loading.load().active_environment not in (environments.AUTO, name):
-        output.say(f"to use it: cmdai-shell config use {name}")
 
 
 def _tried(name: str) -> list[trying.Found]:
@@ -191,6 +194,30 @@ def backend_names(
         names = []
     found = [*names, EMBEDDED]
     return [CompletionItem(name) for name in found if name.startswith(incomplete)]
+
+
+@click.command("remove-environment")
+@click.argument("name", shell_complete=environment_names)
+@as_json
+def remove_environment(name: str, *, json_: bool) -> None:
+    """Take an environment out. Its text is kept in a file beside, which counts no more.
+
+    If it is the one in use, what answers is used from then on.
+
+    \b
+    Example:
+      cmdai-shell config remove-environment home-lab
+    """
+    removed = removal.remove_environment(loading.config_file(), name)
+    reload_daemon()
+    if json_:
+        names = {"file": str(removed.file), "kept": str(removed.kept)}
+        output.emit({"name": name, **names, "was_active": removed.was_active}, "json")
+        return
+    output.say(f"removed {name}; its text is kept in {removed.kept}")
+    if removed.was_active:
+        output.say(f"it was in use; now: {_in_use(environments.AUTO)}")
+        warn_if_outranked("active_environment")
 
 
 @click.command()

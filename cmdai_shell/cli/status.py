@@ -183,6 +183,8 @@ def _traces(traces: Reply) -> str:
 
 
 def _settings(found: Reply) -> str:
+    if problem := found.get("config_problem"):
+        return f"WRONG, no press is answered: {problem['message']}: {problem['hint']}".rstrip(": ")
     main = str(found.get("config_path") or "")
     folders = Counter(map(os.path.dirname, found.get("environment_files") or ()))
     if not main and not folders:

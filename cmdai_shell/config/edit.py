@@ -62,7 +62,13 @@ def _set_in_environment(path: Path, dotted_key: str, value: object) -> Path:
 
 
 def find(path: Path, name: str) -> Written:
-    """Where an environment is written. Raises ConfigError for a name that is not there."""
+    """Where an environment is written. Raises ConfigError for a name that is not there.
+
+    What is in a file of that name, and in any other, may be wrong: it is here to be changed.
+    """
+    file = path.parent / FOLDER / f"{name}.toml"
+    if environment_files.NAME.fullmatch(name) and file.is_file():
+        return Written(name, Text(str(file), toml.read_text(file)), ())
     known = gathered(path).environments
     if name not in known:
         raise unknown_environment(name, known)
@@ -145,6 +151,14 @@ def without(text: str, path: toml.Path) -> str:
     if len(path) == 2 and not table:
         document.pop(str(path[0]), None)
     return tomlkit.dumps(document)
+
+
+def free_name(file: Path, ending: str) -> Path:
+    """A name beside the file that is free: ``config.toml.bak``, ``config.toml.bak2`` ..."""
+    number = 1
+    while os.path.lexists(name := f"{file}.{ending}{number if number > 1 else ''}"):
+        number += 1
+    return Path(name)
 
 
 def write(path: Path, text: str) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cmdai_shell.config import edit, environment_files, loading, toml
@@ -18,6 +17,7 @@ from cmdai_shell.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 OTHERS = ("caro", "cmdai")
 """Programs whose settings we read, the younger first: folders of the user's configuration."""
@@ -93,7 +93,7 @@ def plan(source: Path, target: Path) -> Account:
 def carry_out(account: Account) -> Account:
     """Write what was planned; the file that is replaced is kept beside it."""
     if account.target in account.files and account.target.exists():
-        account.backup = _backup_name(account.target)
+        account.backup = edit.free_name(account.target, "bak")
         edit.write(account.backup, toml.read_text(account.target))
     for file, text in account.files.items():
         edit.write(file, text)
@@ -176,11 +176,3 @@ def _renamed(text: str, tables: Mapping[str, Any], account: Account) -> str:
 
 def _is_same(one: Path, other: Path) -> bool:
     return os.path.realpath(one) == os.path.realpath(other)
-
-
-def _backup_name(file: Path) -> Path:
-    """A name that is free: ``config.toml.bak``, ``config.toml.bak2`` ..."""
-    number = 1
-    while os.path.lexists(name := f"{file}.bak{number if number > 1 else ''}"):
-        number += 1
-    return Path(name)

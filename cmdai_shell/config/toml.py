@@ -8,9 +8,11 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shlex
 import stat
 import tomllib
 from bisect import bisect_left
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cmdai_shell.errors import ConfigError
@@ -64,9 +66,17 @@ def tables(text: str, name: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise _bad_toml(str(error), text, name) from None
     except RecursionError:
-        raise ConfigError(f"{name}: nested too deeply", "cmdai-shell config edit") from None
+        raise ConfigError(f"{name}: nested too deeply", edit_command(name)) from None
     except ValueError:  # of int(): more digits than it takes
-        raise ConfigError(f"{name}: a number is too long", "cmdai-shell config edit") from None
+        raise ConfigError(f"{name}: a number is too long", edit_command(name)) from None
+
+
+def edit_command(name: str) -> str:
+    """What opens that file: the settings, or those of an environment; of another file nothing."""
+    file = PurePath(name)
+    if file.parent.name == "environments":
+        return f"cmdai-shell config edit {shlex.quote(file.stem)}"
+    return "cmdai-shell config edit" if file.name == "config.toml" else ""
 
 
 def line_of(text: str, path: Path) -> int:
@@ -132,4 +142,4 @@ def _bad_toml(what: str, text: str, name: str) -> ConfigError:
     found = re.search(r"^(.*) \(at (?:line (\d+), column \d+|end of document)\)$", what)
     what = found[1] if found else what
     line = (found and found[2]) or text.count("\n") + 1
-    return ConfigError(f"{name}:{line}: not valid TOML: {what.lower()}", "cmdai-shell config edit")
+    return ConfigError(f"{name}:{line}: not valid TOML: {what.lower()}", edit_command(name))

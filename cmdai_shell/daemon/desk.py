@@ -179,6 +179,7 @@ class Desk:
         """What ``GET /v1/status`` answers; no request's words are in it."""
         import psutil
 
+        problem = self._problem()
         engine = self._chain.engine if self._chain else None
         now = self._clock()
         return {
@@ -196,6 +197,7 @@ class Desk:
                 for file in self._files or sources(self._file)
                 if file != self._file and file.is_file()
             ],
+            "config_problem": problem,
             "hooks_seen": [
                 {**seen, "last_seen_s": round(now - seen["last_seen_s"], 3)}
                 for seen in self._shells.values()
@@ -213,6 +215,14 @@ class Desk:
             "last_request": self._last,
             "in_flight": self.in_flight,
         }
+
+    def _problem(self) -> dict[str, str] | None:
+        """What each press would answer with: the settings, as they are now, are wrong."""
+        try:
+            self.chain()
+        except CmdaiError as error:
+            return {"message": error.message, "hint": error.hint}
+        return None
 
     def families(self) -> list[Family]:
         """The numbers there are. Raises ConfigError while there was no right configuration yet."""

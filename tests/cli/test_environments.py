@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import stat
 import tomllib
@@ -44,6 +45,7 @@ def add(call: Call, name: str, *options: str) -> tuple[int, str, str]:
 
 
 ROOT = Path(__file__).parents[2]
+BROKEN = "endpoints = [http://192.0.2.2:8137]\n"
 URL = ("--url", "http://192.168.1.100:8000")
 
 
@@ -319,3 +321,90 @@ def test_servers_are_not_asked_if_that_is_not_wanted(call: Call, asked: list[str
     add(call, "a", *URL)
     add(call, "b", *URL, "--no-test")
     assert asked == ["a"]
+
+
+@pytest.mark.parametrize("is_used", [True, False])
+def test_one_that_is_taken_out_leaves_its_text_behind(
+    call: Call, folder: Path, *, is_used: bool
+) -> None:
+    add(call, "box", *URL, *(["--use"] if is_used else []))
+    text = (folder / "box.toml").read_text()
+    code, out, err = call("config", "remove-environment", "box")
+    kept = folder / "box.toml.removed"
+    assert (code, out) == (0, "")
+    assert f"removed box; its text is kept in {kept}" in err
+    assert ("it was in use" in err) is is_used
+    assert kept.read_text() == text
+    found = loading.load()
+    assert (dict(found.environments), found.active_environment) == ({}, "auto")
+    assert add(call, "box", *URL)[0] == 0
+    assert call("config", "remove-environment", "box")[0] == 0
+    assert (folder / "box.toml.removed2").exists()
+
+
+def test_one_among_the_settings_is_taken_out_and_the_rest_stays(call: Call, folder: Path) -> None:
+    settings = loading.config_file()
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    tables = "[environments.{}]\nendpoints = ['http://gpu:1']\n"
+    before = "# mine\nlog_level = 'debug'\n" + tables.format("a") + tables.format("b")
+    settings.write_text(before)
+    assert call("config", "remove-environment", "a")[0] == 0
+    assert list(loading.load().environments) == ["b"]
+    assert settings.read_text().startswith("# mine\nlog_level = 'debug'\n")
+    assert Path(f"{settings}.bak").read_text() == before
+
+
+def test_one_that_another_imports_stays(call: Call, folder: Path) -> None:
+    add(call, "base", *URL)
+    (folder / "child.toml").write_text("import = 'base.toml'\n")
+    code, _, err = call("config", "remove-environment", "base")
+    assert code == 78
+    assert "child.toml imports" in err
+    assert (folder / "base.toml").exists()
+
+
+def test_one_that_is_not_there_cannot_be_taken_out(call: Call) -> None:
+    add(call, "box", *URL)
+    code, _, err = call("config", "remove-environment", "bx")
+    assert code == 78
+    assert "did you mean box?" in err
+
+
+def test_a_try_that_failed_can_be_taken_back(
+    call: Call, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = trying.Found(name="web/a", url="http://a", state="faulty", text="no server that we know")
+    monkeypatch.setattr(trying, "found", lambda _environment: [one])
+    add(call, "home", *URL, "--use", "--no-test")
+    _, _, err = add(call, "web", *URL)
+    assert "to use it" not in err
+    command = err.rpartition("to take it back: cmdai-shell ")[2].split()
+    assert call(*command)[0] == 0
+    assert list(loading.load().environments) == ["home"]
+
+
+def test_a_file_that_is_wrong_is_opened_by_what_the_message_says(
+    call: Call, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(call, "box", *URL)
+    (folder / "zz.toml").write_text(BROKEN)
+    code, _, err = call("config", "show")
+    assert code == 78
+    command = re.search(r"cmdai-shell (config edit zz)$", err, re.MULTILINE)
+    assert command, err
+    monkeypatch.setenv("VISUAL", """sed -i 's/\\[\\(.*\\)]/["\\1"]/'""")
+    assert call(*command[1].split())[0] == 0
+    assert loading.load().environments["zz"].endpoints == ("http://192.0.2.2:8137",)
+
+
+@pytest.mark.parametrize("name", ["box", "zz"])
+def test_what_else_is_wrong_keeps_nobody_from_changing_one(
+    call: Call, folder: Path, name: str
+) -> None:
+    add(call, "box", *URL)
+    (folder / "zz.toml").write_text(BROKEN if name == "box" else "endpoints = 3\n")
+    key = f"environments.{name}.endpoints"
+    assert call("config", "set", key, '["http://gpu:2"]')[0] == 0
+    assert call("config", "path", name)[1] == f"{folder / name}.toml\n"
+    assert call("config", "remove-environment", "zz")[0] == 0
+    assert list(loading.load().environments) == ["box"]

@@ -79,6 +79,10 @@ class TestRunning:
         loading.config_file().write_text("")
         scripted.ask("list files")
         assert settings() == f"{loading.config_file()}; 2 environments in {folder}"
+        (folder / "lab.toml").write_text("endpoints = [nothing]\n")
+        found = settings()
+        assert found.startswith(f"WRONG, no press is answered: {folder}/lab.toml:1: not valid TOML")
+        assert found.endswith(": cmdai-shell config edit lab")
 
 
 def test_all_that_a_large_model_was_told() -> None:
