@@ -20,8 +20,11 @@ set -g _cmdai_offered # that suggestion
 set -g _cmdai_ran # what the line was when it was run
 set -g _cmdai_ran_status -1
 set -g _cmdai_said_line # ":" and the line when our last message stands directly above the prompt
-set -g _cmdai_prompt # the rows of the prompt
-set -g _cmdai_prompt_place # in this folder, ":" before it; empty when they have to be counted
+set -g _cmdai_said_rows 0 # and how many rows it has
+set -g _cmdai_prompt_place # the folder the prompt was made in, ":" before it; empty: to be made
+
+set -g _cmdai_visible # what has `string length` count what is seen; fish before 3.4 cannot
+string length -q --visible x 2>/dev/null; and set _cmdai_visible --visible
 
 set -g _cmdai_asking # not empty while a request is under way
 set -g _cmdai_preview # not empty while a preview is on the screen
@@ -92,16 +95,15 @@ function _cmdai_explain
     _cmdai_say
 end
 
-# The line, its cursor, and the row of the line the cursor is in.
+# The line and its cursor.
 function _cmdai_look
     set -l IFS \n
-    set -l all (commandline -C; commandline --line; commandline -b)
+    set -l all (commandline -C; commandline -b)
     set -g _cmdai_cursor $all[1]
-    set -g _cmdai_row $all[2]
-    set -g _cmdai_line "$all[3]"
-    if set -q all[4]
+    set -g _cmdai_line "$all[2]"
+    if set -q all[3]
         set IFS
-        set _cmdai_line (string join \n -- $all[3..-1])
+        set _cmdai_line (string join \n -- $all[2..-1])
     end
 end
 
@@ -154,9 +156,10 @@ function _cmdai_find_fate -a op
     set _cmdai_fate
 end
 
-# The daemon's last message stays above the prompt: it is written over the prompt, which fish then
-# draws again below. fish goes up by as many rows as it believes to be above the cursor, so these are
-# given back. A message that an earlier press left directly above the prompt is replaced.
+# The daemon's last message stays above the prompt, which moves down by its rows and up by those of an
+# earlier message directly above. fish then draws twice: what has changed, from where it believes the
+# cursor to be, and all of it, from as many rows higher as it believes to be above the cursor. So the
+# cursor is given back in the row and the column that it had.
 function _cmdai_say
     if test $_cmdai_end != cancel -a -n "$_cmdai_message"
         set -l style 2
@@ -169,32 +172,32 @@ function _cmdai_say
         set -l shown "$_cmdai_message"
         string match -qr '[^\P{Cc}\n]' -- "$shown"
         and set shown (string replace -ra '[^\P{Cc}\n]' ' ' -- "$shown" | string collect)
-        test "$_cmdai_prompt_place" = ":$PWD"; or _cmdai_count_rows
-        set -l above $_cmdai_prompt[2..-1]
-        set -q _cmdai_prompt[2]; or set above # [2..-1] of one is that one
-        test $_cmdai_row -gt 1; and set -a above (string repeat -N -n (builtin math $_cmdai_row - 1) x\n)
+        _cmdai_measure "cmdai: $shown"
+        set -l rows $_cmdai_height
+        test ":$_cmdai_line" = "$_cmdai_said_line"; or set _cmdai_said_rows 0
+        set -l down (builtin math $rows - $_cmdai_said_rows)
+        _cmdai_count_above
         begin
             _cmdai_erase
-            for row in $above
-                builtin printf '\e[A'
-            end
-            test ":$_cmdai_line" = "$_cmdai_said_line"; and builtin printf '\e[A'
-            builtin printf '\r\e[J\e[%smcmdai: %s\e[0m\n' $style "$shown"
-            for row in $above
-                builtin printf '\n'
-            end
-        end >/dev/tty
-        set _cmdai_said_line
-        if string match -qr "^.{0,$_cmdai_width}\\z" -- "cmdai: $shown  "
-            switch $_cmdai_end
-                case put
-                    set _cmdai_said_line ":$_cmdai_text"
-                case own
-                    set _cmdai_said_line ":$_cmdai_own"
+            switch $down
+                case 0
+                case '-*'
+                    builtin printf '\e[%sA' (string sub -s 2 -- $down)
                 case '*'
-                    _cmdai_look # somebody may have typed
-                    set _cmdai_said_line ":$_cmdai_line"
+                    string repeat -N -n $down \eD
             end
+            # erased after the first word: tmux takes an erased screen for one to be kept
+            builtin printf '\e7\e[%sA\r\e[%smcmdai: \e[J%s\e[0m\e8' (builtin math $rows + $_cmdai_above) $style "$shown"
+        end >/dev/tty
+        set _cmdai_said_rows $rows
+        switch $_cmdai_end
+            case put
+                set _cmdai_said_line ":$_cmdai_text"
+            case own
+                set _cmdai_said_line ":$_cmdai_own"
+            case '*'
+                _cmdai_look # somebody may have typed
+                set _cmdai_said_line ":$_cmdai_line"
         end
     end
     set _cmdai_asking
@@ -202,11 +205,41 @@ function _cmdai_say
     commandline -f repaint
 end
 
-# How many rows the prompt has; it may be slow, and is made once for all presses on it.
-function _cmdai_count_rows
+# Makes the prompt, which may be slow, once for all presses on it. Keeps how many rows are above its
+# last, and as many blanks as that one is wide.
+function _cmdai_make_prompt
     set -l IFS \n
-    set _cmdai_prompt (fish_prompt </dev/null)
+    set -l prompt (functions -q fish_mode_prompt; and fish_mode_prompt </dev/null; fish_prompt </dev/null)
+    set -g _cmdai_prompt_above 0
+    set -q prompt[2]; and set _cmdai_prompt_above (builtin math (builtin count $prompt) - 1)
+    set -g _cmdai_blank (string repeat -n (string length $_cmdai_visible -- "$prompt[-1]") ' ')
     set _cmdai_prompt_place ":$PWD"
+end
+
+# Sets _cmdai_above to the number of rows above the cursor, of the prompt and of the line as it was
+# before this press. Of how deep fish indents the rows of a block nobody tells.
+function _cmdai_count_above
+    test "$_cmdai_prompt_place" = ":$PWD"; or _cmdai_make_prompt
+    set -l before "$_cmdai_blank$_cmdai_line "
+    if not string match -qr "^[ -~]{0,$_cmdai_width}\z" -- "$before"
+        set -l IFS
+        set before (string replace -r "(?s)(?<=^.{$_cmdai_cursor}).*" x -- "$_cmdai_line")
+        set before "$_cmdai_blank"(string replace -a \n \n"$_cmdai_blank" -- "$before")
+    end
+    _cmdai_measure "$before" # with the row that the cursor is in
+    set -g _cmdai_above (builtin math $_cmdai_height - 1 + $_cmdai_prompt_above)
+end
+
+# Sets _cmdai_height to how many rows of the terminal a text takes.
+function _cmdai_measure -a text
+    set -g _cmdai_height 1
+    string match -qr "^[ -~]{0,$_cmdai_width}\z" -- "$text"; and return
+    set -l IFS \n
+    set -l each
+    for width in (string split \n -- "$text" | string length $_cmdai_visible)
+        set -a each "max(1, ceil($width / $_cmdai_width))"
+    end
+    set _cmdai_height (builtin math (string join + $each))
 end
 
 # --- One request ---------------------------------------------------------------------------------
@@ -251,7 +284,7 @@ function _cmdai_request -a op last_status line alternative
     set record "$record"\x1f"line=$values[6]"\x1e
 
     # before the daemon is asked: what is typed while a slow prompt is made must be counted by it
-    test "$_cmdai_prompt_place" = ":$PWD"; or _cmdai_count_rows
+    test "$_cmdai_prompt_place" = ":$PWD"; or _cmdai_make_prompt
     test "$_cmdai_pipes" = "$_cmdai_folder/$_cmdai_name"
     and _cmdai_ask_pipes v=1\x1f"turn=$_cmdai_turn"\x1f"$record"
     if test $_cmdai_end = unreachable
@@ -456,15 +489,15 @@ end
 
 # --- The preview: one dim row below the cursor ---------------------------------------------------
 
-# ESC D goes down and scrolls if it must. Automatic wrapping is off meanwhile, so that wide
-# characters cannot spill into a second row.
+# ESC D goes down and scrolls if it must, in the same column, which is kept for _cmdai_erase. Automatic
+# wrapping is off meanwhile, so that wide characters cannot spill into a second row.
 function _cmdai_draw -a text
     set -q _cmdai_asking[1]; or return
     if not string match -qr "^\\P{Cc}{0,$_cmdai_width}\\z" -- "$text"
         set text (string replace -ra '[\x1f\n]' ' ⏎ ' -- "$text" | string replace -ra '\p{Cc}' ' ' | string sub -l $_cmdai_width)
     end
     begin
-        set -q _cmdai_preview[1]; or builtin printf '\eD'
+        set -q _cmdai_preview[1]; or builtin printf '\eD\e7'
         builtin printf '\e[?7l\r\e[K\e[2m%s\e[0m\e[?7h' "$text"
     end >/dev/tty
     set _cmdai_preview 1
@@ -473,7 +506,7 @@ end
 function _cmdai_erase
     set -q _cmdai_preview[1]; or return
     set _cmdai_preview
-    builtin printf '\r\e[K\e[A'
+    builtin printf '\e8\e[2K\e[A'
 end
 
 # Ctrl-C ends the key function where it stands, or only the statement it is at (this depends on the

@@ -125,6 +125,7 @@ class Lab:
         after: str = "",
         env: dict[str, str] | None = None,
         rows: int = 24,
+        columns: int = 100,
         wait: bool = True,
     ) -> Terminal:
         """A shell whose rc file is ``before``, the hook, ``after``; at its first prompt."""
@@ -140,6 +141,7 @@ class Lab:
             folder=home,
             env=self.environment() | {"HOME": str(home)} | (env or {}),
             rows=rows,
+            columns=columns,
         )
         self.terminals.append(terminal)
         if wait:

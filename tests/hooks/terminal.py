@@ -68,6 +68,11 @@ class Terminal:
     def scrollback(self) -> str:
         return self._tmux("capture-pane", "-p", "-J", "-S", "-5000").rstrip()
 
+    def scrollback_rows(self) -> list[str]:
+        """Every row that the terminal has, as wide as it is: a wrapped line is several."""
+        rows = self._tmux("capture-pane", "-p", "-S", "-5000").rstrip().split("\n")
+        return [row.rstrip() for row in rows]
+
     def line(self) -> str:
         """The text after the last prompt, wrapped rows joined (trailing blanks lost)."""
         joined = self._tmux("capture-pane", "-p", "-J").rstrip() + " "  # the prompt's own blank

@@ -115,6 +115,47 @@ def test_a_line_of_several_rows_comes_back_whole(lab: Lab) -> None:
     terminal.wait_line(words)
 
 
+LONG = "find . -type f -size +100M -printf '%s %p' | sort -rn | head -n 20 | cut -f2"
+NOTICE = "qwen2.5-coder-0.5b on this CPU (no server answered), 1.2 s"
+WARNING = f"deletes all that is below this folder, and there is no way back: {NOTICE}"
+
+
+def wrapped(text: str, columns: int) -> list[str]:
+    return [text[n : n + columns].rstrip() for n in range(0, len(text), columns)]
+
+
+@pytest.mark.parametrize("rows", [24, 7])
+@pytest.mark.parametrize("columns", [80, 50])
+@pytest.mark.parametrize("prompt", ["READY> ", "a row above\\nREADY> "])
+@pytest.mark.parametrize("words", ["large files", "the large files of this folder " * 3])
+@pytest.mark.parametrize("message", [NOTICE, WARNING])
+def test_the_message_is_whole_however_many_rows_all_has(
+    lab: Lab, runtime_dir: Path, rows: int, columns: int, prompt: str, words: str, message: str
+) -> None:
+    """And the person's rows above are as they were, wherever on the screen the prompt is."""
+    played = PlayedDaemon(
+        runtime_dir, f"T{LONG}\n", f"Wdangerous\x1f{message}\n", f"M{message}\n", "D\n"
+    )
+    after = f"function fish_prompt; builtin printf '{prompt}'; end"
+    terminal = lab.open("fish", after=after, rows=rows, columns=columns)
+    terminal.type("printf '%s\\n' 1 2 3 4")
+    terminal.press("Enter")
+    terminal.wait_line("")
+    terminal.type(words)
+    terminal.wait_line(words.rstrip())
+    above = ["1", "2", "3", "4", *wrapped(f"cmdai: {message}", columns), *prompt.split("\\n")[:-1]]
+    expected = [*above, *wrapped(f"READY> {LONG}", columns)]
+
+    def shown() -> list[str]:
+        return terminal.scrollback_rows()[-len(expected) :]
+
+    for number in (1, 2):  # an alternative's message stands in the place of the first
+        terminal.press("C-g")
+        terminal.wait(lambda count=number: len(played.records) == count, "the request")
+        terminal.wait(lambda: shown() == expected, "\n".join(expected))
+    played.close()
+
+
 @pytest.mark.parametrize("words", ['fail to say "hello wor', "fail it's", "fail (date"])
 def test_half_a_command_stays_as_it_is(lab: Lab, words: str) -> None:
     terminal = lab.open("fish")
