@@ -84,7 +84,9 @@ class Recall:
 
     def __init__(self, base: sqlite3.Connection) -> None:
         self._base = base
-        self._recipes = {number: row for number, *row in base.execute(_RECIPES)}
+        self._recipes = {
+            number: (*row, _program(row[-1])) for number, *row in base.execute(_RECIPES)
+        }
         self._known: dict[str, int] = dict(base.execute(_KNOWN))
         self._count = len(self._recipes)
 
@@ -106,13 +108,13 @@ class Recall:
         sought = [(f" {term} ", weights[term] / whole) for term in known]
         best = max(scores.values())
         found = [
-            (score / best + likeness, place, phrases, command)
+            (score / best + likeness, place, phrases, command, program)
             for number, score in scores.items()
-            for phrases, shapes, lengths, command in [self._recipes[number]]
+            for phrases, shapes, lengths, command, program in [self._recipes[number]]
             for likeness, place in [_likest(sought, shapes, lengths)]
         ]
         chosen: dict[str, str] = {}
-        for _, place, phrases, command in _elected(found):
+        for _, place, phrases, command, _ in _elected(found):
             if len(chosen) == most:
                 break
             if command not in chosen and all(has(program) for program in programs(command)):
@@ -240,21 +242,17 @@ def _likest(sought: Iterable[tuple[str, float]], shapes: str, lengths: bytes) ->
     return likest, where
 
 
-_Found: TypeAlias = tuple[float, int, str, str]
-"""(score, which of the phrases, these, command)"""
+_Found: TypeAlias = tuple[float, int, str, str, str]
+"""(score, which of the phrases, these, command, its program)"""
 
 
 def _elected(found: Sequence[_Found]) -> list[_Found]:
     """Best first: those whose program the others use too move up."""
-    names = [_program(command) for *_, command in found]
-    votes = dict.fromkeys(names, 0.0)
-    for name, (score, *_) in zip(names, found, strict=True):
-        votes[name] += score * score
+    votes = dict.fromkeys([row[4] for row in found], 0.0)
+    for score, *_, program in found:
+        votes[program] += score * score
     total = sum(votes.values()) or 1.0
-    standing = [
-        row[0] * (1 + _VOTE_WEIGHT * votes[name] / total)
-        for name, row in zip(names, found, strict=True)
-    ]
+    standing = [row[0] * (1 + _VOTE_WEIGHT * votes[row[4]] / total) for row in found]
     order = sorted(range(len(found)), key=standing.__getitem__, reverse=True)
     return [found[place] for place in order]
 
