@@ -180,10 +180,10 @@ def _scores(
     SQLite's FTS5 has it); without the latter two where there are too many."""
     counted = [(number, Counter(shapes.split())) for number, shapes in recipes]
     mean = sum(counts.total() for _, counts in counted) / max(len(counted), 1)
-    which: dict[str, array[int]] = {
-        term: array("I") for term, count in has.items() if count < max(len(recipes) * _COMMON, _FEW)
-    }
-    scores: dict[str, array[float]] = {term: array("d") for term in which}
+    most = max(len(recipes) * _COMMON, _FEW)
+    telling = [term for term, count in has.items() if count < most]
+    which: dict[str, array[int]] = {term: array("I") for term in telling}
+    scores: dict[str, array[float]] = {term: array("d") for term in telling}
     rarity = {
         term: math.log((len(recipes) - has[term] + 0.5) / (has[term] + 0.5)) for term in which
     }
