@@ -98,7 +98,9 @@ class Chart:
 
     def _handshake_at(self, now: float, pressed: float) -> float:
         member, last = self.member, self._last.get(HANDSHAKE, -math.inf)
-        if member.breaker.state != "closed":
+        if member.breaker.state == "half-open":
+            return math.inf  # the trial's end decides
+        if member.breaker.state == "open":
             rarely = self._pace.handshake if now - pressed > self._pace.away_after else 0.0
             return max(member.breaker.retry_at, last + rarely)
         if self.model and member.server.model != self.model:
@@ -165,10 +167,10 @@ class Keeper:
         pool.on_record = self._look
 
     async def run(self) -> None:
-        """Ends when cancelled."""
+        """Ends when cancelled. Begins when the one before has ended: a pool has one keeper."""
         tasks: dict[Member, asyncio.Task[None]] = {}
         try:
-            async with asyncio.TaskGroup() as group:
+            async with self._pool.keeping, asyncio.TaskGroup() as group:
                 while True:
                     self._changed.clear()
                     members = set(filter(self._pool.is_watched, self._pool))
@@ -233,6 +235,7 @@ class Keeper:
 
     async def _keep(self, chart: Chart) -> None:
         while True:
+            await asyncio.sleep(0)  # whatever is due, others have their turn
             now = self._clock()
             at, job = chart.next(now, self._pressed)
             if now < at:
@@ -269,26 +272,30 @@ class Keeper:
 
     async def _handshake(self, chart: Chart) -> None:
         """Where a breaker is due this is its one trial."""
-        member, timeout = chart.member, self._pace.handshake_timeout
-        if member.breaker.state != "closed" and not member.breaker.begin_trial(self._clock()):
+        member, breaker = chart.member, chart.member.breaker
+        if breaker.state != "closed" and not breaker.begin_trial(self._clock()):
             return
         if chart.model and member.server.model != chart.model:
             member.ttft = Ttft()
-        found = Handshake(state="unreachable", detail=f"no answer within {timeout:.0f} s")
+        try:
+            found = await self._shaken(member)
+            chart.model = member.server.model
+            member.note_handshake(found, self._clock())
+        finally:
+            breaker.cancel_trial()  # if nothing came of it
+
+    async def _shaken(self, member: Member) -> Handshake:
+        timeout = self._pace.handshake_timeout
+        detail = f"no answer within {timeout:.0f} s"
         try:
             async with asyncio.timeout(timeout):
-                found = await member.server.handshake(timeout)
+                return await member.server.handshake(timeout)
         except TimeoutError:
             pass
-        except asyncio.CancelledError:
-            member.breaker.cancel_trial()
-            raise
         except Exception as error:
             log.exception("a handshake failed in a way of its own")
             detail = f"an error of our own ({type(error).__name__})"
-            found = Handshake(state="unreachable", detail=detail)
-        chart.model = member.server.model
-        member.note_handshake(found, self._clock())
+        return Handshake(state="unreachable", detail=detail)
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

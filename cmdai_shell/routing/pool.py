@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random as chance
 from collections import deque
 from dataclasses import dataclass
@@ -79,6 +80,8 @@ class Pool:
         self.random = random
         self._members: dict[str, Member] = {}
         self.decisions: deque[Decision] = deque(maxlen=DECISIONS)
+        self.keeping = asyncio.Lock()
+        """Whoever looks after the members has it."""
         self.on_change: Callable[[], None] = lambda: None
         """Called when members come and go, and"""
         self.on_record: Callable[[], None] = lambda: None

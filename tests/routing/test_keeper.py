@@ -17,17 +17,33 @@ from tests.fakes.scripted_server import ScriptedServer
 from tests.fakes.virtual_loop import now
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
+
+    from cmdai_shell.core import Clock
 
 QUEUE = Load(running=1, waiting=2)
 GONE = Handshake(state="unreachable", detail="no connection")
 OK = Handshake(state="ok", ttft=0.1, elapsed=0.2)
 
 
+def watched_clock() -> Clock:
+    """Fails where a test would hang, as nothing else gets its turn any more."""
+    at, looks = -1.0, 0
+
+    def look() -> float:
+        nonlocal at, looks
+        looks = looks + 1 if at == now() else 0
+        at = now()
+        assert looks < 1_000, "it turns without end"
+        return at
+
+    return look
+
+
 @asynccontextmanager
 async def kept(*servers: ScriptedServer) -> AsyncIterator[tuple[Pool, Keeper]]:
     pool = Pool(servers, random=lambda: 0.5)
-    keeper = Keeper(pool, clock=now)
+    keeper = Keeper(pool, clock=watched_clock())
     async with asyncio.TaskGroup() as group:
         keeping = group.create_task(keeper.run())
         yield pool, keeper
@@ -292,3 +308,51 @@ async def test_a_server_that_says_it_is_ill_has_to_compute_at_once():
     async with kept(server) as (pool, _):
         await asyncio.sleep(75)
         assert pool.snapshot(now())[0].state == "unreachable"
+
+
+class TestTwoOnOnePool:
+    """New settings: the next keeper is made while the one before is at work."""
+
+    async def test_the_next_one_begins_when_the_one_before_has_ended(self):
+        server = ScriptedServer("a")
+        server.handshakes = [GONE, Handshake(state="unreachable", elapsed=5), OK]
+        pool = Pool([server], random=lambda: 0.5)
+        async with asyncio.TaskGroup() as group:
+            former = group.create_task(Keeper(pool, clock=now).run())
+            await until(lambda: server.handshaken == 2)  # the trial of its breaker runs
+            member = next(iter(pool))
+            assert member.breaker.state == "half-open"
+            keeping = group.create_task(Keeper(pool, clock=watched_clock()).run())
+            await asyncio.sleep(1)
+            assert server.handshaken == 2
+            former.cancel()
+            await asyncio.sleep(1)
+            assert (server.handshaken, member.breaker.state) == (3, "closed")
+            keeping.cancel()
+
+    async def test_a_trial_that_somebody_else_has_begun_is_waited_for(self):
+        server = ScriptedServer("a")
+        server.handshakes = [GONE, OK]
+        async with kept(server) as (pool, _):
+            await until(lambda: server.handshaken == 1)
+            member = next(iter(pool))
+            await until(lambda: member.breaker.state == "open")
+            assert member.breaker.begin_trial(member.breaker.retry_at)
+            await asyncio.sleep(100)
+            assert server.handshaken == 1
+
+
+async def test_a_trial_that_is_cancelled_is_begun_anew():
+    server = ScriptedServer("a")
+    server.handshakes = [GONE, Handshake(state="ok", elapsed=5)]
+    async with kept(server) as (pool, _):
+        await until(lambda: server.handshaken == 2)
+    member = next(iter(pool))
+    assert (member.state, member.breaker.state) == ("unreachable", "open")
+    assert member.breaker.begin_trial(now())
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110  the condition is anything
+            await asyncio.sleep(0.01)
