@@ -43,7 +43,7 @@ TRICKLE: Turn = (0.2, *["a", 0.9] * 100)
 ENDLESS: Turn = (0.1, *["a", 0.02] * 1000)
 FLOOD: Turn = (0.1, *["x" * 1000] * 1000)
 
-_NOT_THERE = ("refused", "connect", "dns", "tls")
+_NOT_THERE = frozenset({"refused", "connect", "dns", "tls"})
 """Nothing was sent then."""
 
 
