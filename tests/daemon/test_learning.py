@@ -157,7 +157,7 @@ async def test_a_history_that_fails_fails_no_press(
 async def test_one_that_cannot_be_searched_fails_no_press(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("cmdai_shell.history.nearest.private", None)
+    monkeypatch.setattr("cmdai_shell.history.nearest.Nearest.own", None)
     async with alive(desk):
         assert await press(desk, "list files") == "ls -la"
     assert "history failed" in caplog.text
