@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from cmdai_shell.routing.member import Member
 
 
+MORE_TIMES = 4
+"""The time that is proposed for one that took too long."""
+
+
 @dataclass(slots=True, eq=False)
 class Attempt:
     """What it has said so far. A delta is counted as a token, which is near enough."""
@@ -55,6 +59,14 @@ class Attempt:
         """Servers have a time of their own for an answer."""
         seconds = self.member.server.endpoint.timeout if self.member else 0.0
         return self.started + (seconds or float("inf"))
+
+    def more_time(self) -> str:
+        """What to type for a server that is slow and well."""
+        endpoint = self.member.server.endpoint if self.member else None
+        if not endpoint or not endpoint.environment:
+            return "cmdai-shell doctor --dgx"
+        more = round(endpoint.timeout * MORE_TIMES * 1000)
+        return f"cmdai-shell config set environments.{endpoint.environment}.timeout_ms {more}"
 
     def hear(self, piece: str | Notice, now: float) -> None:
         self.heard_at = now

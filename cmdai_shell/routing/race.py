@@ -38,6 +38,11 @@ REMOTE_SHARE, BESIDE_SHARE, BESIDE_SLOW_SHARE = 0.9, 0.4, 0.6
 """Of a short deadline, in place of the seconds that are for one of 5 s."""
 
 
+ALONE_TIMES = 3
+"""An environment's ``timeout_ms`` for one that nobody can answer in place of: a slow answer is better
+than none."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """What the configuration says."""
@@ -114,7 +119,7 @@ class Race:
 
     def wake_at(self, now: float) -> float:
         """When to look again, if nothing is heard until then."""
-        times = [self.deadline, *(one.ends_at for one in self._running)]
+        times = [self.deadline, *map(self._ends_at, self._running)]
         if now < self._remote_until:
             times.append(self._remote_until)
         if extra := self._extra():
@@ -355,11 +360,16 @@ class Race:
     def _expire(self, now: float) -> None:
         """Servers have a time of their own for an answer."""
         for attempt in self._running:
-            if now >= attempt.ends_at:
+            if now >= self._ends_at(attempt):
                 late = f"no whole answer within {now - attempt.started:.2g} s"
-                hint = "raise timeout_ms in its environment's file"
+                hint = attempt.more_time()
                 self._lose(attempt, BackendUnavailable(late, hint, "timeout"), now)
                 self._dropped.append(attempt)
+
+    def _ends_at(self, attempt: Attempt) -> float:
+        is_alone = self._own_failed and not self._left and len(self._running) == 1
+        seconds = attempt.ends_at - attempt.started
+        return attempt.started + seconds * (ALONE_TIMES if is_alone else 1)
 
     def _drop(self, attempt: Attempt, now: float, *, cancelled: bool = False) -> None:
         attempt.end("cancelled" if cancelled else "lost", now)

@@ -592,8 +592,20 @@ class TestAnEnvironmentsOwn:
 
     async def test_with_nobody_else_the_person_is_told_what_to_change(self):
         with pytest.raises(NoBackendAvailable) as caught:
-            await answer(router(ScriptedServer("slow", does.STALLED, timeout=1.0)), 5)
-        assert caught.value.hint == "raise timeout_ms in its environment's file"
+            await answer(router(ScriptedServer("lab/slow", does.STALLED, timeout=1.0)), 5)
+        assert caught.value.hint == "cmdai-shell config set environments.lab.timeout_ms 4000"
+
+    async def test_a_slow_one_that_nobody_can_answer_in_place_of_gets_longer(self):
+        def slow():
+            return ScriptedServer("slow", [1.5, "ls"], timeout=1.0)
+
+        _, whole = await answer(router(slow()))
+        assert (whole.backend, whole.elapsed) == ("slow", pytest.approx(1.5))
+        with pytest.raises(NoBackendAvailable) as caught:
+            await answer(router(ScriptedServer("slow", does.STALLED, timeout=1.0)))
+        assert caught.value.attempts == ("slow: no whole answer within 3 s",)
+        _, whole = await answer(router(slow(), ScriptedServer("good")))
+        assert whole.backend == "good"
 
     async def test_further_tries_each_after_a_wait(self):
         server = ScriptedServer("a", does.ERROR_500, does.CUT, well(), retries=2, backoff=0.2)
