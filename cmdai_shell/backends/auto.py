@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cmdai_shell import backends
-from cmdai_shell.backends.handshake import not_reached
+from cmdai_shell.backends.handshake import IDENTIFY_S, not_reached
 from cmdai_shell.backends.http import HttpClient, Settings
 from cmdai_shell.backends.identify import Found, identify, split
 from cmdai_shell.backends.server import RemoteServer
@@ -73,9 +73,9 @@ class AutoServer:
         clock = self._settings.clock
         begun = clock()
         try:
-            server = await self._asked(timeout)
+            server = await self._asked(min(timeout, IDENTIFY_S))
         except BackendError as error:
-            return not_reached(self, error, clock() - begun)
+            return await not_reached(self, error, clock() - begun)
         return await server.handshake(timeout - (clock() - begun))
 
     async def load(self, timeout: float) -> Load:

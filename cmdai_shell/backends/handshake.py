@@ -11,6 +11,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from cmdai_shell.backends.plain import explained
 from cmdai_shell.backends.thinking import Thinking
 from cmdai_shell.core import Handshake, Notice, Prompt, Step
 from cmdai_shell.errors import (
@@ -28,14 +29,18 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from cmdai_shell.backends.http import HttpClient
-    from cmdai_shell.core import Clock, Probe, ServerState
+    from cmdai_shell.core import Clock, Endpoint, Probe, ServerState
 
 SLOW_S = 2.0
 """A sum that takes longer: a command would come too late for a press."""
 FIRST = (2, 2)
 """The DGX plan's own question; asked of a server that has not been proven yet."""
-_UNHEARD = frozenset({"refused", "dns", "connect", "timeout", "reset"})
-"""Causes: not a byte came."""
+IDENTIFY_S = 8.0
+"""Who needs longer to say what it is will not compute in time either, and somebody waits."""
+_STEPS = {"refused": "connect", "connect": "connect", "dns": "name"}
+"""Where it failed, by the cause, if not a byte came;"""
+_MUTE = {"timeout": "accepts connections, and answers nothing", "reset": ""}
+"""and after a connection stood."""
 _FEW_TOKENS, _MANY_TOKENS = 16, 256
 """Enough for a number; and for a model that thinks first, whatever it was told."""
 _CHARACTERS_PER_TOKEN = 64
@@ -44,6 +49,9 @@ _NUMBER = re.compile(r"(?<![\w.])[-\u2212]?\d+(?:\.\d+)?(?![\w])")
 
 
 class Named(Protocol):
+    @property
+    def endpoint(self) -> Endpoint: ...
+
     @property
     def title(self) -> str: ...
 
@@ -103,9 +111,9 @@ async def shake(
     deadline = clock() + timeout
     begun = clock()
     try:
-        account.probe = await server.identify(timeout)
+        account.probe = await server.identify(min(timeout, IDENTIFY_S))
     except BackendError as error:
-        return _failed(account, server, error, clock() - begun)
+        return await not_reached(server, error, clock() - begun)
     spent = clock() - begun
     connect = min(server.client.last_connect, spent)
     account.step("connect", connect)
@@ -193,8 +201,9 @@ def is_sum(text: str, wanted: int) -> bool:
     return bool(numbers) and float(numbers[-1]) == wanted
 
 
-def not_reached(server: Named, error: BackendError, seconds: float) -> Handshake:
+async def not_reached(server: Named, error: BackendError, seconds: float) -> Handshake:
     """Of a server that already failed to say what it is."""
+    error = await explained(server.endpoint, error)
     return _failed(_Account(), server, error, seconds)
 
 
@@ -203,11 +212,13 @@ def _failed(
 ) -> Handshake:
     is_known = bool(account.steps)
     at = at or ("compute" if is_known else "identify")
-    state, step = _state(error, at)
+    state, step = _state(error, at, has_connected=server.client.last_connect > 0)
     detail = error.message
+    if step == "answer" and (mute := _MUTE[getattr(error, "cause", "")]):
+        detail = f"{server.title} {mute}"
     if at == "compute" and getattr(error, "cause", "") in ("timeout", "stall"):
         detail = f"{server.title} answers, but computes nothing"
-    if not is_known and step != "connect":
+    if not is_known and step not in ("name", "connect"):
         connect = min(server.client.last_connect, seconds)
         account.step("connect", connect)
         seconds -= connect
@@ -215,7 +226,7 @@ def _failed(
     return account.result(state, detail, error.hint)
 
 
-def _state(error: BackendError, step: str) -> tuple[ServerState, str]:
+def _state(error: BackendError, step: str, *, has_connected: bool) -> tuple[ServerState, str]:
     """Its state, and the step at which that showed."""
     match error:
         case BackendDenied():
@@ -226,8 +237,10 @@ def _state(error: BackendError, step: str) -> tuple[ServerState, str]:
             return "loading", step
         case BackendUnavailable(cause="tls"):
             return "tls", "connect"
-        case BackendUnavailable(cause=cause) if step == "identify" and cause in _UNHEARD:
-            return "unreachable", "connect"
+        case BackendUnavailable(cause=cause) if step == "identify" and cause in _STEPS:
+            return "unreachable", _STEPS[cause]
+        case BackendUnavailable(cause=cause) if step == "identify" and cause in _MUTE:
+            return "unreachable", "answer" if has_connected else "connect"
         case BackendUnavailable():
             return "unreachable", step
     return "wrong-answer", step  # rejected, or nothing said: it lives, and does not do its work

@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, get_args
+from urllib.parse import urlsplit
 
 import click
 
@@ -32,7 +33,9 @@ _TEST_S, _CHECK_S, _LOOK_S = 30.0, 10.0, 5.0
 _STYLES: dict[str, output.Style] = {"ok": "green", "slow": "yellow", "loading": "yellow"}
 _USABLE = ("ok", "slow")
 _ADVICE = {
+    "name": "getent hosts {host}; or put its address into the url in place of its name",
     "connect": "on that host: does it run, and listen on that port, on more than 127.0.0.1?",
+    "answer": "restart it on {host}: it hangs",
     "identify": "check its url; kind in its environment's file says what it is",
     "health": "load_balancing.health_check_endpoint in config.toml says where to look",
 }
@@ -109,7 +112,9 @@ def test(ctx: click.Context, /, *, name: str, timeout: float, json_: bool, **mor
       cmdai-shell backends test https://gpu.example.com --api-key-env GPU_KEY
     """
     found = _named(name, **more)
-    results = asyncio.run(_shake(found, timeout))
+    with output.LiveLine() as live:
+        live.show(f"asking {name} …")
+        results = asyncio.run(_shake(found, timeout))
     if json_:
         rows = [_tested(member, result) for member, result in zip(found, results, strict=True)]
         output.emit(rows if len(rows) > 1 else rows[0], "json")
@@ -329,7 +334,8 @@ def _tell(endpoint: Endpoint, result: Handshake) -> None:
         click.echo(visible(line).replace("\n", " ").rstrip())
     _verdict(result)
     if result.state == "unreachable":
-        output.say(f"  {_ADVICE.get(result.steps[-1].name, _STUCK)}")
+        advice = _ADVICE.get(result.steps[-1].name, _STUCK)
+        output.say(f"  {advice.format(host=urlsplit(endpoint.url).hostname)}")
     elif result.hint:
         output.say(f"  {result.hint}")
 

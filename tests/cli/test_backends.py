@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+import socket
+import ssl
 import time
 from typing import TYPE_CHECKING
 
 import pytest
+import trustme
 
+from cmdai_shell.backends import auto, handshake
 from tests.fakes.in_thread import in_thread
 from tests.fakes.openai_server import FakeOpenAI
 
@@ -197,3 +202,45 @@ def test_watch_goes_on_until_it_is_stopped(
     code, out, _ = call("backends", "health-check", lab, "--watch", "--json")
     assert code == 130
     assert [json.loads(line)[0]["state"] for line in out.splitlines()] == ["ok"] * 3
+
+
+def test_an_address_of_https_for_a_server_of_http(call: Call, url: str) -> None:
+    wrong = url.replace("http://", "https://")
+    call("config", "add-environment", "box", "--url", wrong, "--no-test")
+    code, out, err = call("backends", "test", "box")
+    assert code == 1
+    assert "speaks no TLS" in out
+    assert f"its address is {url}: cmdai-shell config edit box" in err
+
+
+def test_a_server_that_has_tls_is_not_called_plain(call: Call) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    with in_thread(FakeOpenAI().app(), context) as url:
+        _, out, _ = call("backends", "test", url)
+    assert "cannot be trusted" in out
+    assert "no TLS" not in out
+
+
+def test_a_server_that_hangs_is_not_one_that_does_not_listen(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handshake, "IDENTIFY_S", 0.3)
+    monkeypatch.setattr(auto, "IDENTIFY_S", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as hung:
+        begun = time.monotonic()
+        code, out, err = call("backends", "test", f"http://127.0.0.1:{hung.getsockname()[1]}")
+        assert time.monotonic() - begun < 5
+    assert code == 1
+    assert re.search(
+        r"^  connect .*\n! answer .* accepts connections, and answers", out, re.MULTILINE
+    )
+    assert "restart it on 127.0.0.1" in err
+    assert "does it run" not in err
+
+
+def test_a_name_that_nobody_knows(call: Call) -> None:
+    code, out, err = call("backends", "test", "http://gpubox.invalid:8000")
+    assert code == 1
+    assert re.search("^! name .* cannot be resolved", out, re.MULTILINE)
+    assert "getent hosts gpubox.invalid" in err
