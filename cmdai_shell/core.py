@@ -167,6 +167,8 @@ class Completion:
     """What the members tried before this one answered, one sentence each."""
     abilities: Abilities = frozenset()
     """The backend's: with "large" this is the answer to ``Prompt.rich``, if there was one."""
+    is_cut: bool = False
+    """See ``Cut``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +183,13 @@ class Notice:
     """One line for the status area while the person waits ("loading the model, 2 s")."""
 
     text: str
+
+
+class Cut(Notice):
+    """The last that a backend yields of an answer that is not whole, as it had no tokens left or
+    was censored: its last line may be half a command."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

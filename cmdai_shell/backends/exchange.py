@@ -108,6 +108,12 @@ class Answer:
         self.secrets = secrets
         """What must not be shown of what it says."""
 
+    @property
+    def says_its_end(self) -> bool:
+        """By a length or in chunks (RFC 9112 6.3); else a connection that breaks looks like the
+        end. Only where the protocol itself has no last word does that matter."""
+        return "Content-Length" in self.headers or "Transfer-Encoding" in self.headers
+
     async def chunks(self) -> AsyncIterator[bytes]:
         """Raises BackendUnavailable (reset, stall, garbage for what is too long)."""
         while chunk := await self._next():
@@ -159,6 +165,11 @@ class Answer:
     def garbage(self, what: str) -> BackendUnavailable:
         return BackendUnavailable(f"{self._call.server} {what}", self._call.hint, "garbage")
 
+    def broken(self) -> BackendUnavailable:
+        """It ended, and what came is not all."""
+        words = f"{self._call.server} broke off in mid-answer"
+        return BackendUnavailable(words, self._call.hint, "reset")
+
     def complaint(self, body: bytes | str) -> replies.Complaint:
         return replies.complaint(body, self.secrets)
 
@@ -175,7 +186,7 @@ class Answer:
 
     async def refusal(self) -> BackendError:
         """The status and what the body says of it, as far as that can be read."""
-        self._hurry(_REFUSAL_S)
+        self.hurry(_REFUSAL_S)
         body = b""
         with suppress(BackendUnavailable):
             body = await self.read()
@@ -183,11 +194,12 @@ class Answer:
 
     async def drain(self) -> None:
         """Nothing that counts comes any more; read to the end, its connection is free again."""
-        self._hurry(_DRAIN_S)
+        self.hurry(_DRAIN_S)
         with suppress(BackendUnavailable):
             await self.read()
 
-    def _hurry(self, seconds: float) -> None:
+    def hurry(self, seconds: float) -> None:
+        """At most so long from now, or from when that was first said."""
         self._call.deadline = min(self._call.deadline, self._call.clock() + seconds)
 
 

@@ -44,6 +44,7 @@ CONNECT_TLS_S = 0.5
 """More for https: aiohttp counts the TLS handshake into the connect time."""
 _HAPPY_EYEBALLS_S = 0.25
 """RFC 8305's delay before a name's next address is tried beside the first."""
+_STALE_S = 0.05
 _STALE_TRIES = 8
 _LATE_TRIES = 3
 """A machine that is so busy that we sleep through three connections has other troubles."""
@@ -239,11 +240,13 @@ class HttpClient:
 
     async def _send(self, call: Call, credentials: Mapping[str, str]) -> aiohttp.ClientResponse:
         """A kept connection may have been closed by the server just now: then nothing was heard on
-        it, that is no failure, and the next one is tried until one is fresh."""
+        it, that is no failure, and the next one is tried until one is fresh. It shows within a
+        round trip: of a server that closes later it is not known whether it has worked."""
         tries = 0
         while True:
             tries += 1
             call.is_reused = call.was_looked_at = False
+            begun = self._clock()
             try:
                 async with call.left():
                     return await self._session_here().request(
@@ -256,7 +259,8 @@ class HttpClient:
                         trace_request_ctx=call,
                     )
             except faults.STALE as error:
-                if call.is_reused and tries < _STALE_TRIES:
+                is_prompt = self._clock() - begun < _STALE_S + self.last_connect
+                if call.is_reused and is_prompt and tries < _STALE_TRIES:
                     continue
                 raise call.failure(error) from error
             except aiohttp.ConnectionTimeoutError as error:

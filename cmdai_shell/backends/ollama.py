@@ -154,7 +154,9 @@ class OllamaServer(RemoteServer):
                     usage = _usage(part)
                     await answer.drain()
                     break
-            if not usage.ending and not text:
+            if not usage.ending and text:
+                raise answer.broken()
+            if not usage.ending:
                 raise answer.garbage("ended its answer before it began")
         if rest := thinking.end():
             text += rest
@@ -164,7 +166,7 @@ class OllamaServer(RemoteServer):
                 f"{self.title} thought, and had no tokens left to answer",
                 "choose a model that does not think, or one that can be told not to",
             )
-        if "format" in body and usage.ending != "length":
+        if "format" in body and not usage.is_cut:
             self._holds_schema = keeps_to(text, prompt.schema)
         yield usage
 

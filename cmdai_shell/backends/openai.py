@@ -14,7 +14,7 @@ from cmdai_shell.backends.schema import keeps_to
 from cmdai_shell.backends.server import RemoteServer, Usage, count_of, text_of
 from cmdai_shell.backends.thinking import Thinking, begins_opened
 from cmdai_shell.core import Abilities, Notice, Probe
-from cmdai_shell.errors import BackendRejected, BadCompletion, ModelMissing
+from cmdai_shell.errors import BackendRejected, BackendUnavailable, BadCompletion, ModelMissing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cmdai_shell.core import Endpoint, Prompt
 
 _MOST_TRIES = 5
+_AFTERWARDS_S = 0.5
 _NEEDED = frozenset({"model", "messages", "stream"})
 _SCHEMA_WORDS = re.compile(r"schema|structured|response_format|guided|grammar|nvext", re.I)
 _NOT_TAKEN = re.compile(
@@ -152,18 +153,33 @@ class OpenAIServer(RemoteServer):
                 whole = (await answer.read()).decode("utf-8", "replace")  # it does not stream
                 for piece in reader.read(whole, answer):
                     yield piece
+                reader.close()
             else:
-                async for event in answer.events():
-                    if event.data == "[DONE]":
-                        break
-                    for piece in reader.read(event.data, answer):
+                async for data in _told(answer, reader):
+                    for piece in reader.read(data, answer):
                         yield piece
                 await answer.drain()
             for piece in reader.end(answer):
                 yield piece
-        if _SCHEMA_FIELDS & body.keys() and reader.usage.ending != "length":
+        if _SCHEMA_FIELDS & body.keys() and not reader.usage.is_cut:
             self._holds_schema = keeps_to(reader.text, prompt.schema)
         yield reader.usage
+
+
+async def _told(answer: Answer, reader: _Reader) -> AsyncGenerator[str]:
+    """The data of its events, up to the last one. Once the model has ended only its usage can
+    follow, which is not waited for long: proxies keep a stream open with comments."""
+    try:
+        async for event in answer.events():
+            if event.data.strip() == "[DONE]":
+                reader.close()
+                return
+            yield event.data
+            if reader.usage.ending:
+                answer.hurry(_AFTERWARDS_S)
+    except BackendUnavailable:
+        if not reader.usage.ending:
+            raise
 
 
 class _Reader:
@@ -173,9 +189,9 @@ class _Reader:
         self._server = server
         self._thinking = Thinking(opened=begins_opened(model))
         self._noticed = False
-        self._finished = False
         self._usage: dict[str, int] = {}
         self._ending = ""
+        self._is_closed = False
         self._model = ""
         self.text = ""
 
@@ -216,9 +232,17 @@ class _Reader:
             pieces.append(text)
         return pieces
 
+    def close(self) -> None:
+        """The server has said all, though it may not say why it ended."""
+        self._is_closed = True
+
     def end(self, answer: Answer) -> list[str | Notice]:
+        """Raises BackendUnavailable for half an answer too: without a length or chunks (RFC 9112
+        6.3) a connection that broke looks like one that was closed."""
         if not self._ending and not self.text and not self._noticed:
             raise answer.garbage("ended its answer before it began")
+        if not self._ending and not self._is_closed:
+            raise answer.broken()
         text = self._thinking.end()
         self.text += text
         if not self.text and self._noticed:

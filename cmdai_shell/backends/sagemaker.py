@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -101,7 +102,7 @@ class SageMakerServer(RemoteServer):
                     raise
                 continue
             self._forms = self._forms[self._forms.index(form) :]
-            if prompt.schema and self._holds_schema and end.ending != "length":
+            if prompt.schema and self._holds_schema and not end.is_cut:
                 self._holds_schema = holds and keeps_to(said, prompt.schema)
             return
 
@@ -138,7 +139,7 @@ class SageMakerServer(RemoteServer):
                 rest = "".join(thinking.feed(piece) for piece in parts.end()) + thinking.end()
                 if found := stops.feed(rest, final=True):
                     yield found
-            yield parts.usage
+            yield replace(parts.usage, ending="stop") if stops.met else parts.usage
 
     def _body(
         self, prompt: Prompt, form: str, holds: bool

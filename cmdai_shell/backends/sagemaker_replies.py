@@ -94,9 +94,7 @@ class Parts:
         try:
             self._frames.end()
         except BadFrame:
-            raise BackendUnavailable(
-                f"{self._server} broke off in mid-answer", "", "reset"
-            ) from None
+            raise self._answer.broken() from None
         if self._events:
             for event in self._events.end():
                 yield from self._event(event.data)
@@ -105,6 +103,9 @@ class Parts:
                 yield from self._event(line)
         elif self._whole:
             yield from self._event(self._whole.decode("utf-8", "replace"))
+            self._ending = self._ending or "stop"
+        if not self._ending:
+            raise self._answer.broken()
 
     def _frame(self, frame: Frame) -> Iterator[str]:
         if frame.kind != "event":
@@ -134,7 +135,10 @@ class Parts:
 
     def _event(self, data: str) -> Iterator[str]:
         """One of the container's: OpenAI's chunk or whole answer, TGI's event or whole answer."""
-        if not data.strip() or data == "[DONE]":
+        if not data.strip():
+            return
+        if data.strip() == "[DONE]":
+            self._ending = self._ending or "stop"
             return
         found = parsed(data, server=self._server)
         if isinstance(found, list):  # TGI's whole answer
@@ -175,6 +179,8 @@ class Parts:
             usage = tgi_shapes.usage(event)
             self._generated, self._prompt = usage.generated, usage.prompt
             self._ending = usage.ending
+        if event.get("generated_text") is not None:
+            self._ending = self._ending or "stop"
         if "token" in event:
             yield tgi_shapes.token(event)
         else:

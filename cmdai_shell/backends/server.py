@@ -10,7 +10,7 @@ from cmdai_shell.backends import handshake as shaking
 from cmdai_shell.backends.http import HttpClient, Settings
 from cmdai_shell.backends.models import Model, choose, names
 from cmdai_shell.backends.prometheus import read_load
-from cmdai_shell.core import Abilities, Load, Notice
+from cmdai_shell.core import Abilities, Cut, Load, Notice
 from cmdai_shell.errors import BackendError, BackendUnavailable, BadCompletion, ModelMissing
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cmdai_shell.backends.identify import Found
     from cmdai_shell.core import Endpoint, Handshake, Probe, Prompt
 
+_CUT = frozenset({"length", "max_tokens", "content_filter"})
 CHARACTERS_PER_TOKEN = 64
 """A server that sends more text than this for each token it was allowed does not stop."""
 
@@ -32,6 +33,11 @@ class Usage:
     prompt: int = 0
     ending: str = ""
     model: str = ""
+
+    @property
+    def is_cut(self) -> bool:
+        """The answer is not whole."""
+        return self.ending in _CUT
 
 
 class RemoteServer:
@@ -108,6 +114,8 @@ class RemoteServer:
         async with aclosing(self.answer(prompt, timeout)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Usage):
+                    if piece.is_cut:
+                        yield Cut(text=f"{self.title} was cut short")
                     continue
                 if isinstance(piece, str):
                     size += len(piece)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cmdai_shell.backends import templates
@@ -86,7 +87,7 @@ class TextServer(RemoteServer):
                     raise
                 continue
             if prompt.schema:
-                ignored = guide and end.ending != "length" and not keeps_to(said, prompt.schema)
+                ignored = guide and not end.is_cut and not keeps_to(said, prompt.schema)
                 self.guides = ("",) if ignored else ways[at:]
             return
 
@@ -101,7 +102,7 @@ class TextServer(RemoteServer):
         async with aclosing(self.pieces(prompt, text, stop, guide, timeout)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Usage):
-                    yield piece
+                    yield replace(piece, ending="stop") if stops.met else piece
                     continue
                 if stops.met:
                     break  # the server does not know this one; closing makes it stop

@@ -7,8 +7,6 @@ All that can go wrong after the headers comes inside the stream, with HTTP 200. 
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -23,13 +21,11 @@ from cmdai_shell.errors import BackendUnavailable
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
-    from cmdai_shell.backends.exchange import Answer
     from cmdai_shell.backends.http import Settings
     from cmdai_shell.core import Endpoint, Load, Prompt
 
 MOST_STOPS = 4
 """``--max-stop-sequences``, where ``/info`` does not say it."""
-_DRAIN_S = 0.1
 
 
 class TgiServer(TextServer):
@@ -78,14 +74,6 @@ class TgiServer(TextServer):
                     yield piece
                 if text_of(found.get("generated_text")) or found.get("details"):
                     yield usage(found)
-                    await _drain(answer)
+                    await answer.drain()
                     return
-        raise BackendUnavailable(f"{self.title} broke off in mid-answer", self.client.hint, "reset")
-
-
-async def _drain(answer: Answer) -> None:
-    """To the end, which follows at once: the connection can be used again."""
-    with suppress(TimeoutError, BackendUnavailable):
-        async with asyncio.timeout(_DRAIN_S):
-            async for _ in answer.chunks():
-                pass
+            raise answer.broken()

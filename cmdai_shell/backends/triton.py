@@ -180,10 +180,8 @@ class TritonServer(TextServer):
                     piece, whole = piece[len(whole) :], piece
                 if piece:
                     yield piece
-        if not events:
-            raise BackendUnavailable(
-                f"{self.title} broke off in mid-answer", self.client.hint, "reset"
-            )
+            if not events or not answer.says_its_end:
+                raise answer.broken()
         # An event is a token where the model streams, else the count is not known.
         yield Usage(generated=events if model.is_decoupled else 0, ending="stop")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cmdai_shell.core import Notice
+from cmdai_shell.core import Cut, Notice
 from cmdai_shell.routing.decision import Outcome, Tried, Why
 from cmdai_shell.routing.member import nameless
 
@@ -34,6 +34,8 @@ class Attempt:
     first_at: float = 0.0
     heard_at: float = field(init=False)
     """The last sign of life."""
+    is_cut: bool = False
+    """Its answer is not whole."""
     doing: str = ""
     """Its last notice, while it has not begun to answer."""
     outcome: Outcome | None = None
@@ -70,7 +72,9 @@ class Attempt:
 
     def hear(self, piece: str | Notice, now: float) -> None:
         self.heard_at = now
-        if isinstance(piece, Notice):
+        if isinstance(piece, Cut):
+            self.is_cut = True
+        elif isinstance(piece, Notice):
             self.doing = piece.text
         elif piece:  # an empty one only says that it lives
             if not self.deltas:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cmdai_shell.core import Notice
+from cmdai_shell.core import Cut, Notice
 from cmdai_shell.errors import (
     BackendError,
     BackendUnavailable,
@@ -145,7 +145,8 @@ class Race:
             if not self._leader:
                 self._lead(attempt, now)
         if isinstance(piece, Notice):
-            return [piece] if self._may_speak(attempt, now) else []
+            is_shown = self._may_speak(attempt, now) and not isinstance(piece, Cut)
+            return [piece] if is_shown else []
         return self._shown(attempt, piece, now)
 
     def end(self, attempt: Attempt, error: CmdaiError | None, now: float) -> list[str | Notice]:

@@ -176,6 +176,7 @@ class Router:
             is_fallback=winner.member is None and is_fallback,
             attempts=tuple(race.sentences),
             abilities=winner.abilities,
+            is_cut=winner.is_cut,
         )
 
 

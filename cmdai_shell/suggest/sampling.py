@@ -32,6 +32,10 @@ OTHER_WORDS = "say it in other words"
 _SAMPLES = 2
 """Answers asked for when the first one fails a check."""
 
+_ANSWER_S = 5.0
+"""For both tries together, if the first gave something to offer (DESIGN, section 15); the second
+takes about as long."""
+
 _PARTIAL_S = 0.04
 """Seconds before the first partial command and between two: an eye follows no faster, and each is
 judged and drawn."""
@@ -71,7 +75,10 @@ class Sampler:
         best: list[Offer] = []
         prompt = ask.prompt
         repeated = False
+        start = self._clock()
         for _ in range(_SAMPLES):
+            if best and 2 * (self._clock() - start) > _ANSWER_S:
+                break
             offers: list[Offer] = []
             try:
                 async with aclosing(self.sample(ask, prompt, show=not best)) as steps:
@@ -142,11 +149,15 @@ class Sampler:
                 yield piece
 
     def _ending(self, ask: Ask, completion: Completion) -> Hint | list[Offer]:
-        request = ask.request
+        request, text = ask.request, completion.text
+        if completion.is_cut and not candidates.is_begun(
+            text
+        ):  # JSON tells by itself what is whole
+            text = text.rpartition("\n")[0]
         if "large" in completion.abilities:
-            answer = candidates.read(completion.text, request.shell)
+            answer = candidates.read(text, request.shell)
         else:
-            command = extract(completion.text, request.shell)
+            command = extract(text, request.shell)
             answer = candidates.Answer(candidates=(candidates.Candidate(command=command),))
         if answer.question:
             return Hint(text=answer.question)

@@ -129,6 +129,16 @@ async def test_all_of_them_may_be_stale() -> None:
         assert server.accepted == 4
 
 
+async def test_a_server_that_worked_and_died_is_not_asked_again_by_itself() -> None:
+    worked: Answer = [0.5, CLOSE]
+    connections = [[[0.05, OK], worked] for _ in range(3)]
+    async with raw(*connections) as server, client(server.url) as http_client:
+        await asyncio.gather(*(http_client.get("/", 20) for _ in range(3)))
+        with pytest.raises(BackendUnavailable):
+            await http_client.post("/", {"a": "prompt"}, 20)
+        assert sum(b"POST" in request for request in server.requests) == 1
+
+
 async def test_a_fresh_connection_that_is_closed_is_a_failure() -> None:
     async with raw([[CLOSE]]) as server, client(server.url) as http_client:
         with pytest.raises(BackendUnavailable) as caught:

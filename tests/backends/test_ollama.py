@@ -18,9 +18,12 @@ from cmdai_shell.errors import BackendBusy, BackendUnavailable, ModelMissing
 from tests.backends.contract import PROMPT, ServerContract
 from tests.contracts import collect
 from tests.fakes.ollama_server import FakeOllama
+from tests.fakes.raw_server import CLOSE, raw, unsized_head
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from tests.fakes.raw_server import Answer
 
 SCHEMA = json.dumps({"type": "object", "required": ["command"]})
 
@@ -92,6 +95,17 @@ async def test_an_error_in_mid_answer() -> None:
     async with serving(FakeOllama()) as backend:
         with pytest.raises(BackendUnavailable, match="error was encountered"):
             await collect(backend, replace(PROMPT, user="late error"))
+
+
+async def test_an_answer_whose_end_does_not_come() -> None:
+    line = json.dumps({"message": {"content": "rm -rf ./"}}).encode() + b"\n"
+    cut: Answer = [unsized_head("application/x-ndjson"), line, CLOSE]
+    async with raw([cut]) as server:
+        backend = OllamaServer(Endpoint(id="o", url=server.url, model="m:7b"), Settings())
+        with pytest.raises(BackendUnavailable, match="mid-answer") as caught:
+            await collect(backend, PROMPT)
+        await backend.aclose()
+    assert caught.value.cause == "reset"
 
 
 async def test_a_model_that_is_not_there() -> None:

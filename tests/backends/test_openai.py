@@ -16,7 +16,7 @@ from cmdai_shell.backends.azure import AzureServer
 from cmdai_shell.backends.dialects import DIALECTS, version_of
 from cmdai_shell.backends.http import Settings
 from cmdai_shell.backends.openai import OpenAIServer
-from cmdai_shell.core import Endpoint, Load, Notice
+from cmdai_shell.core import Cut, Endpoint, Load, Notice
 from cmdai_shell.errors import (
     BackendBusy,
     BackendDenied,
@@ -28,7 +28,7 @@ from cmdai_shell.errors import (
 from tests.backends.contract import PROMPT, SCHEMA, ServerContract, api_key
 from tests.contracts import collect
 from tests.fakes.openai_server import FakeOpenAI
-from tests.fakes.raw_server import LAST, RESET, chunk, http, raw, stream_head
+from tests.fakes.raw_server import LAST, RESET, chunk, http, raw, stream_head, unsized_head
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -328,6 +328,8 @@ async def test_an_error_in_a_stream_of_status_200(
     [
         ([stream_head(), chunk(said("ls")), RESET], "reset"),
         ([stream_head(), chunk(said("ls"))[:-9], "close"], "reset"),
+        ([unsized_head(), said("rm -rf ./"), "close"], "reset"),
+        ([stream_head(), chunk(said("rm -rf ./")), LAST], "reset"),
         ([stream_head(), chunk(said("ls")), float("inf")], "stall"),
         ([float("inf")], "timeout"),
         ([stream_head(), chunk(b"data: {nonsense\n\n"), LAST], "garbage"),
@@ -341,6 +343,8 @@ async def test_an_error_in_a_stream_of_status_200(
     ids=[
         "reset in mid-answer",
         "cut off",
+        "cut off where no length is known",
+        "cut off behind a proxy that ends the stream in its own name",
         "stall",
         "wedged",
         "no JSON",
@@ -378,6 +382,36 @@ async def test_what_comes_after_the_end_is_not_waited_for() -> None:
         assert not backend.is_warm
         with pytest.raises(BackendUnavailable, match="500"):
             await collect(backend, PROMPT)
+
+
+@pytest.mark.parametrize("end", [END.partition(b"\n\n")[0] + b"\n\n", b"data: [DONE] \n\n"])
+async def test_either_mark_of_the_end_will_do(end: bytes) -> None:
+    async with scripted([[unsized_head(), said("ls") + end, "close"]]) as backend:
+        assert await collect(backend, PROMPT) == "ls"
+
+
+async def test_a_stream_that_is_kept_open_after_the_end_is_not_read_on() -> None:
+    pings = [step for _ in range(300) for step in (chunk(b": ping\n\n"), 0.05)]
+    first, _, _ = END.partition(b"\n\n")
+    async with scripted([[stream_head(), chunk(said("ls") + first + b"\n\n"), *pings]]) as backend:
+        async with asyncio.timeout(5):
+            assert await collect(backend, PROMPT) == "ls"
+
+
+@pytest.mark.parametrize("ending", ["length", "content_filter"])
+async def test_an_answer_that_is_not_whole_says_so_at_its_end(ending: str) -> None:
+    sent = said("find . -name") + END.replace(b'"stop"', f'"{ending}"'.encode())
+    async with scripted([[stream_head(), chunk(sent), LAST]]) as backend:
+        pieces = [piece async for piece in backend.stream(PROMPT, 20)]
+    assert pieces[0] == "find . -name"
+    assert isinstance(pieces[-1], Cut)
+
+
+async def test_a_cut_answer_says_nothing_of_schemas() -> None:
+    async with scripted([[unsized_head(), said('{"comm'), "close"]]) as backend:
+        with pytest.raises(BackendUnavailable):
+            await collect(backend, ASKED)
+        assert "schema" in backend.abilities
 
 
 async def test_an_answer_without_an_end_is_cut_off() -> None:

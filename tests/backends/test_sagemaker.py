@@ -70,6 +70,13 @@ async def test_events_of_the_container_are_put_together_again(container: str, si
         assert await collect(backend, PROMPT) == "ls -la"
 
 
+@pytest.mark.parametrize("container", ["openai", "tgi", "jsonlines"])
+async def test_a_container_that_breaks_off_has_not_answered(container: str):
+    async with serving(FakeSageMaker(container=container)) as backend:
+        with pytest.raises(BackendUnavailable, match="mid-answer"):
+            await collect(backend, replace(PROMPT, user="cut"))
+
+
 async def test_it_comes_in_pieces():
     async with serving(FakeSageMaker()) as backend:
         assert [piece async for piece in backend.stream(PROMPT, 5)] == ["ls", " -la"]

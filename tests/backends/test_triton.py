@@ -23,6 +23,7 @@ from cmdai_shell.errors import (
 from tests.backends.contract import PROMPT, SCHEMA, ServerContract, api_key
 from tests.contracts import collect
 from tests.fakes.fake_triton import FakeTriton, Running
+from tests.fakes.raw_server import CLOSE, http, raw, unsized_head
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -208,3 +209,19 @@ async def test_restricted_and_no_key_for_the_metrics_port():
 def test_a_metrics_port_that_is_none(port: str):
     with pytest.raises(ConfigError):
         TritonServer(Endpoint(id="t", url="http://t", labels={"metrics_port": port}), Settings())
+
+
+async def test_an_answer_of_which_the_end_cannot_be_seen_is_none():
+    """Triton's stream has no last event: behind a proxy that gives neither length nor chunks, a
+    broken connection would look like the end."""
+    config = {"name": "m", "backend": "vllm", "model_transaction_policy": {"decoupled": True}}
+    config |= {"input": [{"name": "text_input"}, {"name": "sampling_parameters", "optional": True}]}
+    config |= {"output": [{"name": "text_output"}]}
+    known = [{"name": "triton"}, [{"name": "m", "state": "READY"}], config, {}]
+    answers = [[http(json.dumps(one).encode())] for one in known]
+    cut = [unsized_head(), b'data: {"text_output": "rm -rf ./"}\n\n', CLOSE]
+    async with raw([*answers, cut]) as server:
+        backend = TritonServer(Endpoint(id="t", url=server.url), Settings())
+        with pytest.raises(BackendUnavailable, match="mid-answer"):
+            await collect(backend, PROMPT)
+        await backend.aclose()

@@ -117,7 +117,7 @@ class FakeSageMaker:
                 await asyncio.sleep(0.02)
             said = answer(asked, is_json="response_format" in body)
             pieces = re.findall(r"\s*\S+", said)
-            data = self._events(pieces, body, is_end=True)
+            data = self._events(pieces, body, is_end=not asked.startswith("cut"))
             if asked.startswith("broken"):
                 data = data[:40]
             for at in range(0, len(data), self.frame_bytes):

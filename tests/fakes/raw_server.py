@@ -31,6 +31,11 @@ def stream_head(kind: str = "text/event-stream") -> bytes:
     return f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
 
 
+def unsized_head(kind: str = "text/event-stream") -> bytes:
+    """Of a body that ends with the connection."""
+    return f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nConnection: close\r\n\r\n".encode()
+
+
 def chunk(data: bytes) -> bytes:
     return f"{len(data):x}\r\n".encode() + data + b"\r\n"
 

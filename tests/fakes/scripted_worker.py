@@ -2,8 +2,8 @@
 
 What the person typed decides: "slow" streams for seconds, "deaf" never looks whether it was
 cancelled, "killed" is killed by SIGKILL in mid-answer, "stopped" by SIGSTOP, "memory" runs out of
-it, "noise" prints on stdout, anything else is echoed word by word. A model file named "never" takes
-for ever to load, one named "killed" kills the worker.
+it, "noise" prints on stdout, "endless" has no tokens left at its end, anything else is echoed word
+by word. A model file named "never" takes for ever to load, one named "killed" kills the worker.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class ScriptedAnswerer:
             send(pipe.Text(id=ask.id, text=word))
             time.sleep(0.02 if "slow" in user else 0)
         evaluated = len((ask.user or "").split()) + new * len(ask.system.split())
-        return pipe.Finished(id=ask.id, ending="done", evaluated=evaluated)
+        ending: pipe.Ending = "length" if "endless" in user else "done"
+        return pipe.Finished(id=ask.id, ending=ending, evaluated=evaluated)
 
     def close(self) -> None:
         pass

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from cmdai_shell.config import Config
-from cmdai_shell.core import Hint, Notice, Partial, SuggestRequest
+from cmdai_shell.core import Cut, Hint, Notice, Partial, SuggestRequest
 from cmdai_shell.errors import BackendUnavailable, BadCompletion, NoBackendAvailable
 from cmdai_shell.routing import Pool, Router
 from cmdai_shell.suggest import Suggester
@@ -59,6 +59,23 @@ class Desk:
 class Shelf:
     def near(self, words, shell, userland, most, has):
         return tuple((f"size of lib{number}", f"du -sh lib{number}") for number in range(most))
+
+
+async def test_half_a_command_is_no_answer():
+    """The first try ran out of tokens, and the second, too."""
+    cut = Cut(text="cut short")
+    desk = Desk({"remove build": ["rm -rf ./", cut]})
+    with pytest.raises(BadCompletion):
+        await desk.press("remove build")
+    assert len(desk.asked) == 2
+
+
+async def test_what_is_whole_of_a_cut_answer_counts():
+    cut = Cut(text="cut short")
+    whole = said("rm -r build", "rm -rf ./build")
+    desk = Desk({"one": ["rm -r build\nThis rem", cut], "two": [whole[:-12], cut]})
+    assert (await desk.last("one")).command == "rm -r build"
+    assert (await desk.last("two")).command == "rm -r build"
 
 
 async def test_one_request_gives_the_suggestion_and_its_alternatives():

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from cmdai_shell.backends.embedded import pipe
 from cmdai_shell.backends.embedded.child import Child, Died
 from cmdai_shell.backends.embedded.turns import Turns
-from cmdai_shell.core import Notice
+from cmdai_shell.core import Cut, Notice
 from cmdai_shell.errors import BackendError, BackendUnavailable, CmdaiError, ModelUnavailable
 from cmdai_shell.observe.traces import prompt_written
 
@@ -31,6 +31,8 @@ TICK_S = 0.7
 """A hook takes silence of more than a second for death."""
 _WARM_TICK_S = 0.1
 SMALLER = "cmdai-shell model use qwen2.5-coder-0.5b"
+
+_CUT: tuple[pipe.Ending, ...] = ("length", "loop")
 
 State = Literal["unloaded", "loading", "ready", "busy", "failed"]
 
@@ -163,6 +165,8 @@ class EmbeddedBackend:
                     case pipe.Finished() as last:
                         finished = True
                         self._last = self._last if prefix_only else last
+                        if last.ending in _CUT and not prefix_only:
+                            yield Cut(text=f"{self._name} was cut short")
                     case pipe.Failed() as failure:
                         finished = True
                         raise self._remember(self._translate(failure))

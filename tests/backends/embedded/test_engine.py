@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from cmdai_shell.backends.embedded import child as child_module
-from cmdai_shell.core import Notice, Prompt
+from cmdai_shell.core import Cut, Notice, Prompt
 from cmdai_shell.errors import BackendUnavailable, ModelUnavailable
 from tests.backends.embedded.conftest import closing, engine, model_file
 from tests.contracts import BackendContract, collect
@@ -52,6 +52,13 @@ class TestContract(BackendContract):
 
 async def test_what_a_library_prints_does_not_enter_the_pipe(scripted: EmbeddedBackend) -> None:
     assert await collect(scripted, ask("some noise here")) == "some noise here "
+
+
+async def test_an_answer_that_ran_out_of_tokens_says_so(scripted: EmbeddedBackend) -> None:
+    pieces = [piece async for piece in scripted.stream(ask("find . endless"), 60)]
+    assert isinstance(pieces[-1], Cut)
+    whole = [piece async for piece in scripted.stream(ask("find ."), 60)]
+    assert not any(isinstance(piece, Cut) for piece in whole)
 
 
 async def test_status_tells_the_life_of_the_worker(scripted: EmbeddedBackend) -> None:
