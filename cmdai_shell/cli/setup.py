@@ -15,6 +15,7 @@ from cmdai_shell.cli.reload import reload_daemon
 from cmdai_shell.config import edit, environment_files, environments, loading
 from cmdai_shell.config.environment import Environment
 from cmdai_shell.errors import CmdaiError, ConfigError
+from cmdai_shell.hooks.install import hook_file, shells_here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -153,27 +154,39 @@ def run(ask: Questions, identify: Identify | None, environ: Mapping[str, str] = 
             values["allow_http_credentials"] = True  # the person has just named both
     if kind.timeout_ms != KINDS[0].timeout_ms:
         values["timeout_ms"] = kind.timeout_ms
-    file = edit.add_environment(path, name, values)
-    output.say(f"wrote {file}", "green")
     active = config.active_environment
-    if active not in (environments.AUTO, name) and ask.confirm(
-        f"In use is {active}. Use {name} now?", default=True
-    ):
+    is_used = active not in (environments.AUTO, name) and ask.confirm(
+        f"In use is {active}. Use {name} from now on?", default=True
+    )
+    # Nothing is written before the last question: to leave at any of them changes nothing.
+    file = edit.add_environment(path, name, values)
+    if is_used:
         edit.set_value(path, "active_environment", name)
+    output.say(f"wrote {file}", "green")
     reload_daemon()
     _next(_steps(name, variable, environ))
 
 
 def _url(ask: Questions, kind: _Kind, identify: Identify | None) -> str:
+    question, typed = f"What is its address? (such as {kind.url})", ""
     while True:
-        url = environments.checked_url(
-            ask.text("What is its address?", kind.url, environments.checked_url)
-        )
+        typed = ask.text(question, typed, _address)
+        url = _address(typed)
+        if "://" not in typed:
+            output.say(f"taken for {url}")
         if identify is None:
             output.say("not tested whether something answers there", "dim")
             return url
         if _say_what_answers(identify, url) or ask.confirm("Keep this address?", default=False):
             return url
+
+
+def _address(text: str) -> str:
+    """What was typed as a server's URL, for which host and port are enough. Raises ConfigError."""
+    if text and "://" not in text:
+        host = text.partition("/")[0].rpartition(":")[0] or text
+        text = f"{'http' if environments.is_near(host.strip('[]')) else 'https'}://{text}"
+    return environments.checked_url(text)
 
 
 def _say_what_answers(identify: Identify, *asked: str) -> bool:
@@ -208,9 +221,11 @@ def _free(name: str, known: Collection[str]) -> str:
 
 
 def _steps(name: str, variable: str, environ: Mapping[str, str]) -> list[str]:
+    is_installed = all(hook_file(shell).exists() for shell in shells_here())
+    press = "type what you want at your prompt, and press Ctrl-G"
     steps = [
-        "cmdai-shell install   # then Ctrl-G at your prompt",
-        f"cmdai-shell config edit {name}",
+        press if is_installed else "cmdai-shell install   # then Ctrl-G at your prompt",
+        f"cmdai-shell config edit {name}   # to change it",
     ]
     if variable and not environ.get(variable):
         export = f"export {variable}=...   # in your shell's rc file"

@@ -92,7 +92,7 @@ def test_only_this_machine() -> None:
 
 def test_wrong_answers_are_refused_with_the_reason() -> None:
     edit.add_environment(loading.config_file(), "home-lab", {"endpoints": ["http://a"]})
-    answers = Answers("home", "10.0.0.7", "http://10.0.0.7", "a b", "auto", "home-lab", None,
+    answers = Answers("home", "", "http://10.0.0.7", "a b", "auto", "home-lab", None,
                       "sk-123", "KEY")  # fmt: skip
     setup.run(answers, None, {})
     assert [text.partition(":")[0] for text in answers.refused] == [
@@ -120,7 +120,9 @@ def test_the_address_is_tried(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().err
     assert "nothing answers there\n  is it switched on?" in said
     assert "vLLM 0.11" in said
-    setup.run(Answers("home", "http://10.0.0.7", True, "kept", ""), identify, {})
+    answers = Answers("home", "http://10.0.0.7", False, None, True, "kept", "")
+    setup.run(answers, identify, {})
+    assert answers.defaults[:2] == ["", "http://10.0.0.7"]
     assert file("kept")["endpoints"] == ["http://10.0.0.7"]
     answers = Answers("home", "http://10.0.0.9", "locked", "LAB_KEY")
     setup.run(answers, identify, {"LAB_KEY": "x" * 20})
@@ -136,8 +138,47 @@ def test_what_is_in_use_is_changed_only_when_wanted() -> None:
 
 @pytest.mark.parametrize("kind", setup.KINDS, ids=lambda kind: kind.name)
 def test_what_is_proposed_could_be_taken(kind: setup._Kind) -> None:
-    setup.run(Answers(kind.title, None, None, None), None, {})
+    setup.run(Answers(kind.title, kind.url, None, None), None, {})
     assert load().environments[kind.name].place == kind.place
+
+
+@pytest.mark.parametrize(
+    ("typed", "url"),
+    [
+        ("192.0.2.2:8137", "http://192.0.2.2:8137"),
+        ("gpubox.lan", "http://gpubox.lan"),
+        ("localhost:8000/v1", "http://localhost:8000/v1"),
+        ("gpu.example.com", "https://gpu.example.com"),
+        ("[::1]:8000", "http://[::1]:8000"),
+    ],
+)
+def test_host_and_port_are_address_enough(
+    typed: str, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    setup.run(Answers("home", typed, None, ""), None, {})
+    assert file("home-lab")["endpoints"] == [url]
+    assert f"taken for {url}" in capsys.readouterr().err
+
+
+def test_who_leaves_at_any_question_has_changed_nothing() -> None:
+    edit.set_value(loading.config_file(), "active_environment", "none")
+    before = loading.config_file().read_text()
+    answers: list[object] = ["home", "http://10.0.0.7", "box", ""]
+    for count in range(len(answers) + 1):
+        with pytest.raises(IndexError):  # the person goes
+            setup.run(Answers(*answers[:count]), None, {})
+        assert not (loading.config_file().parent / "environments").exists()
+        assert loading.config_file().read_text() == before
+
+
+def test_the_key_that_is_installed_is_not_installed_again(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(setup, "hook_file", lambda shell: tmp_path)
+    setup.run(Answers("home", "http://10.0.0.7", None, ""), None, {})
+    said = capsys.readouterr().err
+    assert "press Ctrl-G" in said
+    assert "cmdai-shell install" not in said
 
 
 @pytest.fixture
