@@ -113,6 +113,7 @@ async def browser(folder: Path) -> AsyncIterator[Tab]:
     process = await asyncio.create_subprocess_exec(
         program(),
         "--headless=new",
+        "--hide-scrollbars",
         "--remote-debugging-port=0",
         f"--user-data-dir={folder}",
         *("--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"),
