@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 PROMPT = Prompt(system="You write shell commands.", user="list the files here", max_tokens=24)
-ENDLESS = Prompt(system="You count.", user="Count from 1 to 900, all numbers.", max_tokens=900)
+ENDLESS = Prompt(
+    system="You are a novelist.", user="Write a long story about a whale.", max_tokens=900
+)
 SCHEMA = json.dumps(
     {
         "type": "object",
