@@ -54,7 +54,7 @@ def _cause(error: Exception, heard: bool) -> tuple[str, str]:
             return "refused", "cannot be reached"
         case aiohttp.ClientPayloadError():
             return "reset", "broke off in mid-answer"
-        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() | ConnectionError():
+        case aiohttp.ClientConnectionError() | ConnectionError():
             return "reset", "closed the connection"
         case _:
             return "garbage", "did not answer in HTTP"

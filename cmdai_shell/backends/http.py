@@ -97,6 +97,8 @@ class HttpClient:
         )
         self._default_tls: ssl.SSLContext | None = None
         self._session: aiohttp.ClientSession | None = None
+        self._open: set[aiohttp.ClientResponse] = set()
+        """Whose bodies are being read."""
         self._idle: deque[float] = deque()
         """Until when each open, unused connection will be kept."""
 
@@ -195,12 +197,14 @@ class HttpClient:
         if method == "POST":
             self.via_gateway = is_gateways(response.headers)
         answer = Answer(response, call, wall=self.settings.wall, secrets=secrets)
+        self._open.add(response)
         try:
             if not any_status and not 200 <= response.status < 300:
                 raise await answer.refusal()
             yield answer
         finally:
             # At its end the connection is free for the next request; before, this closes it.
+            self._open.discard(response)
             response.close()
             self._note(call, response, answer, start)
 
@@ -211,8 +215,11 @@ class HttpClient:
                 await self.get(path, timeout, is_anonymous=True, any_status=True)
 
     async def aclose(self) -> None:
+        """What is still being read fails at once: aiohttp would let it wait for ever."""
         session, self._session = self._session, None
         self._idle.clear()
+        for response in self._open:
+            response.content.set_exception(aiohttp.ClientPayloadError("closed by us"))
         if session is not None:
             await session.close()
 

@@ -91,6 +91,8 @@ class Chain:
         self._own = own
         self._to_close: list[Backend] | None = None
         """What is not left to a successor, once there is one."""
+        self._before = former.ended if former else None
+        self.ended = asyncio.Event()
         self.active = Active(config, self.pool, clock)
         self.finder: Finder | None = None
         if remote is None and config.active_environment != NONE:
@@ -216,11 +218,9 @@ class Chain:
         return backend
 
     async def live(self, hurried: asyncio.Event) -> None:
-        """Until retired and unused. Until retired: the model loaded ahead of the first press, and
-        unloaded when idle.
-
-        ``hurried`` is set by a press, which loads the model itself, for its own shell.
-        """
+        """Until retired and unused, and the one before, whose requests may be at what it left us,
+        has ended. Until retired: the model loaded ahead of the first press, and unloaded when idle.
+        ``hurried`` is set by a press, which loads the model itself, for its own shell."""
         try:
             async with asyncio.TaskGroup() as group:
                 background = group.create_task(self._background(hurried))
@@ -239,8 +239,11 @@ class Chain:
                 reading.cancel()
                 await self._unused.wait()
                 remembering.cancel()
+                if self._before:
+                    await self._before.wait()
         finally:
             await self._aclose()
+            self.ended.set()
 
     async def _background(self, hurried: asyncio.Event) -> None:
         if self.engine is None:

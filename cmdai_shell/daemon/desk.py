@@ -88,9 +88,9 @@ class Desk:
             request = chain.addressed(request)
             self._hurried.set()
             chain.hear(request)
-            await chain.stocked()
-            trace.ready_at = self._clock()
             with chain.in_use() as suggester:
+                await chain.stocked()
+                trace.ready_at = self._clock()
                 async with aclosing(suggester.suggest(request)) as updates:
                     async for final in updates:
                         yield _with_news(chain, request, final)

@@ -284,6 +284,39 @@ async def test_leaving_early_closes_the_connection() -> None:
         await asyncio.wait_for(server.gone.wait(), 20)
 
 
+async def test_what_is_being_read_when_it_is_closed_fails_at_once() -> None:
+    async with (
+        raw([[stream_head(), chunk(b"data: rm -rf ./\n\n"), float("inf")]]) as server,
+        client(server.url) as http_client,
+    ):
+        async with asyncio.timeout(2), http_client.open("GET", "/", 9) as answer:
+            events = answer.events()
+            await anext(events)
+            await http_client.aclose()
+            with pytest.raises(BackendUnavailable) as caught:
+                await anext(events)
+        assert caught.value.cause == "reset"
+
+
+async def test_and_so_does_what_was_not_answered_yet() -> None:
+    async with (
+        raw([[float("inf")]]) as server,
+        client(server.url) as http_client,
+        asyncio.TaskGroup() as group,
+    ):
+        request = group.create_task(_failed(http_client))
+        while not server.requests:  # noqa: ASYNC110  it is the server's to say
+            await asyncio.sleep(0.005)
+        await http_client.aclose()
+        assert await asyncio.wait_for(request, 2) == "reset"
+
+
+async def _failed(http_client: HttpClient) -> str:
+    with pytest.raises(BackendUnavailable) as caught:
+        await http_client.get("/", 9)
+    return caught.value.cause
+
+
 async def test_a_cancelled_request_closes_it_too() -> None:
     async with raw([[float("inf")]]) as server, client(server.url) as http_client:
         with pytest.raises(TimeoutError):

@@ -9,9 +9,10 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from cmdai_shell.config import Config, load, paths
-from cmdai_shell.config.schema import LoadBalancing, Suggest
+from cmdai_shell.config.schema import Discovery, Embedded, History, LoadBalancing, Manual, Suggest
 from cmdai_shell.core import Handshake, Suggestion, SuggestRequest
 from cmdai_shell.daemon import compose, remote
 from cmdai_shell.daemon.compose import Chain
@@ -24,6 +25,8 @@ from tests.fakes.scripted_server import ScriptedServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from cmdai_shell.core import Clock
 
 LAB = """\
 [environments.lab]
@@ -152,6 +155,46 @@ class TestReload:
         (member,) = former.pool
         assert member is not next(iter(chain.pool))
         assert member.server._server.closed
+
+    async def test_two_within_one_press_leave_it_its_server(self, monkeypatch: pytest.MonkeyPatch):
+        """The servers go from the first chain to the second, and not on to the third."""
+        made: list[ScriptedServer] = []
+
+        def servers(config: Config, clock: Clock) -> list[ScriptedServer]:
+            made.append(ScriptedServer(f"spark{len(made)}"))
+            return made[-1:]
+
+        engines = [Engine(), Engine()]
+        left = iter(engines)
+        monkeypatch.setattr(compose, "servers", servers)
+        monkeypatch.setattr(compose, "_engine", lambda config, clock: next(left))
+        quiet = Config(manual=Manual(enabled=False), history=History(enabled=False),
+                       discovery=Discovery(mdns=False), suggest=Suggest(recipes=False))  # fmt: skip
+        alike = replace(quiet, suggest=Suggest(recipes=False, share_cwd=True))
+        other = replace(
+            quiet, embedded=Embedded(threads=1), load_balancing=LoadBalancing(failure_threshold=9)
+        )
+        async with asyncio.TaskGroup() as group:
+            first = Chain(quiet, time.monotonic)
+            lives = [group.create_task(first.live(asyncio.Event()))]
+            with first.in_use():
+                second = Chain(alike, time.monotonic, former=first)
+                lives.append(group.create_task(second.live(asyncio.Event())))
+                first.retire(second)
+                third = Chain(other, time.monotonic, former=second)
+                lives.append(group.create_task(third.live(asyncio.Event())))
+                second.retire(third)
+                assert len(made) == 2
+                ended, _ = await asyncio.wait(lives, timeout=0.5)
+                assert not ended
+                assert not made[0].closed
+                assert not engines[0].closed
+            await asyncio.wait(lives[:2])
+            assert made[0].closed
+            assert engines[0].closed
+            assert not made[1].closed
+            assert not engines[1].closed
+            lives[2].cancel()
 
 
 async def test_status_tells_how_servers_do_and_what_was_decided():
