@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import sys
 import time
 from dataclasses import asdict, dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import urlsplit
 
@@ -39,6 +41,7 @@ _ADVICE = {
     "identify": "check its url; kind in its environment's file says what it is",
     "health": "load_balancing.health_check_endpoint in config.toml says where to look",
 }
+_WHOLE_WORDS: Any = {"break_long_words": False, "break_on_hyphens": False}
 _STUCK = "restart it: it accepts requests and does not finish them"
 
 
@@ -69,7 +72,7 @@ def list_(*, verbose: bool, name: str, json_: bool) -> None:
     """List the servers that are written down, best first.
 
     Without --verbose nobody is asked anything. With it each server tells its software, version
-    and models; nothing is computed.
+    and models; nothing is computed. A priority stands where one of them has any.
 
     \b
     Examples:
@@ -84,10 +87,16 @@ def list_(*, verbose: bool, name: str, json_: bool) -> None:
     if json_:
         output.emit(rows, "json")
         return
-    for line in _columns([_cells(row) for row in rows]):
-        click.echo(line)
+    active = loading.load().active_environment
+    has_priority = any(row["priority"] for row in rows)
+    cells = [_cells(row, active, has_priority=has_priority) for row in rows]
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else output.PIPE_COLUMNS
+    for line in _columns(cells):
+        click.echo("\n".join(wrap(line, width, subsequent_indent="    ", **_WHOLE_WORDS)))
     if not rows:
         output.say("no servers yet: cmdai-shell config add-environment --help")
+    elif active == environments.AUTO:
+        output.say("in use: auto, the environment that answers (cmdai-shell status says which)")
 
 
 @backends.command()
@@ -293,12 +302,20 @@ def _row(member: _Member) -> dict[str, Any]:
     }
 
 
-def _cells(row: dict[str, Any]) -> tuple[str, ...]:
-    first = (row["name"], row["url"], f"priority {row['priority']}")
+def _cells(row: dict[str, Any], active: str, *, has_priority: bool) -> tuple[str, ...]:
+    """What the name says already, and what is as for all, is left out."""
+    is_told = row["url"] == f"http://{row['name'].partition('/')[2]}"
+    first: tuple[str, ...] = (
+        row["name"],
+        "in use" if row["environment"] == active else "",
+        "" if is_told else row["url"],
+        f"priority {row['priority']}" if has_priority else "",
+    )
     if "problem" in row:
-        return (*first, row["problem"])
+        return (*first, row["problem"].removeprefix(row["name"]).lstrip(": "))
     if "software" not in row:
-        return (*first, row["kind"], model_name(row["model"]))
+        kind = "" if row["kind"] == "auto" else row["kind"]
+        return (*first, kind, model_name(row["model"]))
     models = len(row["models"])
     more = f" (of {models})" if models > 1 else ""
     waiting = row["load"]["waiting"]
@@ -318,7 +335,8 @@ def _columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
         for at, cell in enumerate(row[:-1]):
             widths[at] = max(widths.get(at, 0), len(cell))
     for row in rows:
-        cells = [*(cell.ljust(widths[at]) for at, cell in enumerate(row[:-1])), row[-1]]
+        shown = (cell.ljust(widths[at]) for at, cell in enumerate(row[:-1]) if widths[at])
+        cells = [*shown, row[-1]]
         yield visible("  ".join(cells)).replace("\n", " ").rstrip()
 
 

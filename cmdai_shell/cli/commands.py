@@ -112,8 +112,15 @@ class Cmdai(click.Group):
             plain = plain and not isinstance(error.param.type, click.Path)  # a file, no word
         if plain and arguments[0] in COMMANDS:
             return f"if these are words of a request: cmdai-shell -- {shlex.join(arguments)}"
-        own = arguments[0] if arguments and arguments[0] in COMMANDS else ""
-        return f"see cmdai-shell {own} --help".replace("  ", " ")
+        own = _called(error.ctx) if arguments and arguments[0] in COMMANDS else ()
+        return " ".join(("see cmdai-shell", *own, "--help"))
+
+
+def _called(ctx: click.Context | None) -> tuple[str, ...]:
+    """The words that lead to a command: ``config``, ``add-environment``."""
+    if ctx is None or ctx.parent is None:
+        return ()
+    return (*_called(ctx.parent), ctx.info_name or "")
 
 
 def _refuse_slip(args: Sequence[str]) -> None:

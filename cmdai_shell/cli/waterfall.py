@@ -98,9 +98,9 @@ def lines(trace: Mapping[str, Any], width: int, *, is_plain: bool = False) -> li
 def summary(trace: Mapping[str, Any]) -> Iterator[str]:
     """What was decided, and what came of it."""
     for call in trace["calls"]:
-        if considered := call.get("considered"):
-            names = ", ".join(f"{one['id']} ({one['score_ms']:.0f} ms)" for one in considered)
-            yield f"considered by {call['strategy']}: {names}"
+        if len(considered := call.get("considered") or ()) > 1:
+            names = ", ".join(f"{one['id']} {one['score_ms']:.0f} ms" for one in considered)
+            yield f"in this order ({call['strategy']}), expected to take: {names}"
         for one in call.get("passed_over") or ():
             why = f": {one['why']}" if one.get("why") else ""
             yield f"not asked: {one['id']}{why}"

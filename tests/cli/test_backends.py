@@ -244,3 +244,15 @@ def test_a_name_that_nobody_knows(call: Call) -> None:
     assert code == 1
     assert re.search("^! name .* cannot be resolved", out, re.MULTILINE)
     assert "getent hosts gpubox.invalid" in err
+
+
+def test_the_list_says_nothing_twice(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    call("config", "add-environment", "box", "--url", DEAD, "--no-test")
+    call("config", "add-environment", "web", "--url", "https://127.0.0.1:2/v1", "--no-test")
+    code, out, err = call("backends", "list")
+    assert (code, out) == (0, "box/127.0.0.1:1\nweb/127.0.0.1:2  https://127.0.0.1:2/v1\n")
+    assert "in use: auto" in err
+    call("config", "use", "box")
+    assert call("backends", "list", "--environment", "box")[1] == "box/127.0.0.1:1  in use\n"
+    _, out, _ = call("backends", "list", "--verbose", "--environment", "box")
+    assert out.startswith("box/127.0.0.1:1  in use  does not listen")

@@ -105,10 +105,12 @@ class TestSlips:
         assert code == 2
         assert "/nope" in err
         assert "words of a request" not in err
-        assert "see cmdai-shell model --help" in err
+        assert "see cmdai-shell model import --help" in err
 
     def test_help_after_a_command_s_own_error(self, call: Call) -> None:
         assert "see cmdai-shell model --help" in call("model", "--bogus")[2]
+        found = call("config", "add-environment", "x", "--bogus")[2]
+        assert "see cmdai-shell config add-environment --help" in found
 
 
 def test_nothing_typed_is_a_question_for_help(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,7 +72,6 @@ def test_why_and_what_came_of_it():
 
 def test_the_decision_in_words():
     assert list(waterfall.summary(FAILOVER)) == [
-        "considered by adaptive: spark (42 ms)",
         "not asked: lab: it wants a key",
         "a second server was asked, and was first",
         "100.0 ms by spark: insert, safe",
@@ -107,3 +106,11 @@ def test_of_nothing_there_is_nothing():
 def test_no_name_moves_the_cursor():
     trace = traced(attempt("a\x1b[2Jb", 5.5, 90))
     assert all("\x1b" not in text for text, _ in waterfall.lines(trace, 80))
+
+
+def test_several_that_could_be_asked_are_named_in_their_order():
+    considered = [{"id": "a", "score_ms": 42.0}, {"id": "b", "score_ms": 406.2}]
+    found = traced(calls=[{"strategy": "adaptive", "considered": considered}])
+    assert next(iter(waterfall.summary(found))) == (
+        "in this order (adaptive), expected to take: a 42 ms, b 406 ms"
+    )
