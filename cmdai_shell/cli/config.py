@@ -248,7 +248,8 @@ def edit(name: str) -> None:
     """Open the settings in $VISUAL or $EDITOR, or those of the environment NAME; they are checked
     before they count.
 
-    While there is no file, what opens lists every key with its default, commented out.
+    What opens lists the keys that are not set with their defaults, commented out; of the settings
+    while there is no file yet, of an environment always. Left as it is, nothing is written.
 
     \b
     Examples:
@@ -260,6 +261,8 @@ def edit(name: str) -> None:
     if name:
         written = editing.find(target, name)
         target, before = Path(written.source.name), written.source.text
+        if not written.path:
+            before = editing.with_other_keys(before)
         check = partial(editing.check_environment_text, written)
     else:
         before = read_text(target) or editing.template()

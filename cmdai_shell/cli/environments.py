@@ -125,6 +125,7 @@ def add_environment(name: str, *, use: bool, no_test: bool, json_: bool, **given
         output.emit({"name": name, "file": str(file), "is_active": use, "found": rows}, "json")
     else:
         trying.tell(found)
+        warn_if_shared(name)
         if found and not any(one.is_usable for one in found):
             output.say(f"to take it back: cmdai-shell config remove-environment {name}")
         elif not use and loading.load().active_environment not in (environments.AUTO, name):
@@ -239,6 +240,16 @@ def use(name: str, *, json_: bool) -> None:
         is_word = name in (environments.AUTO, environments.NONE)
         output.say(f"in use: {_in_use(name) if is_word else name}")
     warn_if_outranked("active_environment")
+
+
+def warn_if_shared(name: str) -> None:
+    """One server under two names is asked as two, and each waits for the other's answers."""
+    try:
+        known = loading.load().environments
+    except ConfigError:
+        return  # another file is broken, which is said next
+    if also := environments.sharing(known[name], known.values()):
+        output.say(f"note: {name} has an address of {' and '.join(also)}, too", "yellow")
 
 
 def warn_if_outranked(key: str) -> None:

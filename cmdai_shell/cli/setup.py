@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 import click
 
 from cmdai_shell.cli import output, trying
+from cmdai_shell.cli.environments import warn_if_shared
 from cmdai_shell.cli.reload import reload_daemon
 from cmdai_shell.config import edit, environment_files, environments, loading
 from cmdai_shell.config.environment import Environment
@@ -163,6 +164,7 @@ def run(ask: Questions, identify: Identify | None, environ: Mapping[str, str] = 
     if is_used:
         edit.set_value(path, "active_environment", name)
     output.say(f"wrote {file}", "green")
+    warn_if_shared(name)
     reload_daemon()
     _next(_steps(name, variable, environ))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import tomllib
 from contextlib import suppress
@@ -195,6 +196,20 @@ def template() -> str:
             lines += ["", f"[{section}]"]
         lines.append(f"# {name} = {literal(key.default)}  # {key.description}")
     return "\n".join(lines) + "\n"
+
+
+def with_other_keys(text: str) -> str:
+    """An environment's text, and each key that is not in it with its default, commented out: above
+    a text that has tables, where it would belong to the last one."""
+    lines = [
+        f"# {name} = {literal(key.default)}  # {key.description}"
+        for name, key in ENVIRONMENT_KEYS.items()
+        if not re.search(rf"^#?[ ]*{name}\b", text, re.MULTILINE)
+    ]
+    others = "\n".join(lines) + "\n" if lines else ""
+    if re.search(r"^[ ]*\[", text, re.MULTILINE):
+        return f"{others}\n{text}" if others else text
+    return f"{text.rstrip()}\n\n{others}" if others else text
 
 
 def literal(value: object) -> str:

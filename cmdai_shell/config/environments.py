@@ -14,7 +14,7 @@ from cmdai_shell.core import Endpoint
 from cmdai_shell.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from cmdai_shell.config.schema import Config
 
@@ -54,6 +54,16 @@ def endpoints(environment: Environment) -> tuple[Endpoint, ...]:
         )
         found[name] = belonging(one, environment)
     return tuple(sorted(found.values(), key=lambda endpoint: -endpoint.priority))
+
+
+def sharing(environment: Environment, others: Iterable[Environment]) -> list[str]:
+    """The names of those that have an address of it, too."""
+    own = {endpoint.url for endpoint in endpoints(environment)}
+    return [
+        other.id
+        for other in others
+        if other.id != environment.id and own & {endpoint.url for endpoint in endpoints(other)}
+    ]
 
 
 def belonging(endpoint: Endpoint, environment: Environment) -> Endpoint:

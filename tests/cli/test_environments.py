@@ -151,7 +151,8 @@ def test_added_and_used_at_once(call: Call, monkeypatch: pytest.MonkeyPatch) -> 
 def test_what_to_type_next_is_said_only_when_something_is(call: Call) -> None:
     assert add(call, "one", *URL)[2] == "added one\n"  # auto will find it
     call("config", "use", "none")
-    assert add(call, "two", *URL)[2] == "added two\nto use it: cmdai-shell config use two\n"
+    other = ("--url", "http://192.168.1.101:8000")
+    assert add(call, "two", *other)[2] == "added two\nto use it: cmdai-shell config use two\n"
 
 
 def test_another_one_that_is_broken_is_said_after_the_work_is_done(
@@ -408,3 +409,34 @@ def test_what_else_is_wrong_keeps_nobody_from_changing_one(
     assert call("config", "path", name)[1] == f"{folder / name}.toml\n"
     assert call("config", "remove-environment", "zz")[0] == 0
     assert list(loading.load().environments) == ["box"]
+
+
+def test_what_opens_lists_the_keys_that_are_not_set(
+    call: Call, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(call, "box", *URL)
+    before = (folder / "box.toml").read_text()
+    monkeypatch.setenv("VISUAL", "cat")
+    code, _, err = call("config", "edit", "box")
+    assert (code, "nothing was changed" in err) == (0, True)
+    assert (folder / "box.toml").read_text() == before
+    for line in ("s/^# retry_count = .*/retry_count = 4/", "s/^# model = .*/model = 'm'/"):
+        monkeypatch.setenv("VISUAL", f'sed -i "{line}"')
+        assert call("config", "edit", "box")[0] == 0
+    text = (folder / "box.toml").read_text()
+    assert text.count("retry_count") == text.count("timeout_ms =") == 1
+    found = loading.load().environments["box"]
+    assert (found.retry_count, found.model) == (4, "m")
+
+
+def test_keys_go_above_a_table(call: Call, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.mkdir(parents=True)
+    (folder / "box.toml").write_text("[[endpoints]]\nurl = 'http://gpu:1'\n")
+    monkeypatch.setenv("VISUAL", 'sed -i "s/^# retry_count = .*/retry_count = 4/"')
+    assert call("config", "edit", "box")[0] == 0
+    assert loading.load().environments["box"].retry_count == 4
+
+
+def test_one_server_under_two_names_is_noted(call: Call) -> None:
+    assert "too" not in add(call, "box", *URL)[2]
+    assert "note: lab has an address of box, too" in add(call, "lab", f"{URL[0]}={URL[1]}/")[2]
