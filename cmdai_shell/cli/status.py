@@ -184,7 +184,10 @@ def _traces(traces: Reply) -> str:
 
 def _settings(found: Reply) -> str:
     if problem := found.get("config_problem"):
-        return f"WRONG, no press is answered: {problem['message']}: {problem['hint']}".rstrip(": ")
+        what = (
+            "WRONG, no press is answered" if problem["stops"] else "wrong where they are not in use"
+        )
+        return f"{what}: {problem['message']}: {problem['hint']}".rstrip(": ")
     main = str(found.get("config_path") or "")
     folders = Counter(map(os.path.dirname, found.get("environment_files") or ()))
     if not main and not folders:

@@ -64,10 +64,17 @@ class Gathered:
     """All that was read, or would have been if it were there; links followed."""
 
 
-def gather(main: Text, tables: dict[str, Any], into: Gathered | None = None) -> Gathered:
+def gather(
+    main: Text,
+    tables: dict[str, Any],
+    into: Gathered | None = None,
+    *,
+    only: str = "",
+) -> Gathered:
     """All environments of ``main``, whose data ``tables`` is, and of the folder beside it.
 
-    ``into`` is filled, for what was read is of interest even when ConfigError is raised.
+    ``into`` is filled, for what was read is of interest even when ConfigError is raised. ``only``:
+    a file that is wrong is left out, unless it is that environment's.
     """
     found = into or Gathered()
     for written in inline(main, tables, found):
@@ -78,7 +85,12 @@ def gather(main: Text, tables: dict[str, Any], into: Gathered | None = None) -> 
         if real in imported:
             continue
         found.files.append(real)
-        written = read_file(file, file.stem, found)
+        try:
+            written = read_file(file, file.stem, found)
+        except ConfigError:
+            if only in ("", file.stem):
+                raise
+            continue
         if other := found.environments.get(written.name):
             raise ConfigError(
                 f"{file}: there is another environment {written.name!r}, in {other.source.name}",

@@ -18,7 +18,7 @@ import msgspec
 from cmdai_shell.config import environment_files, paths, toml
 from cmdai_shell.config.environment import ENVIRONMENT_KEYS
 from cmdai_shell.config.environment_files import FOLDER, Gathered, Text
-from cmdai_shell.config.environments import checked_url, chosen, is_near
+from cmdai_shell.config.environments import AUTO, checked_url, chosen, is_near
 from cmdai_shell.config.refusals import BadSetting, checked, nearest_dotted, placed
 from cmdai_shell.config.schema import KEYS, SECTIONS, Config, Rule
 from cmdai_shell.errors import ConfigError
@@ -44,6 +44,12 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> C
     A file that does not exist is an empty one. Raises ConfigError naming file, line and key.
     """
     return _read(path or config_file(), environ).config
+
+
+def load_in_use(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Config:
+    """Like ``load``; but while one environment is named to be used, files of others that are wrong
+    are left out: they are no reason to answer nobody."""
+    return _read(path or config_file(), environ, only_in_use=True).config
 
 
 def load_with_origins(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Loaded:
@@ -144,7 +150,7 @@ class _Read:
     config: Config
 
 
-def _read(path: Path, environ: Mapping[str, str]) -> _Read:
+def _read(path: Path, environ: Mapping[str, str], *, only_in_use: bool = False) -> _Read:
     main = Text(str(path), toml.read_text(path))
     tables = toml.tables(main.text, main.name)
     from_file = _values(main, tables)
@@ -153,13 +159,18 @@ def _read(path: Path, environ: Mapping[str, str]) -> _Read:
     for dotted, value in (from_file | from_environ).items():
         section, _, key = dotted.rpartition(".")
         (nested.setdefault(section, {}) if section else nested)[key] = value
-    gathered = environment_files.gather(main, tables)
-    environments = {
-        name: environment_files.build(written) for name, written in gathered.environments.items()
-    }
-    config = msgspec.structs.replace(
-        msgspec.convert(nested, Config), environments=MappingProxyType(environments)
-    )
+    config = msgspec.convert(nested, Config)
+    active = config.active_environment
+    only = active if only_in_use and active != AUTO else ""
+    gathered = environment_files.gather(main, tables, only=only)
+    environments = {}
+    for name, written in gathered.environments.items():
+        try:
+            environments[name] = environment_files.build(written)
+        except ConfigError:
+            if only in ("", name) or written.path:
+                raise
+    config = msgspec.structs.replace(config, environments=MappingProxyType(environments))
     read = _Read(
         main=main,
         from_file=from_file,

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, get_args
 
 from cmdai_shell.backends import load as load_backend
-from cmdai_shell.config import load as load_config
 from cmdai_shell.config import paths
 from cmdai_shell.config.environments import NONE
+from cmdai_shell.config.loading import load_in_use as load_config
 from cmdai_shell.core import Shell
 from cmdai_shell.daemon.active import Active, meant
 from cmdai_shell.daemon.finder import Finder

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from cmdai_shell import __version__
 from cmdai_shell.config import paths
 from cmdai_shell.config.environment_files import FOLDER
-from cmdai_shell.config.loading import config_file, sources
+from cmdai_shell.config.loading import config_file, load, sources
 from cmdai_shell.core import Explanation, Hint, Suggestion, SuggestRequest, Update
 from cmdai_shell.daemon import tracing
 from cmdai_shell.daemon.noted import Sent, sent
@@ -216,12 +216,16 @@ class Desk:
             "in_flight": self.in_flight,
         }
 
-    def _problem(self) -> dict[str, str] | None:
-        """What each press would answer with: the settings, as they are now, are wrong."""
+    def _problem(self) -> dict[str, Any] | None:
+        """What is wrong with the settings as they are now, and whether each press says so or it is
+        in an environment that is not in use."""
+        stops = True
         try:
             self.chain()
+            stops = False
+            load(self._file)
         except CmdaiError as error:
-            return {"message": error.message, "hint": error.hint}
+            return {"message": error.message, "hint": error.hint, "stops": stops}
         return None
 
     def families(self) -> list[Family]:

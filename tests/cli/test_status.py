@@ -83,6 +83,9 @@ class TestRunning:
         found = settings()
         assert found.startswith(f"WRONG, no press is answered: {folder}/lab.toml:1: not valid TOML")
         assert found.endswith(": cmdai-shell config edit lab")
+        loading.config_file().write_text("active_environment = 'cloud'\n")
+        assert settings().startswith(f"wrong where they are not in use: {folder}/lab.toml:1: not")
+        assert scripted.ask("list files")
 
 
 def test_all_that_a_large_model_was_told() -> None:

@@ -9,7 +9,7 @@ import pytest
 from cmdai_shell.backends import REMOTE
 from cmdai_shell.config import Config, load
 from cmdai_shell.config.environment import ENVIRONMENT_KEYS, Address, Environment, Kind
-from cmdai_shell.config.loading import load_with_origins, parse, sources
+from cmdai_shell.config.loading import load_in_use, load_with_origins, parse, sources
 from cmdai_shell.errors import ConfigError
 
 URL = 'endpoints = ["http://10.0.0.1:8000"]\n'
@@ -360,3 +360,22 @@ def test_the_example_files_are_valid(path: Path, name: str) -> None:
     text = (ROOT / "examples" / "environments" / f"{name}.toml").read_text()
     put(path, f"environments/{name}.toml", text)
     assert load(path, {}).environments[name].name
+
+
+@pytest.mark.parametrize("wrong", ["endpoints = [nothing]\n", "endpoints = 3\n"])
+@pytest.mark.parametrize("active", ["box", "none", "auto", "zz"])
+def test_while_one_is_named_another_that_is_wrong_is_left_out(
+    tmp_path: Path, wrong: str, active: str
+) -> None:
+    main, folder = tmp_path / "config.toml", tmp_path / "environments"
+    main.write_text(f"active_environment = '{active}'\n")
+    folder.mkdir()
+    (folder / "box.toml").write_text("endpoints = ['http://gpu:1']\n")
+    (folder / "zz.toml").write_text(wrong)
+    if active in ("box", "none"):
+        assert list(load_in_use(main, {}).environments) == ["box"]
+    else:
+        with pytest.raises(ConfigError, match=r"zz\.toml"):
+            load_in_use(main, {})
+    with pytest.raises(ConfigError, match=r"zz\.toml"):
+        load(main, {})
