@@ -376,6 +376,8 @@ class Handshake:
     tokens: int = 0
     probe: Probe | None = None
     steps: tuple[Step, ...] = ()
+    retry_after: float = 0.0
+    """Seconds that it wants to be left alone, if it says so."""
 
 
 class Server(Backend, Protocol):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cmdai_shell.backends.plain import explained
@@ -223,7 +223,8 @@ def _failed(
         account.step("connect", connect)
         seconds -= connect
     account.step(step, seconds, detail, is_ok=False)
-    return account.result(state, detail, error.hint)
+    found = account.result(state, detail, error.hint)
+    return replace(found, retry_after=getattr(error, "retry_after", 0.0))
 
 
 def _state(error: BackendError, step: str, *, has_connected: bool) -> tuple[ServerState, str]:

@@ -96,7 +96,7 @@ class Active:
         if found.name:
             return found
         now = self._clock()  # where nobody looks after members, requests have to
-        others = [m for m in members if m.state == "new" or m.breaker.is_due(now)]
+        others = [m for m in members if m.state == "new" or m.is_due(now)]
         tried = self._detected(others)
         return tried if tried.name else found
 

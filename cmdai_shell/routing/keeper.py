@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from cmdai_shell.core import Handshake, Load
 from cmdai_shell.errors import BackendError
+from cmdai_shell.routing.member import BARRED_S
 from cmdai_shell.routing.ttft import Ttft
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Pace:
 
     handshake: float = 300.0
     """Since the last handshake or request: a server in use needs none."""
-    barred: float = 60.0
+    barred: float = BARRED_S
     """Where a login or a model is missing."""
     loading: float = 5.0
     load_active: float = 5.0
@@ -97,6 +98,10 @@ class Chart:
         return min(plan)
 
     def _handshake_at(self, now: float, pressed: float) -> float:
+        """A sum is work: one that asked to be left alone for a while is."""
+        return max(self._proof_at(now, pressed), self.member.busy_until)
+
+    def _proof_at(self, now: float, pressed: float) -> float:
         member, last = self.member, self._last.get(HANDSHAKE, -math.inf)
         if member.breaker.state == "half-open":
             return math.inf  # the trial's end decides

@@ -28,8 +28,10 @@ MemberState: TypeAlias = 'Literal["new"] | ServerState'
 
 LOAD_FRESH_S = 5.0
 """An older account of a queue is worth nothing."""
-PENALTY_S, PENALTY_LONGEST_S = 5.0, 300.0
-"""A server that is too busy refuses in milliseconds, and would look the fastest of all."""
+BUSY_S = 5.0
+"""One that says that it is too busy is left alone for as long as it says, and at least so long."""
+BARRED_S = 60.0
+"""Where a login or a model is missing: until that is looked at again."""
 FLAT_S = 5.0
 """Requests run, and no token was made for so long: wedged."""
 LATE_S = 1.5
@@ -81,7 +83,9 @@ class Member:
         """No new request goes to it, not even one that names it; those that it has go on."""
         self.latencies: deque[float] = deque(maxlen=LATENCIES)
         """Seconds until it answered a small request, the last times since it came."""
-        self._busy_until = float("-inf")
+        self.busy_until = float("-inf")
+        """It has said so: others go first."""
+        self._barred_at = float("-inf")
         self._recovered_at = float("-inf")
         self._flat_since: float | None = None
 
@@ -112,6 +116,13 @@ class Member:
         """Even where nobody else is well."""
         return self.is_proven and not self.is_drained
 
+    def is_due(self, now: float) -> bool:
+        """A request may try it, where nobody else sees to it."""
+        was_barred = self.state in ("login", "no-model", "loading")
+        if was_barred and now < self._barred_at + BARRED_S:
+            return False
+        return self.may_be_asked and (self.breaker.state == "closed" or self.breaker.is_due(now))
+
     @property
     def why_not(self) -> str:
         """Why it is not asked, in a sentence; empty where nothing is known."""
@@ -138,7 +149,6 @@ class Member:
             running=(load.running or 0) if load else 0,
             cache_used=(load.cache_used or 0.0) if load else 0.0,
             connect=0.0 if warm else (self.probe.latency if self.probe else CONNECT_S),
-            penalty=max(self._busy_until - now, 0.0),
             recovered=now - self._recovered_at,
         )
 
@@ -163,12 +173,12 @@ class Member:
             case BackendUnavailable(cause=cause):
                 self._ail(now, cause, error)
             case BackendBusy(retry_after=seconds):
-                wait = min(max(seconds, PENALTY_S), PENALTY_LONGEST_S)
-                self._busy_until = max(self._busy_until, now + wait)
+                self._rest(seconds, now)
+                self._explain(error)
             case BackendDenied():
-                self._bar("login", error)
+                self._bar("login", error, now)
             case ModelMissing():
-                self._bar("no-model", error)
+                self._bar("no-model", error, now)
             case BackendRejected():
                 pass  # our request was wrong
             case _:
@@ -233,7 +243,9 @@ class Member:
                 self.state = found.state
             case "loading" | "login" | "no-model":
                 self.breaker.succeed(now)  # there is life
-                self._bar(found.state, error)
+                self._bar(found.state, error, now)
+                if found.retry_after:
+                    self._rest(found.retry_after, now)
 
     def _live(self, now: float, state: ServerState) -> None:
         if self.breaker.succeed(now):
@@ -248,9 +260,12 @@ class Member:
             self.latencies.clear()
             self.state = "tls" if cause == "tls" else "unreachable"
 
-    def _bar(self, state: ServerState, error: BackendError) -> None:
-        self.state = state
+    def _bar(self, state: ServerState, error: BackendError, now: float) -> None:
+        self.state, self._barred_at = state, now
         self._explain(error)
+
+    def _rest(self, seconds: float, now: float) -> None:
+        self.busy_until = max(self.busy_until, now + max(seconds, BUSY_S))
 
     def _explain(self, error: BackendError) -> None:
         self.why, self.hint = nameless(error.message, self.server.title), error.hint

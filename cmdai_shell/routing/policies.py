@@ -43,8 +43,6 @@ class View:
     cache_used: float = 0.0
     connect: float = 0.0
     """Seconds to a connection, if none stands open."""
-    penalty: float = 0.0
-    """Seconds, after it said that it is busy."""
     recovered: float = math.inf
     """Seconds since its breaker closed."""
 
@@ -66,7 +64,7 @@ Policy: TypeAlias = Callable[[Sequence[View], Turn], list[str]]
 def score(view: View) -> float:
     """Seconds until the first token, as far as one can tell; less is better."""
     wait = view.ttft * (1 + view.in_flight) + WAITING_S * view.waiting + RUNNING_S * view.running
-    wait += view.connect + view.penalty
+    wait += view.connect
     if view.cache_used > FULL:
         wait += FULL_S
     if view.recovered < SLOW_START_S:

@@ -162,19 +162,13 @@ class Pool:
     def candidates(
         self, now: float, target: Target = ANYBODY, *, trials: bool = False
     ) -> list[Member]:
-        """Those that may be asked; with ``trials`` also those whose breaker is due, for want of
-        a keeper that would see to them."""
+        """Those that may be asked; with ``trials`` also those that are due, for want of a keeper
+        that would see to them."""
         trials = trials or self.is_named(target)
         return [
             member
             for member in self.within(target)
-            if member.is_candidate
-            or (
-                trials
-                and member.breaker.is_due(now)
-                and member.may_be_asked
-                and not member.is_barred
-            )
+            if member.is_candidate or (trials and member.is_due(now))
         ]
 
     def ailing(self, target: Target = ANYBODY) -> list[Member]:

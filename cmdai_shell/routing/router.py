@@ -123,6 +123,7 @@ class Router:
         views = [member.view(now) for member in members.values()]
         turn = Turn(random=self._pool.random, number=self._number, session=prompt.system)
         order = [members[name] for name in self._policy(views, turn)]
+        order.sort(key=lambda member: max(member.busy_until - now, 0.0))
         self._number += 1
         self._hedges.earn()
         self._retries.earn()

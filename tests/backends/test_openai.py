@@ -536,6 +536,13 @@ async def test_a_canned_answer_is_found_out() -> None:
     assert found.hint
 
 
+async def test_a_handshake_says_for_how_long_a_server_wants_to_be_left_alone() -> None:
+    busy = http(b"", "429 Too Many Requests", "Retry-After: 600")
+    async with scripted([[busy]]) as backend:
+        found = await backend.handshake(5)
+    assert (found.state, found.retry_after) == ("loading", 600)
+
+
 async def test_no_word_of_the_person_in_a_handshake() -> None:
     fake = FakeOpenAI()
     async with serving(fake) as backend:

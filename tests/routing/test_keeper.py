@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cmdai_shell.core import Handshake, Load
-from cmdai_shell.errors import BackendUnavailable, ModelMissing
+from cmdai_shell.errors import BackendBusy, BackendUnavailable, ModelMissing
 from cmdai_shell.routing.keeper import Keeper, Pace
 from cmdai_shell.routing.pool import Pool
 from tests.fakes.scripted_server import ScriptedServer
@@ -160,6 +160,24 @@ async def test_one_that_is_loading_is_asked_every_five_seconds():
         assert pool.snapshot(now())[0].state == "loading"
         await asyncio.sleep(6)
         assert pool.snapshot(now())[0].state == "ok"
+
+
+async def test_one_that_wants_to_be_left_alone_is():
+    server = ScriptedServer("a")
+    busy = Handshake(state="loading", detail="too many requests", retry_after=600)
+    server.handshakes = [busy, OK]
+    async with kept(server) as (pool, _):
+        await asyncio.sleep(590)
+        assert (server.handshaken, pool.snapshot(now())[0].state) == (1, "loading")
+        await asyncio.sleep(20)
+        assert (server.handshaken, pool.snapshot(now())[0].state) == (2, "ok")
+        [member] = pool
+        member.asked(now())
+        member.failed(BackendBusy("too many requests", retry_after=900), now())
+        await asyncio.sleep(890)
+        assert server.handshaken == 2
+        await asyncio.sleep(20)
+        assert server.handshaken == 3
 
 
 async def test_queues_are_looked_at_while_the_person_is_active():

@@ -22,7 +22,6 @@ VIEW = st.builds(
     running=st.integers(0, 1000),
     cache_used=st.floats(0, 1),
     connect=st.floats(0, 1),
-    penalty=st.floats(0, 300),
     recovered=st.floats(0, 1e6),
 )
 VIEWS = st.lists(VIEW, unique_by=lambda view: view.id, max_size=20)
@@ -64,7 +63,6 @@ class TestAdaptive:
             {"running": 20},
             {"cache_used": 0.95},
             {"connect": 0.1},
-            {"penalty": 5.0},
             {"recovered": 3.0},
         ],
     )
@@ -86,9 +84,9 @@ class TestAdaptive:
 
     def test_and_is_left_when_it_is(self):
         cloud = View(id="cloud", ttft=0.3)
-        busy = View(id="home", priority=1, penalty=5.0)
+        slow = View(id="home", priority=1, ttft=5.0)
         queue = View(id="home", priority=1, ttft=0.3, waiting=17)
-        for home in (busy, queue):
+        for home in (slow, queue):
             assert order("adaptive", home, cloud) == ["cloud", "home"]
 
     def test_but_not_for_one_that_is_no_better(self):

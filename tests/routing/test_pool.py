@@ -83,14 +83,25 @@ class TestErrors:
         assert (one.state, one.is_candidate, one.in_flight) == (state, is_candidate, 0)
         assert one.breaker.state == "closed"
 
-    @pytest.mark.parametrize(("says", "waits"), [(0, 5), (20, 20), (86_400, 300)])
-    def test_busy_is_a_penalty_that_fades(self, says: float, waits: float):
+    @pytest.mark.parametrize(("says", "waits"), [(0, 5), (20, 20), (3_600, 3_600)])
+    def test_busy_is_to_be_left_alone_for_as_long_as_it_says(self, says: float, waits: float):
         one = member()
         one.asked(0)
         one.failed(BackendBusy("later", retry_after=says), 100)
-        assert one.view(100).penalty == waits
-        assert one.view(100 + waits / 2).penalty == waits / 2
-        assert one.view(100 + waits).penalty == 0
+        assert one.busy_until == 100 + waits
+
+    def test_what_bars_a_server_is_tried_again_where_only_requests_can(self):
+        for error in (BackendDenied("who are you"), ModelMissing("no such model")):
+            pool = Pool([ScriptedServer("spark")])
+            [spark] = pool
+            spark.asked(0)
+            spark.failed(error, 100)
+            assert not pool.candidates(159, trials=True)
+            assert pool.candidates(161, trials=True) == [spark]
+            assert not pool.candidates(161)  # the keeper sees to it
+            spark.asked(161)
+            spark.failed(error, 161)
+            assert not pool.candidates(170, trials=True)
 
     def test_silence_beyond_its_limit_is_a_wedge(self):
         for seconds, state in ((1.9, "closed"), (2.1, "open")):

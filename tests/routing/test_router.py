@@ -12,6 +12,7 @@ import pytest
 from cmdai_shell.core import Abilities, Completion, Notice, Prompt, Target
 from cmdai_shell.errors import BackendUnavailable, ModelUnavailable, NoBackendAvailable
 from cmdai_shell.routing import Pool, Router, Rules
+from cmdai_shell.routing.policies import POLICIES
 from tests.fakes import scripted_server as does
 from tests.fakes.scripted_backend import ScriptedBackend
 from tests.fakes.scripted_server import ScriptedServer, well
@@ -260,6 +261,32 @@ class TestFailover:
         rules = Rules(most=1, hedge=False)
         _, whole = await answer(router(*servers, own=own_model(), rules=rules))
         assert (whole.backend, servers[1].asked) == ("embedded", 0)
+
+
+@pytest.mark.parametrize("strategy", POLICIES)
+class TestBusy:
+    async def test_one_that_said_for_how_long_is_asked_once(self, strategy: str):
+        busy = ScriptedServer("busy", does.BUSY_20S, weight=100)
+        other = ScriptedServer("other", well("ls"))
+        pool = Pool([busy, other], random=lambda: 0.5)
+        of = Router(pool, None, clock=now, strategy=strategy)
+        for _ in range(10):
+            assert (await answer(of))[1].backend == "other"
+        assert busy.asked <= 1
+
+    async def test_but_where_nobody_else_is_it_is_asked_beside_the_model(self, strategy: str):
+        busy = ScriptedServer("busy", does.BUSY_20S, well("ls"))
+        of = Router(Pool([busy]), own_model(), clock=now, strategy=strategy)
+        assert [(await answer(of))[1].backend for _ in range(2)] == ["embedded", "busy"]
+
+
+async def test_a_login_that_was_refused_is_tried_again_where_nobody_else_sees_to_it():
+    server = ScriptedServer("one", does.DENIED, well("ls"))
+    of = router(server, own=own_model(), trials=True)
+    assert [(await answer(of))[1].backend for _ in range(2)] == ["embedded", "embedded"]
+    assert server.asked == 1
+    await asyncio.sleep(60)
+    assert (await answer(of))[1].backend == "one"
 
 
 class TestHedge:
