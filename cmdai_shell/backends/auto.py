@@ -31,6 +31,10 @@ class AutoServer:
         root, self._api = split(endpoint.url)
         self.client = HttpClient(root, name=endpoint.id, settings=settings)
         self._server: Server | None = None
+        self._by_kind: dict[str, Server] = {}
+        """All that it ever was: an answer that runs goes on, and unused connections end soon."""
+        self._seen = ""
+        """The kind at the last look."""
 
     @property
     def endpoint(self) -> Endpoint:
@@ -94,28 +98,32 @@ class AutoServer:
 
     async def aclose(self) -> None:
         await self.client.aclose()
-        if self._server is not None:
-            await self._server.aclose()
+        for server in self._by_kind.values():
+            await server.aclose()
 
     async def _known(self, timeout: float) -> Server:
         return self._server or await self._asked(timeout)
 
     async def _asked(self, timeout: float) -> Server:
+        """Another kind counts from the second look on that finds it: behind one address there can
+        be several, in turns."""
         found = await identify(self.client, self._api, timeout)
-        before = self._server
-        if before is not None and before.endpoint.kind == found.probe.kind:
-            return before
-        self._server = now = self._made(found)
-        if before is not None:
-            await before.aclose()
+        kind = found.probe.kind
+        is_twice, self._seen = kind == self._seen, kind
+        now = self._server
+        if now is None or (is_twice and now.endpoint.kind != kind):
+            now = self._server = self._become(found)
         return now
 
-    def _made(self, found: Found) -> Server:
-        endpoint = replace(self._endpoint, kind=found.probe.kind)
-        try:
-            server = backends.connect(endpoint, self._settings)
-        except ConfigError as error:
-            raise BackendUnavailable(error.message, error.hint, "status") from error
+    def _become(self, found: Found) -> Server:
+        kind = found.probe.kind
+        server = self._by_kind.get(kind)
+        if server is None:
+            endpoint = replace(self._endpoint, kind=kind)
+            try:
+                server = self._by_kind[kind] = backends.connect(endpoint, self._settings)
+            except ConfigError as error:
+                raise BackendUnavailable(error.message, error.hint, "status") from error
         if isinstance(server, RemoteServer):
             server.learn(found)
         return server

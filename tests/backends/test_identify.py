@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from cmdai_shell import backends
@@ -25,7 +27,7 @@ from tests.fakes.openai_server import FakeOpenAI
 from tests.fakes.raw_server import http, raw
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
 CAPTURES = Path(__file__).parent / "captures"
 
@@ -97,11 +99,49 @@ async def test_a_server_that_became_another() -> None:
     ollama = TestServer(FakeOllama().app(), host=host, port=port)
     await ollama.start_server()
     try:
+        await backend.handshake(5)  # once may be chance
         assert (await backend.identify(5)).kind == "ollama"
         assert await collect(backend, PROMPT) == "ls -la"
     finally:
         await ollama.close()
         await backend.aclose()
+
+
+async def test_a_look_at_another_kind_ends_no_answer() -> None:
+    """Two kinds behind one address: a balancer, or an upgrade that rolls."""
+    answers, ended = "vllm", asyncio.Event()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if request.path.endswith("/models"):
+            return web.json_response({"data": [{"id": "m", "owned_by": answers}]})
+        if request.method == "GET":
+            raise web.HTTPNotFound
+        stream = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await stream.prepare(request)
+        for word in ("ls", " -la"):
+            delta = {"choices": [{"delta": {"content": word}}]}
+            await stream.write(f"data: {json.dumps(delta)}\n\n".encode())
+            await ended.wait()
+        await stream.write(b"data: [DONE]\n\n")
+        return stream
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    async with TestServer(app) as server:
+        url = str(server.make_url("")).rstrip("/")
+        backend = AutoServer(Endpoint(id="lab", url=url), Settings())
+        assert (await backend.identify(5)).kind == "vllm"
+        pieces = cast("AsyncGenerator[str]", backend.stream(PROMPT, 5))
+        said = await anext(pieces)
+        seen = []
+        for answers in ("sglang", "vllm", "sglang", "sglang", "vllm", "vllm"):  # noqa: B007
+            await backend.identify(5)
+            seen.append(backend.endpoint.kind)
+        ended.set()
+        said += "".join([piece async for piece in pieces])
+        await backend.aclose()
+    assert said == "ls -la"
+    assert seen == [*["vllm"] * 3, "sglang", "sglang", "vllm"]  # once may be chance
 
 
 @pytest.mark.parametrize(
