@@ -62,7 +62,8 @@ def login(*, name: str, device: bool, browser: bool, json_: bool) -> None:
     """Log in: in the browser, with a code, or by an API key.
 
     Asks for an API key, or for the passphrase of a client's key, without showing it; on a pipe
-    its first line is taken. A browser opens where there is one, else a code is shown.
+    its first line is taken. A browser opens where there is one, else a code is shown. A login that
+    is kept elsewhere (a command that prints the key, the tools of Azure or AWS) is tried.
 
     \b
     Examples:
@@ -94,8 +95,8 @@ def login(*, name: str, device: bool, browser: bool, json_: bool) -> None:
 def status(ctx: click.Context, /, *, name: str, json_: bool) -> None:
     """Show who is logged in where, and how long that lasts; nobody but the store is asked.
 
-    Without --environment all that have a login. Exit code 1 when one of them needs somebody to
-    log in or to set something.
+    Of Azure and AWS their own tools are asked. Without --environment all that have a login. Exit
+    code 1 when one of them needs somebody to log in or to set something.
 
     \b
     Examples:
