@@ -8,7 +8,7 @@ import ssl
 
 import aiohttp
 
-from cmdai_shell.backends.resolver import Elsewhere, NotNear
+from cmdai_shell.backends.resolver import Elsewhere, NotNear, NotSaid
 from cmdai_shell.errors import BackendUnavailable
 
 _NO_WAY = frozenset(
@@ -46,6 +46,8 @@ def _cause(error: Exception, heard: bool) -> tuple[str, str]:
             return "dns", f"is not in your own network: {open_}"
         case aiohttp.ClientConnectorDNSError(os_error=Elsewhere()):
             return "dns", "has a name that leads elsewhere than it was trusted for"
+        case aiohttp.ClientConnectorDNSError(os_error=NotSaid()):
+            return "connect", "has a name that no name server resolves in time"
         case aiohttp.ClientConnectorDNSError():
             return "dns", "has a name that cannot be resolved"
         case aiohttp.ClientConnectorError() if error.os_error.errno in _NO_WAY:

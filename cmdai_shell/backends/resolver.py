@@ -21,13 +21,18 @@ _LEADS_OUT = tuple(map(ipaddress.ip_network, ("198.18.0.0/15", "2001::/32", "64:
 out for names of the Internet (RFC 2544's), Teredo (RFC 4380) and NAT64 (RFC 6052)."""
 _RESOLVE_S = 1.0
 """A name server that does not answer costs the system's resolver 5 s and more."""
-
+_RENEW_S = 0.1
+"""For one whose address is known from before."""
 
 _NAMES = Names()
 
 
 class NotNear(OSError):
     """The name is that of a host on the open Internet."""
+
+
+class NotSaid(OSError):
+    """No name server has answered in time."""
 
 
 class Elsewhere(OSError):
@@ -53,7 +58,6 @@ class Resolver(AbstractResolver):
         self._only_near = only_near
         self._reach = reach
         self._names = names
-        self._last: dict[tuple[str, int], Infos] = {}
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -73,17 +77,17 @@ class Resolver(AbstractResolver):
         return results
 
     async def _found(self, host: str, family: int) -> Infos:
-        asked = (host, family)
+        known = self._names.known(host, family)
         try:
-            async with asyncio.timeout(_RESOLVE_S):
-                self._last[asked] = await self._names.lookup(host, family)
+            async with asyncio.timeout(_RENEW_S if known else _RESOLVE_S):
+                return await self._names.lookup(host, family)
         except socket.gaierror as error:
-            if error.errno != socket.EAI_AGAIN or asked not in self._last:
+            if error.errno != socket.EAI_AGAIN or known is None:
                 raise
         except TimeoutError:
-            if asked not in self._last:
-                raise OSError(f"no name server says what {host} is") from None
-        return self._last[asked]
+            if known is None:
+                raise NotSaid(f"no name server says what {host} is") from None
+        return known
 
     async def close(self) -> None:
         pass
