@@ -206,13 +206,13 @@ function _cmdai_say
 end
 
 # Makes the prompt, which may be slow, once for all presses on it. Keeps how many rows are above its
-# last, and as many blanks as that one is wide.
+# last, and as many blanks as that one is wide: fish shortens it to one row of the terminal.
 function _cmdai_make_prompt
     set -l IFS \n
     set -l prompt (functions -q fish_mode_prompt; and fish_mode_prompt </dev/null; fish_prompt </dev/null)
     set -g _cmdai_prompt_above 0
     set -q prompt[2]; and set _cmdai_prompt_above (builtin math (builtin count $prompt) - 1)
-    set -g _cmdai_blank (string repeat -n (string length $_cmdai_visible -- "$prompt[-1]") ' ')
+    set -g _cmdai_blank (string repeat -m $_cmdai_width -n (string length $_cmdai_visible -- "$prompt[-1]") ' ')
     set _cmdai_prompt_place ":$PWD"
 end
 

@@ -45,7 +45,9 @@ def found(environment: Environment, timeout: float = WITHIN_S) -> list[Found]:
             Found(name=e.id, url=e.url, state="not asked", text=error.message, hint=error.hint)
             for e in endpoints(environment)
         ]
-    return asyncio.run(_shaken(servers, timeout))
+    with output.LiveLine() as live:
+        live.show("asking what answers there …")
+        return asyncio.run(_shaken(servers, timeout))
 
 
 def tell(results: Iterable[Found]) -> None:

@@ -91,8 +91,8 @@ class Chain:
         self._own = own
         self._to_close: list[Backend] | None = None
         """What is not left to a successor, once there is one."""
+        self.ended: asyncio.Event = asyncio.Event()
         self._before = former.ended if former else None
-        self.ended = asyncio.Event()
         self.active = Active(config, self.pool, clock)
         self.finder: Finder | None = None
         if remote is None and config.active_environment != NONE:

@@ -156,6 +156,39 @@ def test_the_message_is_whole_however_many_rows_all_has(
     played.close()
 
 
+PROMPTS = {
+    "colours": "set_color green; echo -n here; set_color normal; echo -n ' READY> '",
+    "too wide": "string repeat -N -n 90 w; echo -n ' READY> '",
+    "wide": "echo -n '日本 READY> '",
+    "a right one": "echo -n 'READY> '; end; function fish_right_prompt; echo -n right",
+}
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+@pytest.mark.parametrize("place", ["C-e", "C-a", "Left"])
+def test_the_message_stays_above_any_prompt(
+    lab: Lab, runtime_dir: Path, prompt: str, place: str
+) -> None:
+    """The words end in the last column, and with the blank after them the cursor is in the next
+    row."""
+    played = PlayedDaemon(runtime_dir, f"T{LONG}\n", f"M{NOTICE}\n", "D\n")
+    after = f"function fish_prompt; {PROMPTS[prompt]}; end"
+    terminal = lab.open("fish", after=after, columns=60, wait=False)
+    terminal.wait_screen("READY")
+    words = "x" * (60 - terminal.cursor()[0] % 60)
+    terminal.type(f"{words} y")
+    terminal.wait_screen(r"x y$|^ y$")
+    terminal.press(place)
+    terminal.press("C-g")
+    terminal.wait(lambda: LONG in terminal.scrollback(), LONG)
+    terminal.wait(lambda: bool(played.records), "the request")
+    first, second, *_ = terminal.screen().split("\n")
+    assert first.rstrip() == f"cmdai: {NOTICE}"[:60].rstrip()
+    assert second.rstrip() == f"cmdai: {NOTICE}"[60:].rstrip()
+    assert terminal.screen().count("READY") == 1
+    played.close()
+
+
 @pytest.mark.parametrize("words", ['fail to say "hello wor', "fail it's", "fail (date"])
 def test_half_a_command_stays_as_it_is(lab: Lab, words: str) -> None:
     terminal = lab.open("fish")
