@@ -142,6 +142,11 @@ def others_certificate(b: Bench) -> Finding:
     return b.tls("other.example")
 
 
+def no_tls(b: Bench) -> Finding:
+    url = b.stack.enter_context(in_thread(gpu.vllm()))
+    return b.at("server-tls", url.replace("http:", "https:"))
+
+
 def other_key(b: Bench) -> Finding:
     return b.tls(pins=(f"sha256/{'A' * 43}=",))
 
@@ -188,6 +193,12 @@ def wrong_sums(b: Bench) -> Finding:
 def wedged(b: Bench) -> Finding:
     b.patch.setattr(dgx, "SHAKE_S", 1.0)
     return b.of("server-answers", gpu.vllm(token_s=5.0))
+
+
+def hung(b: Bench) -> Finding:
+    b.patch.setattr(dgx, "SHAKE_S", 0.5)
+    listening = b.stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+    return b.at("server-answers", f"http://127.0.0.1:{listening.getsockname()[1]}")
 
 
 def not_a_server(b: Bench) -> Finding:
@@ -340,6 +351,7 @@ FAULTS: dict[str, tuple[str, Callable[[Bench], Finding], str]] = {
     "certificate-not-yet": ("server-tls", not_yet, "timedatectl set-ntp true"),
     "unknown-authority": ("server-tls", unknown_authority, "tls_ca_path"),
     "others-certificate": ("server-tls", others_certificate, "a name that its certificate has"),
+    "no-tls": ("server-tls", no_tls, "its address is http://127.0.0.1"),
     "other-key": ("server-tls", other_key, "only then set cert_pinning_sha256"),
     "clock-off": ("server-clock", clock_off, "timedatectl set-ntp true"),
     "key-missing": ("server-login", key_missing, "export GPU_KEY="),
@@ -348,6 +360,7 @@ FAULTS: dict[str, tuple[str, Callable[[Bench], Finding], str]] = {
     "loading": ("server-answers", loading, "wait until its model is loaded"),
     "wrong-sums": ("server-answers", wrong_sums, "another model"),
     "wedged": ("server-answers", wedged, "restart it"),
+    "hung": ("server-answers", hung, "restart it"),
     "no-inference-server": ("server-answers", not_a_server, "correct the url"),
     "slow": ("server-latency", slow, "nvidia-smi"),
     "far": ("server-latency", far, "ping -c 5"),
