@@ -236,7 +236,7 @@ function _cmdai_measure -a text
     string match -qr "^[ -~]{0,$_cmdai_width}\z" -- "$text"; and return
     set -l IFS \n
     set -l each
-    for width in (string split \n -- "$text" | string length $_cmdai_visible)
+    for width in (string length $_cmdai_visible -- (string split \n -- "$text"))
         set -a each "max(1, ceil($width / $_cmdai_width))"
     end
     set _cmdai_height (builtin math (string join + $each))
