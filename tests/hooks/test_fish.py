@@ -140,7 +140,7 @@ def test_the_message_is_whole_however_many_rows_all_has(
     terminal = lab.open("fish", after=after, rows=rows, columns=columns)
     terminal.type("printf '%s\\n' 1 2 3 4")
     terminal.press("Enter")
-    terminal.wait_line("")
+    terminal.wait_screen(r"^4\n(a row above\n)?READY>$")
     terminal.type(words)
     terminal.wait_line(words.rstrip())
     above = ["1", "2", "3", "4", *wrapped(f"cmdai: {message}", columns), *prompt.split("\\n")[:-1]]
