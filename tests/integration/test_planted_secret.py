@@ -47,6 +47,7 @@ SECRETS = {
     "wrong variable": "q7Zwrongvar0Kx82m",
     "stored key": "q7Zstoredkey0Kx83m",
     "replaced key": "q7Zreplaced0Kx84m",
+    "printed key": "q7Zprintedkey0Kx90m",
     "passphrase": "q7Zpassphrase0Kx85m",
     "wrong passphrase": "q7Znotthatone0Kx86m",
     "client secret": "q7Zclientsec0Kx87m",
@@ -60,7 +61,7 @@ SECRETS = {
 STORED = ("stored key", "replaced key", "passphrase", "access token", "refresh token")
 
 
-ALL = ("variable", "refused", "stored", "mtls", "own", "person")
+ALL = ("variable", "refused", "stored", "printed", "mtls", "own", "person")
 
 
 def needles(secret: str) -> set[bytes]:
@@ -199,6 +200,7 @@ def configuration(urls: dict[str, str], issuer: str, pki: Pki, port: int) -> str
         "variable": 'auth_type = "api_key"\napi_key_env = "PLANTED_KEY"',
         "refused": 'auth_type = "api_key"\napi_key_env = "PLANTED_WRONG_KEY"',
         "stored": 'auth_type = "api_key"',
+        "printed": f'auth_type = "api_key"\napi_key_command = "sh {pki.ca.parent}/print-key"',
         "mtls": f'auth_type = "mtls"\ntls_ca_path = "{pki.ca}"\n'
         f'tls_cert_path = "{pki.pem("me")}"\ntls_key_path = "{pki.key("me")}"',
         "own": f'auth_type = "oauth2"\noauth_token_url = "{issuer}/token"\n'
@@ -236,7 +238,11 @@ async def everything(
         "variable": SECRETS["variable"],
         "refused": "another",
         "stored": SECRETS["stored key"],
+        "printed": SECRETS["printed key"],
     }
+    # It says more than it should where nobody is to hear it.
+    program = f"echo {SECRETS['printed key']} >&2\necho {SECRETS['printed key']}\n"
+    (pki.ca.parent / "print-key").write_text(program)
     async with AsyncExitStack() as stack:
         servers, urls = {}, {}
         for name in names or ALL:
@@ -276,6 +282,7 @@ async def log_in(run: Run, fake: FakeProvider) -> None:
     await run.cli(*run_auth, "person", "--device")
     await run.cli(*run_auth, "person", "--device", "--json")
     await run.cli(*run_auth, "own")
+    await run.cli(*run_auth, "printed")
 
 
 async def use(run: Run, names: list[str]) -> None:
