@@ -39,8 +39,8 @@ REMOTE_SHARE, BESIDE_SHARE, BESIDE_SLOW_SHARE = 0.9, 0.4, 0.6
 
 
 ALONE_TIMES = 3
-"""An environment's ``timeout_ms`` for one that nobody can answer in place of: a slow answer is better
-than none."""
+"""An environment's ``timeout_ms`` for one that nobody can answer in place of: a slow answer is
+better than none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +99,6 @@ class Race:
         """The last one failed, or there is none yet."""
         self._leader: Attempt | None = None
         self._speaker: Attempt | None = None
-        self._dropped: list[Attempt] = []
         self._not_before = start
         """A server that is asked again gets a moment."""
         self._error: CmdaiError | None = None
@@ -175,7 +174,6 @@ class Race:
         if leader and now >= leader.heard_at + STALL_S and self._has_others():
             stall = f"it stopped in the middle of its answer for {STALL_S:.0f} s"
             self._lose(leader, BackendUnavailable(stall, cause="stall"), now)
-            self._dropped.append(leader)
         own = self._own
         shown: list[str | Notice] = []
         if own and own.text and not self._own_failed and self._is_taken(now):
@@ -190,11 +188,6 @@ class Race:
         if self.winner or now >= self.deadline:
             return True
         return self._is_exhausted and self._own_failed
-
-    def dropped(self) -> list[Attempt]:
-        """Those to be cancelled, each once."""
-        dropped, self._dropped = self._dropped, []
-        return dropped
 
     def close(self, now: float, *, cancelled: bool) -> None:
         """Nobody is waited for any longer: ``cancelled`` by the person, or as it is over."""
@@ -324,7 +317,6 @@ class Race:
                     silence = f"no first word within {now - other.started:.1f} s"
                     self._note(other, BackendError(silence))
                 self._drop(other, now)
-                self._dropped.append(other)
                 if other.member:  # it has not failed: it may be needed yet
                     place = 0 if other.started > attempt.started else len(self._left)
                     self._left.insert(place, other.member)
@@ -365,7 +357,6 @@ class Race:
                 late = f"no whole answer within {now - attempt.started:.2g} s"
                 hint = attempt.more_time()
                 self._lose(attempt, BackendUnavailable(late, hint, "timeout"), now)
-                self._dropped.append(attempt)
 
     def _ends_at(self, attempt: Attempt) -> float:
         is_alone = self._own_failed and not self._left and len(self._running) == 1

@@ -91,8 +91,8 @@ class Router:
                     event = await _next(events, race.wake_at(now) - now)
                     for shown in _tell(race, event, self._clock()):
                         yield shown
-                    for attempt in race.dropped():
-                        tasks[attempt].cancel()
+                    for over in [attempt for attempt in tasks if not attempt.is_running]:
+                        tasks.pop(over).cancel()  # once: it may take a moment to end
                 is_closed = False
             except GeneratorExit:
                 pass  # a task group would wrap it; its end is told by is_closed

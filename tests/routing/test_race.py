@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from random import Random
-from typing import cast
+from typing import TYPE_CHECKING, Any, cast
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +17,9 @@ from tests.fakes import scripted_server as does
 from tests.fakes.scripted_backend import Script, ScriptedBackend
 from tests.fakes.scripted_server import ScriptedServer, Turn, well
 from tests.fakes.virtual_loop import now, run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ASK = Prompt(system="", user="go", max_tokens=16)
 
@@ -45,10 +48,24 @@ OWN = st.one_of(
 )
 
 
+OWN_MARK = 9
+
+
+def marked(turn: Iterable[object], number: int) -> list[Any]:
+    """Each of its words says whose it is."""
+    return [f"{number}{step}" if isinstance(step, str) and step.strip() else step for step in turn]
+
+
+def voices(text: str) -> set[str]:
+    return {letter for letter in text if letter.isdigit()}
+
+
 def build(servers: list[tuple[Turn, int, int]]) -> list[ScriptedServer]:
     """Of each: what it does, its priority and its host."""
     return [
-        ScriptedServer(f"s{n}", turn, priority=priority, url=f"http://host{host}:{8000 + n}")
+        ScriptedServer(
+            f"s{n}", marked(turn, n), priority=priority, url=f"http://host{host}:{8000 + n}"
+        )
         for n, (turn, priority, host) in enumerate(servers)
     ]
 
@@ -78,16 +95,25 @@ def test_a_press(
 ):
     async def main() -> None:
         servers = build(turns)
-        backend = ScriptedBackend(cast("Script", {"go": own}), name="own") if own else None
+        script = cast("Script", {"go": marked(own or [], OWN_MARK)})
+        backend = ScriptedBackend(script, name="own") if own else None
         pool = Pool(servers, random=Random(seed).random)
         router = Router(pool, backend, clock=now, trials=trials)
         for _ in range(3):
             before = sum(server.asked for server in servers)
             deltas, end, elapsed = await press(router, seconds)
             assert elapsed <= seconds + 1e-6
+            shown = "".join(deltas)
+            assert len(voices(shown)) <= 1
             if isinstance(end, Completion):
                 assert end.text.strip()
-                assert not deltas or end.text.startswith(deltas[0]) or len(end.attempts) > 0
+                assert len(voices(end.text)) == 1
+                if voices(shown) == voices(end.text):
+                    assert end.text.startswith(shown)
+                else:
+                    assert end.attempts  # who was shown has come to no end
+                if not end.attempts:
+                    assert shown == end.text
                 assert end.is_fallback == (end.backend == "own" and bool(servers))
             else:
                 assert isinstance(end, NoBackendAvailable | ModelUnavailable)

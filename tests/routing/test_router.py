@@ -16,7 +16,7 @@ from cmdai_shell.routing.policies import POLICIES
 from tests.fakes import scripted_server as does
 from tests.fakes.scripted_backend import ScriptedBackend
 from tests.fakes.scripted_server import ScriptedServer, well
-from tests.fakes.virtual_loop import now
+from tests.fakes.virtual_loop import START, now
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -350,6 +350,29 @@ class TestHedge:
         )
         assert (pieces, whole.text) == (["rm"], "ls -la")
         assert whole.attempts == ("one: it stopped in the middle of its answer for 1 s",)
+
+
+@pytest.mark.parametrize(
+    ("name", "turn", "more"),
+    [
+        ("one that is late", [1.4, "rm", math.inf], {}),
+        ("one that stalls", does.STALLED, {}),
+        ("one whose time is over", [0.1, *["a", 0.3] * 20], {"timeout": 1.0}),
+    ],
+)
+async def test_who_has_lost_is_cancelled_while_the_press_goes_on(
+    name: str, turn: does.Turn, more: dict[str, Any]
+):
+    """Down to the server: it computes for nobody."""
+    bad = ScriptedServer("bad", turn, **more)
+    good = ScriptedServer("good", [0.5, *["ls ", 0.5] * 4])
+    async with asyncio.TaskGroup() as group:
+        pressed = group.create_task(answer(router(bad, good)))
+        while not good.prompts or not bad.cancelled:
+            await asyncio.sleep(0.01)
+            assert now() < START + 2.5
+        assert not pressed.done()
+    assert pressed.result()[1].backend == "good"
 
 
 class TestAnAnswerWithoutAnEnd:
