@@ -160,3 +160,45 @@ def test_a_single_server_need_not_tell_its_queue(healthy: Surroundings) -> None:
     with in_thread(Quiet().app()) as url:
         around = replace(healthy, config=gpu.settings(url))
         assert servers.together("server-metrics", around).severity == "ok"
+
+
+@pytest.mark.parametrize(
+    ("keys", "says", "cure"),
+    [
+        (
+            {"kind": "sagemaker", "region": "eu-central-1"},
+            "no AWS credentials here",
+            "aws sso login",
+        ),
+        (
+            {"kind": "azure", "deployment": "d", "auth_type": "azure"},
+            "nobody is logged in to Azure here",
+            "az login",
+        ),
+    ],
+)
+def test_a_clouds_own_login_is_missing_in_the_words_of_auth_status(
+    healthy: Surroundings,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    keys: dict[str, Any],
+    says: str,
+    cure: str,
+) -> None:
+    pytest.importorskip("azure.identity")
+    pytest.importorskip("botocore")
+    for name, value in {
+        "PATH": str(tmp_path),
+        "AZURE_TOKEN_CREDENTIALS": "dev",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
+        "AWS_CONFIG_FILE": str(tmp_path / "none"),
+    }.items():
+        monkeypatch.setenv(name, value)
+    with in_thread(FakeOpenAI("openai").app()) as url:
+        lab = Environment(id="lab", endpoints=(f"{url}/endpoints/llm-1",), **keys)
+        settings = Config(environments={"lab": lab}, discovery=Discovery(mdns=False))
+        found = look("server-login", healthy, config=lambda: settings)
+    assert found.severity == "fail"
+    assert says in found.what
+    assert found.cure.startswith(cure)
