@@ -174,8 +174,8 @@ function _cmdai_say
         and set shown (string replace -ra '[^\P{Cc}\n]' ' ' -- "$shown" | string collect)
         _cmdai_measure "cmdai: $shown"
         set -l rows $_cmdai_height
-        test ":$_cmdai_line" = "$_cmdai_said_line"; or set _cmdai_said_rows 0
-        set -l down (builtin math $rows - $_cmdai_said_rows)
+        set -l down $rows
+        test ":$_cmdai_line" = "$_cmdai_said_line"; and set down (builtin math $rows - $_cmdai_said_rows)
         _cmdai_count_above
         begin
             _cmdai_erase
@@ -183,11 +183,15 @@ function _cmdai_say
                 case 0
                 case '-*'
                     builtin printf '\e[%sA' (string sub -s 2 -- $down)
+                case 1
+                    builtin printf '\eD'
                 case '*'
                     string repeat -N -n $down \eD
             end
             # erased after the first word: tmux takes an erased screen for one to be kept
-            builtin printf '\e7\e[%sA\r\e[%smcmdai: \e[J%s\e[0m\e8' (builtin math $rows + $_cmdai_above) $style "$shown"
+            builtin printf '\e7\e[%sA' $rows
+            test $_cmdai_above = 0; or builtin printf '\e[%sA' $_cmdai_above
+            builtin printf '\r\e[%smcmdai: \e[J%s\e[0m\e8' $style "$shown"
         end >/dev/tty
         set _cmdai_said_rows $rows
         switch $_cmdai_end
@@ -227,7 +231,8 @@ function _cmdai_count_above
         set before "$_cmdai_blank"(string replace -a \n \n"$_cmdai_blank" -- "$before")
     end
     _cmdai_measure "$before" # with the row that the cursor is in
-    set -g _cmdai_above (builtin math $_cmdai_height - 1 + $_cmdai_prompt_above)
+    set -g _cmdai_above $_cmdai_prompt_above
+    test $_cmdai_height = 1; or set _cmdai_above (builtin math $_cmdai_height - 1 + $_cmdai_prompt_above)
 end
 
 # Sets _cmdai_height to how many rows of the terminal a text takes.
