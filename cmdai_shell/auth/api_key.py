@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cmdai_shell.auth.tls import Tls
     from cmdai_shell.core import Clock
 
+_RESTART = "cmdai-shell daemon restart"
 KEPT_S = 300.0
 """A key that took time to get is not got again so long."""
 
@@ -29,6 +30,8 @@ KEPT_S = 300.0
 class KeySource(Protocol):
     title: str
     """Where it is from, for a person."""
+    cure: str
+    """What to type for another one."""
 
     async def get(self) -> str:
         """Raises BackendDenied with what to type."""
@@ -37,20 +40,40 @@ class KeySource(Protocol):
         """True: the next one may be another."""
 
 
+def unset(variable: str, *, by_daemon: bool = False) -> tuple[str, str]:
+    """That it is not set, in words, and what to type. A daemon has the variables of whoever started
+    it: the person who reads this may well have set it since."""
+    if by_daemon:
+        return f"the daemon was started without ${variable}", f"{_RESTART}, where it is set"
+    return f"${variable} is not set", _export(variable)
+
+
+def _export(variable: str) -> str:
+    return f"export {variable}=..., then {_RESTART}"
+
+
 class FromVariable:
     """Read anew for each request."""
 
-    def __init__(self, variable: str, environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self,
+        variable: str,
+        environ: Mapping[str, str] = os.environ,
+        *,
+        by_daemon: bool = False,
+    ) -> None:
         self.title = f"${variable}"
+        self.cure = f"{_RESTART}, where {self.title} is right" if by_daemon else _export(variable)
         self._variable = variable
         self._environ = environ
+        self._by_daemon = by_daemon
 
     async def get(self) -> str:
         key = self._environ.get(self._variable, "").strip()
         if not key:
+            what, cure = unset(self._variable, by_daemon=self._by_daemon)
             raise BackendDenied(
-                f"the API key is missing: ${self._variable} is not set",
-                f"export {self._variable}=..., then cmdai-shell daemon restart",
+                what if self._by_daemon else f"the API key is missing: {what}", cure
             )
         return key
 
@@ -61,8 +84,9 @@ class FromVariable:
 class _Kept:
     """Got by one at a time, and kept for ``KEPT_S``."""
 
-    def __init__(self, title: str, clock: Clock) -> None:
+    def __init__(self, title: str, cure: str, clock: Clock) -> None:
         self.title = title
+        self.cure = cure
         self._clock = clock
         self._key = ""
         self._until = 0.0
@@ -90,7 +114,8 @@ class FromStore(_Kept):
     def __init__(
         self, store: CredentialStore, environment: str, clock: Clock = time.monotonic
     ) -> None:
-        super().__init__("the credential store", clock)
+        login = f"cmdai-shell auth login --environment {environment}"
+        super().__init__("the credential store", login, clock)
         self._store = store
         self._environment = environment
 
@@ -100,10 +125,7 @@ class FromStore(_Kept):
         except CmdaiError as error:
             raise BackendDenied(error.message, error.hint) from None
         if not found:
-            raise BackendDenied(
-                f"no API key is stored for {self._environment}",
-                f"cmdai-shell auth login --environment {self._environment}",
-            )
+            raise BackendDenied(f"no API key is stored for {self._environment}", self.cure)
         return found
 
 
@@ -118,7 +140,11 @@ class FromCommand(_Kept):
     ) -> None:
         """Raises ConfigError for what is no command."""
         self._command = words(command)
-        super().__init__(f"the command {Path(self._command[0]).name}", clock)
+        super().__init__(
+            f"the command {Path(self._command[0]).name}",
+            "run what api_key_command says: does it print the right key?",
+            clock,
+        )
         self._timeout = timeout
 
     async def _fetch(self) -> str:
@@ -152,6 +178,10 @@ class ApiKey(OverTls):
 
     def __repr__(self) -> str:
         return f"ApiKey({self._source.title!r}, {self._header!r})"
+
+    @property
+    def cure(self) -> str:
+        return self._source.cure
 
     async def headers(self, _: Request | None = None) -> Mapping[str, str]:
         require(self._url, self._allowed)

@@ -27,6 +27,10 @@ class Request(Protocol):
 class Authenticator(Protocol):
     """Credentials of one backend identity; its client keeps them with its connections alone."""
 
+    @property
+    def cure(self) -> str:
+        """What to do about a server that refuses what ``headers`` gives; empty: it gives none."""
+
     async def headers(self, request: Request | None = None) -> Mapping[str, str]:
         """What this request carries; None: whether there is anything for it to carry. Raises
         BackendDenied with what to type when there is none."""
@@ -43,6 +47,10 @@ class Authenticator(Protocol):
 
 class NoLogin:
     """A server that asks nobody who they are."""
+
+    @property
+    def cure(self) -> str:
+        return ""
 
     async def headers(self, _: Request | None = None) -> Mapping[str, str]:
         return {}

@@ -150,6 +150,10 @@ class Aws(OverTls):
     def __repr__(self) -> str:
         return f"Aws({self._region!r})"
 
+    @property
+    def cure(self) -> str:
+        return _HINT
+
     async def headers(self, request: Request | None = None) -> Mapping[str, str]:
         require(self._url, self._allowed)
         await self.tls.refresh()

@@ -43,6 +43,8 @@ class Means:
     store: CredentialStore
     allowed: Allowed = only_this_machine
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    by_daemon: bool = False
+    """These are the variables of whoever started it, not of the shell in which a person reads."""
     wall: Clock = time.time
     clock: Clock = time.monotonic
 
@@ -62,13 +64,18 @@ class Login:
 
 
 def means(
-    environment: Environment, config: Config | None = None, environ: Mapping[str, str] = os.environ
+    environment: Environment,
+    config: Config | None = None,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    by_daemon: bool = False,
 ) -> Means:
     """Those of this machine, with the store that the settings name. Raises ConfigError."""
     return Means(
         store=store(config),
         allowed=is_near if environment.allow_http_credentials else only_this_machine,
         environ=environ,
+        by_daemon=by_daemon,
     )
 
 
@@ -139,7 +146,7 @@ def _api_key(environment: Environment, means: Means) -> Login:
     if environment.api_key_command:
         source = FromCommand(environment.api_key_command, means.clock)
     elif environment.api_key_env:
-        source = FromVariable(environment.api_key_env, means.environ)
+        source = FromVariable(environment.api_key_env, means.environ, by_daemon=means.by_daemon)
     else:
         source = FromStore(means.store, environment.id, means.clock)
     shared = tls(environment, means)
@@ -296,14 +303,14 @@ def _variable(environment: Environment, key: str, means: Means) -> str:
     name: str = getattr(environment, key)
     if not name:
         raise ConfigError(
-            f"{environment.title}: auth_type {environment.auth_type} needs {key}", f"set {key}"
+            f"{environment.title}: auth_type {environment.scheme} needs {key}", f"set {key}"
         )
     found = means.environ.get(name, "").strip()
     if not found:
-        raise ConfigError(
-            f"{environment.title}: ${name} is not set",
-            f"export {name}=..., then cmdai-shell daemon restart",
-        )
+        from cmdai_shell.auth.api_key import unset
+
+        what, cure = unset(name, by_daemon=means.by_daemon)
+        raise ConfigError(f"{environment.title}: {what}", cure)
     return found
 
 

@@ -49,6 +49,10 @@ class OAuth(OverTls):
     def __repr__(self) -> str:
         return f"OAuth({self._keeper.environment!r})"
 
+    @property
+    def cure(self) -> str:
+        return f"cmdai-shell auth login --environment {self._keeper.environment}"
+
     async def headers(self, _: Request | None = None) -> Mapping[str, str]:
         require(self._url, self._allowed)
         await self.tls.refresh()

@@ -175,6 +175,10 @@ class OverTls:
     def __init__(self, tls: Tls | None = None) -> None:
         self.tls = tls or Tls()
 
+    @property
+    def cure(self) -> str:
+        return ""
+
     async def headers(self, _: Request | None = None) -> Mapping[str, str]:
         await self.tls.refresh()
         return {}
@@ -194,6 +198,10 @@ class MutualTls(OverTls):
 
     def __init__(self, tls: Tls) -> None:
         super().__init__(tls)
+
+    @property
+    def cure(self) -> str:
+        return "cmdai-shell auth status"
 
 
 def _mark(path: Path | None) -> tuple[int, int, int] | None:

@@ -46,6 +46,8 @@ class Call:
     deadline: float
     has_prompt: bool = False
     """Its body is what a person asked."""
+    cure: str = ""
+    """What to type if it is refused for want of a right login."""
     is_reused: bool = False
     """It went out on a connection that was kept from an earlier one."""
     dialled: float = 0.0
@@ -181,6 +183,7 @@ class Answer:
             self.headers,
             server=self._call.server,
             hint=self._call.hint,
+            cure=self._call.cure,
             now=self._wall(),
         )
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import re
 import shlex
 import ssl
 
 import aiohttp
 
+from cmdai_shell.auth.carrying import may_carry, only_this_machine
 from cmdai_shell.backends.resolver import Elsewhere, NotNear, NotSaid
 from cmdai_shell.errors import BackendUnavailable
 
@@ -23,6 +25,25 @@ STALE = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionError
 def test_hint(name: str) -> str:
     """What to type for a server in doubt."""
     return f"cmdai-shell backends test {shlex.quote(name)}"
+
+
+def key_hint(name: str, url: str) -> str:
+    """What to type where the server at ``url`` wants to know who asks, and nothing says it yet.
+    ``name``: of an environment's server, or its URL if it is in none."""
+    if "://" in name:
+        return "--api-key-env NAME: the environment variable that holds its key"
+    environment = name.partition("/")[0]
+    variable = re.sub(r"\W", "_", environment.upper()) + "_API_KEY"
+    setting = f"cmdai-shell config set environments.{environment}"
+    is_open = not may_carry(url, only_this_machine)
+    return "; ".join(
+        [
+            f"{setting}.api_key_env {variable}",
+            *[f"{setting}.allow_http_credentials true"] * is_open,
+            f"export {variable}=...",
+            "cmdai-shell daemon restart",
+        ]
+    )
 
 
 def unavailable(

@@ -192,6 +192,7 @@ class HttpClient:
             clock=self._clock,
             deadline=start + timeout,
             has_prompt=has_prompt,
+            cure=self.settings.auth.cure or faults.key_hint(self.name, self.url),
         )
         response, secrets = await self._ask(call, is_anonymous=is_anonymous)
         if method == "POST":

@@ -38,13 +38,16 @@ def logins(
     environment: Environment,
     config: Config | None = None,
     environ: Mapping[str, str] = os.environ,
+    *,
+    by_daemon: bool = False,
 ) -> Callable[[str, str], Authenticator]:
     """(URL, kind) -> how requests to such a server say who asks. Servers of one environment have
     one login; nobody is asked and no file read yet."""
     if environment.scheme == "none" and not (environment.tls_ca_path or environment.pins):
         return lambda _, __: NoLogin()
     try:
-        made = schemes.login(environment, schemes.means(environment, config, environ))
+        means = schemes.means(environment, config, environ, by_daemon=by_daemon)
+        made = schemes.login(environment, means)
     except ConfigError as error:
         missing = NoLoginYet(error)
         return lambda _, __: missing
@@ -82,11 +85,12 @@ def servers(
     clock: Clock = time.monotonic,
     random: Random | None = None,
     environ: Mapping[str, str] = os.environ,
+    by_daemon: bool = False,
 ) -> tuple[Server, ...]:
     """One for each address that is written down, best first; no byte is sent. Raises ConfigError.
 
     Each has connections of its own."""
-    login = logins(environment, config, environ)
+    login = logins(environment, config, environ, by_daemon=by_daemon)
     balancing = config.load_balancing if config else None
     return tuple(
         backends.connect(

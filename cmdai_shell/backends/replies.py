@@ -34,6 +34,7 @@ _LONGEST_WAIT_S = 3_600.0
 _BUSY = re.compile(r"busy|overload|queue|capacity|too many|loading|warming|rate limit", re.I)
 """A 503 with one of these passes by itself: Ollama "server busy ... maximum pending requests"
 (server/sched.go), llama.cpp "Loading model" (tools/server), gateways' "overloaded"."""
+_LOADING = re.compile(r"loading|warming", re.I)
 _MODEL = re.compile(r"model|deployment|adapter", re.I)
 _ABSENT = re.compile(r"not.?found|not exist|unknown|no such|not loaded|not available", re.I)
 
@@ -135,13 +136,23 @@ def _clamped(seconds: float) -> float:
 
 
 def refusal(
-    status: int, said: Complaint, headers: Mapping[str, str], *, server: str, hint: str, now: float
+    status: int,
+    said: Complaint,
+    headers: Mapping[str, str],
+    *,
+    server: str,
+    hint: str,
+    now: float,
+    cure: str = "",
 ) -> BackendError:
-    """The error that a status other than 200 is. ``hint`` is what to type for a server in doubt."""
+    """The error that a status other than 200 is. ``hint`` is what to type for a server in doubt,
+    ``cure`` for one that does not accept who asks."""
     words = f"{server} answered {status}" + (f": {said.text}" if said.text else "")
     wait = retry_after(headers, now)
     if status in (401, 402, 403, 407):
-        return BackendDenied(words, "check its API key: api_key_env in its environment's file")
+        return BackendDenied(words, cure or hint)
+    if status == 503 and _LOADING.search(said.text):
+        return BackendBusy(words, "it loads its model: press again in a moment", retry_after=wait)
     if status == 429 or (status == 503 and (wait or _BUSY.search(said.text))):
         return BackendBusy(words, hint, retry_after=wait)
     if is_model_missing(status, said):

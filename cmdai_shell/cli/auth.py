@@ -178,7 +178,8 @@ def _named(name: str, config: Config) -> Environment:
         raise environments.unknown_environment(name, known)
     if known[name].scheme == "none":
         raise ConfigError(
-            f"{name} needs no login", f"set auth_type in environments/{name}.toml; see docs/auth.md"
+            f"{name} has no login",
+            f"if it wants a key: cmdai-shell config set environments.{name}.auth_type api_key",
         )
     return known[name]
 

@@ -112,7 +112,6 @@ def setup() -> None:
 def _identified(url: str, variable: str = "") -> str:
     made = Environment(
         endpoints=(url,),
-        auth_type="api_key" if variable else "none",
         api_key_env=variable,
         allow_http_credentials=True,
     )

@@ -43,8 +43,9 @@ OWNERS = {
 OpenAI's."""
 
 Discovery = Literal["static", "mdns", "dns_srv", "k8s_service"]
-Auth = Literal["none", "api_key", "mtls", "oauth2", "oidc", "azure", "aws"]
+Scheme = Literal["none", "api_key", "mtls", "oauth2", "oidc", "azure", "aws"]
 """The plan's, and the two clouds' own chains, of which nothing is written down here."""
+Auth = Literal["auto"] | Scheme
 Command = str | tuple[str, ...]
 """A program and its arguments; text is split as a shell would."""
 Place = Literal["local", "cloud", "enterprise"]
@@ -126,9 +127,9 @@ class Environment(Table, frozen=True):
         Auth,
         Meta(
             description="how requests say who asks: none, api_key, mtls, oauth2, oidc; azure, aws: "
-            "as those clouds' own tools are logged in"
+            "as those clouds' own tools are logged in; auto: by the keys that are set"
         ),
-    ] = "none"
+    ] = "auto"
     api_key_env: Annotated[
         str, _text("environment variable that holds the API key; empty: the credential store")
     ] = ""
@@ -194,11 +195,23 @@ class Environment(Table, frozen=True):
         return self.name or self.id
 
     @property
-    def scheme(self) -> Auth:
-        """``auth_type``; SageMaker takes nothing but AWS's signature, so there none means aws."""
-        if self.auth_type == "none" and self.kinds == {"sagemaker"}:
+    def scheme(self) -> Scheme:
+        """``auth_type``; where it is left out, what the other keys are for. SageMaker takes nothing
+        but AWS's signature, so there none means aws."""
+        given = self.auth_type
+        if given in ("auto", "none") and self.kinds == {"sagemaker"}:
             return "aws"
-        return self.auth_type
+        return self._implied if given == "auto" else given
+
+    @property
+    def _implied(self) -> Scheme:
+        if self.oidc_issuer and self.oidc_client_id_env:
+            return "oidc"
+        if self.oauth_token_url and self.oauth_client_id_env:
+            return "oauth2"
+        if self.api_key_env or self.api_key_command:
+            return "api_key"
+        return "mtls" if self.tls_cert_path and self.tls_key_path else "none"
 
     @property
     def kinds(self) -> frozenset[Kind]:

@@ -223,7 +223,7 @@ def incomplete(environment: Environment) -> tuple[str, str, str] | None:
         "sagemaker": ("region",),
     }
     for cause in ("discovery_method", "auth_type", "kind"):
-        word = getattr(e, cause)
+        word = e.scheme if cause == "auth_type" else getattr(e, cause)
         for key in needed.get(word, ()):
             if not getattr(e, key):
                 return key, cause, f"needed for {word}"

@@ -114,7 +114,8 @@ class Logins:
 
         environment = environment_of(endpoint, self._config)
         if environment.id not in self._made:
-            self._made.setdefault(environment.id, places.logins(environment, self._config))
+            made = places.logins(environment, self._config, by_daemon=True)
+            self._made.setdefault(environment.id, made)
         return self._made[environment.id](endpoint.url, endpoint.kind)
 
     def forget(self, environment: str) -> None:

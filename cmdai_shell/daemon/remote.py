@@ -34,7 +34,7 @@ def servers(config: Config, clock: Clock) -> Sequence[Server]:
 def servers_of(environment: Environment, config: Config, clock: Clock) -> Sequence[Server]:
     from cmdai_shell.backends import places
 
-    return places.servers(environment, config, clock=clock)
+    return places.servers(environment, config, clock=clock, by_daemon=True)
 
 
 def noted(server: Server, config: Config, meter: Meter) -> NotedServer:

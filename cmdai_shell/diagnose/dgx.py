@@ -121,7 +121,7 @@ def _written(config: Config, around: Surroundings) -> Iterator[Target]:
                 connect=partial(_connect, endpoint, environment, config, around),
                 environment=environment.id,
                 has_others=len(endpoints(environment)) > 1,
-                key=environment.api_key_env if environment.auth_type == "api_key" else "",
+                key=environment.api_key_env if environment.scheme == "api_key" else "",
             )
 
 

@@ -10,14 +10,15 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cmdai_shell.backends.faults import test_hint
 from cmdai_shell.diagnose import dgx
 from cmdai_shell.diagnose.check import Check, Finding, fail, ok, warn
 from cmdai_shell.diagnose.known_servers import line
+from cmdai_shell.diagnose.service import RESTART
 from cmdai_shell.diagnose.surroundings import once
-from cmdai_shell.errors import ConfigError
+from cmdai_shell.errors import ConfigError, DaemonUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -193,7 +194,11 @@ def _clock(target: Target, seen: Seen, _: Surroundings) -> Finding:
 
 
 def _login(target: Target, seen: Seen, around: Surroundings) -> Finding:
+    theirs = _daemons_view(target, around)
+    state = theirs.get("state")
     if target.key and not around.environ.get(target.key, "").strip():
+        if state in ("ok", "slow"):
+            return ok(f"{target.name}: the daemon has its key, this shell has not")
         what = f"{target.name}: the API key is missing: ${target.key} is not set"
         return fail(what, f"export {target.key}=..., then cmdai-shell daemon restart")
     if seen.shaken is None:
@@ -201,9 +206,21 @@ def _login(target: Target, seen: Seen, around: Surroundings) -> Finding:
     if seen.status in _PROXY_STATUS:
         return _later(target, PROXY)
     if _is(seen, "login") and seen.shaken:
-        renewed = f"export {target.key}=..., then cmdai-shell daemon restart" if target.key else ""
-        return fail(_said(target, seen), renewed or seen.shaken.hint or "cmdai-shell auth status")
+        return fail(_said(target, seen), seen.shaken.hint or "cmdai-shell auth status")
+    if state == "login":
+        return fail(
+            f"{target.name}: good from this shell, but not from the daemon: {theirs['why']}",
+            RESTART,
+        )
     return ok(f"{target.name}: it does not refuse us")
+
+
+def _daemons_view(target: Target, around: Surroundings) -> Mapping[str, Any]:
+    """What the daemon knows of it; empty if nothing."""
+    with suppress(DaemonUnavailable):
+        found = around.daemon().get("servers") or ()
+        return next((one for one in found if one["id"] == target.name), {})
+    return {}
 
 
 def _answers(target: Target, seen: Seen, _: Surroundings) -> Finding:

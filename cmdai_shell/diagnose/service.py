@@ -111,6 +111,22 @@ def last_error(around: Surroundings) -> Finding:
     return ok("no failure of the model is known")
 
 
+def logins(around: Surroundings) -> Finding:
+    """Whether servers let the daemon in: it has the variables of whoever started it, so that a key
+    can be right in this shell, and be missing there."""
+    try:
+        found = around.daemon().get("servers") or ()
+    except DaemonUnavailable:
+        found = ()
+    refused = [one for one in found if one["is_active"] and one["state"] == "login"]
+    if not refused:
+        return ok("no server is known to refuse the daemon")
+    first = refused[0]
+    more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
+    what = f"the daemon cannot use {first['id']}: {first['why']}{more}"
+    return fail(what, first["hint"] or "cmdai-shell auth status")
+
+
 def traces(around: Surroundings) -> Finding:
     """Whether the collector gets them, where the settings name one."""
     try:
@@ -136,5 +152,6 @@ CHECKS = (
     Check("sockets", sockets),
     Check("daemon", daemon),
     Check("last-error", last_error),
+    Check("logins", logins),
     Check("traces", traces),
 )

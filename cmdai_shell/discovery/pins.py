@@ -182,6 +182,10 @@ class PinnedAtFirstUse:
             self.is_key_alone = not found.is_chain_valid
             self._check.expected = found.spki
 
+    @property
+    def cure(self) -> str:
+        return self._inner.cure
+
     async def headers(self, request: Request | None = None) -> Mapping[str, str]:
         await self.meet()
         return await self._inner.headers(request)

@@ -45,6 +45,14 @@ async def test_a_variable_is_read_for_each_request() -> None:
     assert "export KEY=" in caught.value.hint
 
 
+async def test_a_daemon_that_was_started_without_says_so() -> None:
+    source = FromVariable("KEY", {}, by_daemon=True)
+    with pytest.raises(BackendDenied, match=r"the daemon was started without \$KEY") as caught:
+        await source.get()
+    assert caught.value.hint.startswith("cmdai-shell daemon restart")
+    assert source.cure == "cmdai-shell daemon restart, where $KEY is right"
+
+
 async def test_another_header_carries_the_bare_key() -> None:
     source = FromVariable("KEY", {"KEY": SECRET})
     assert await api_key(source, "api-key").headers() == {"api-key": SECRET}

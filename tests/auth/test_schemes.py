@@ -45,7 +45,7 @@ def to(means: Means, header: str = "", **fields: Any) -> Authenticator:
 
 
 def test_every_word_has_one() -> None:
-    assert set(SCHEMES) == set(get_args(settings.Auth))
+    assert set(SCHEMES) == set(get_args(settings.Scheme))
 
 
 async def test_none_has_no_header_and_checks_the_pin_all_the_same(means: Means) -> None:

@@ -17,6 +17,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from cmdai_shell.auth.authenticator import NoLogin
+from cmdai_shell.backends import faults
 from cmdai_shell.backends.http import HttpClient, Settings
 from cmdai_shell.errors import BackendBusy, BackendDenied, BackendRejected, BackendUnavailable
 from cmdai_shell.observe import traces
@@ -331,6 +332,8 @@ async def test_a_cancelled_request_closes_it_too() -> None:
 class Renewing(NoLogin):
     """A token that has ended, and the one after it."""
 
+    cure = "log in again"
+
     def __init__(self) -> None:
         self.token = "the-old-token"
 
@@ -352,6 +355,26 @@ async def test_a_token_that_has_ended_is_renewed_once() -> None:
         with pytest.raises(BackendDenied):
             await http_client.get("/", 20)
     assert len(server.requests) == 2
+
+
+async def test_who_is_not_let_in_is_told_what_to_type() -> None:
+    no = http(b"", "401 Unauthorized")
+    async with raw([[no]]) as server, client(server.url) as nobody:
+        with pytest.raises(BackendDenied) as caught:
+            await nobody.get("/", 20)
+        assert caught.value.hint == (
+            "cmdai-shell config set environments.lab.api_key_env LAB_API_KEY; "
+            "export LAB_API_KEY=...; cmdai-shell daemon restart"
+        )
+        far = faults.key_hint("home-lab/gpu:8000", "http://192.168.1.7:8000")
+        assert (
+            "config set environments.home-lab.allow_http_credentials true; export HOME_LAB_" in far
+        )
+        wrong = api_key("GPU_KEY", environ={"GPU_KEY": "a-wrong-key"})
+        async with client(server.url, auth=wrong) as other:
+            with pytest.raises(BackendDenied) as caught:
+                await other.get("/", 20)
+        assert caught.value.hint == "export GPU_KEY=..., then cmdai-shell daemon restart"
 
 
 async def test_no_secret_in_a_log_or_an_error(caplog: pytest.LogCaptureFixture) -> None:

@@ -131,6 +131,12 @@ def test_each_status_its_error(
     assert found.message.startswith(f"lab answered {status}")
 
 
+def test_a_server_that_loads_is_to_be_asked_again() -> None:
+    said = Complaint(text="Loading model")
+    found = refusal(503, said, {}, server="lab", hint="h", now=NOW)
+    assert found.hint == "it loads its model: press again in a moment"
+
+
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [

@@ -179,7 +179,7 @@ def test_what_is_no_key(said: bytes) -> None:
         ("", ("status",), 0, "no environment has a login"),
         (LAB, ("login", "--environment", "lba"), 78, "did you mean lab?"),
         (LAB, ("login", "--device", "--browser"), 2, "not both"),
-        (LAB.replace("api_key", "none"), ("logout", "--environment", "lab"), 78, "needs no login"),
+        (LAB.replace("api_key", "none"), ("logout", "--environment", "lab"), 78, "has no login"),
         (LAB + LAB.replace("lab", "two"), ("login",), 78, "--environment, one of: lab, two"),
         (LAB + 'api_key_env = "K"\n', ("login",), 78, "is what is in $K"),
         (LAB + 'api_key_env = "K"\n', ("logout",), 78, "unset K"),

@@ -32,6 +32,28 @@ def test_addresses_become_endpoints_best_first() -> None:
     assert {e.login for e in found} == {""}
 
 
+@pytest.mark.parametrize(
+    ("keys", "scheme"),
+    [
+        ({}, "none"),
+        ({"api_key_env": "KEY"}, "api_key"),
+        ({"api_key_command": "pass show key"}, "api_key"),
+        ({"oauth_token_url": "https://id/token", "oauth_client_id_env": "ID"}, "oauth2"),
+        ({"oauth_token_url": "https://id/token"}, "none"),
+        ({"oidc_issuer": "https://id", "oidc_client_id_env": "ID"}, "oidc"),
+        ({"tls_cert_path": "c.pem", "tls_key_path": "k.pem"}, "mtls"),
+        ({"tls_cert_path": "c.pem", "tls_key_path": "k.pem", "api_key_env": "KEY"}, "api_key"),
+        ({"kind": "sagemaker", "api_key_env": "KEY"}, "aws"),
+        ({"auth_type": "none", "api_key_env": "KEY"}, "none"),
+        ({"auth_type": "mtls", "api_key_env": "KEY"}, "mtls"),
+    ],
+)
+def test_the_keys_say_which_login_is_meant(keys: dict[str, str], scheme: str) -> None:
+    made = Environment(id="lab", endpoints=("https://gpu:8000",), **keys)  # type: ignore[arg-type]
+    assert made.scheme == scheme
+    assert bool(endpoints(made)[0].login) == (scheme != "none")
+
+
 def test_servers_of_an_environment_have_the_same_credentials() -> None:
     urls = ("http://10.0.0.1:8000", "http://10.0.0.1:8001")
     lab = Environment(id="lab", endpoints=urls, auth_type="api_key", api_key_env="KEY")

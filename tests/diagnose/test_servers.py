@@ -17,7 +17,7 @@ from cmdai_shell.diagnose import dgx, servers
 from cmdai_shell.diagnose.check import examine
 from cmdai_shell.discovery.trust import TrustStore
 from tests.diagnose import gpu
-from tests.diagnose.conftest import look
+from tests.diagnose.conftest import look, status
 from tests.fakes.in_thread import in_thread
 from tests.fakes.openai_server import FakeOpenAI
 
@@ -90,6 +90,40 @@ class TestApproved:
         approve(healthy, name="spark", url="http://10.0.0.2:8000").chmod(0o666)
         found = bad(healthy)
         assert "others can write" in found["server-answers"].what
+
+
+class TestTheDaemonsOwnKey:
+    """It has the variables of whoever started it."""
+
+    KEY = "sk-right-key-of-test"
+
+    def seen(
+        self, around: Surroundings, state: str, environ: dict[str, str], why: str = ""
+    ) -> dict[str, Finding]:
+        with in_thread(gpu.vllm(api_key=self.KEY)) as url:
+            config = gpu.settings(url, api_key_env="GPU_KEY")
+            member = {"id": f"lab/{url.partition('//')[2]}", "state": state, "why": why}
+            told = {**status(), "servers": [member]}
+            return bad(
+                replace(
+                    around,
+                    config=config,
+                    daemon=lambda: told,
+                    environ={**around.environ, **environ},
+                )
+            )
+
+    def test_it_was_started_without(self, healthy: Surroundings) -> None:
+        why = "the daemon was started without $GPU_KEY"
+        found = self.seen(healthy, "login", {"GPU_KEY": self.KEY}, why)["server-login"]
+        assert (found.severity, found.cure) == ("fail", "cmdai-shell daemon restart")
+        assert why in found.what
+
+    def test_it_has_one_and_this_shell_has_not(self, healthy: Surroundings) -> None:
+        assert "server-login" not in self.seen(healthy, "ok", {})
+
+    def test_both_have_the_right_one(self, healthy: Surroundings) -> None:
+        assert self.seen(healthy, "ok", {"GPU_KEY": self.KEY}) == {}
 
 
 def test_one_by_its_name_tells_the_worst(healthy: Surroundings) -> None:

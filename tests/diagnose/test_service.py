@@ -133,6 +133,23 @@ class TestDaemon:
         assert (found.severity, found.cure) == ("fail", "cmdai-shell daemon logs")
         assert "out of memory" in found.what
 
+    def test_a_server_that_does_not_let_the_daemon_in(self, healthy: Surroundings) -> None:
+        assert look("logins", healthy).severity == "ok"
+        assert look("logins", healthy, daemon=gone(FileNotFoundError())).severity == "ok"
+        one = {
+            "id": "lab/spark:8000",
+            "is_active": True,
+            "state": "login",
+            "why": "the daemon was started without $GPU_KEY",
+            "hint": "cmdai-shell daemon restart, where it is set",
+        }
+        found = look("logins", healthy, daemon=lambda: {**status(), "servers": [one]})
+        assert (found.severity, found.cure) == ("fail", one["hint"])
+        assert "lab/spark:8000: the daemon was started without $GPU_KEY" in found.what
+        other = {**one, "is_active": False}
+        found = look("logins", healthy, daemon=lambda: {**status(), "servers": [other]})
+        assert found.severity == "ok"
+
     def test_a_collector_that_does_not_get_the_traces(self, healthy: Surroundings) -> None:
         told = {
             "endpoint": "http://127.0.0.1:4318",
