@@ -165,6 +165,8 @@ class Completion:
     """The embedded model answered although a server was configured."""
     attempts: tuple[str, ...] = ()
     """What the members tried before this one answered, one sentence each."""
+    remedy: str = ""
+    """Of these, what no time mends, and what to type about it."""
     abilities: Abilities = frozenset()
     """The backend's: with "large" this is the answer to ``Prompt.rich``, if there was one."""
     is_cut: bool = False
@@ -224,6 +226,8 @@ class Suggestion:
     is_fallback: bool = False
     elapsed: float = 0.0
     attempts: tuple[str, ...] = ()
+    remedy: str = ""
+    """As ``Completion`` has them."""
 
 
 Update = Partial | Notice | Hint | Explanation | Suggestion

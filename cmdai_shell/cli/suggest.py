@@ -175,6 +175,8 @@ def _print(found: Sequence[Reply], wish: Wish) -> int:
     printed = [s for s in found if _allowed(s)]
     for suggestion in found:
         _remark(suggestion, withheld=suggestion not in printed)
+    if best["is_fallback"] and (wish.backend or wish.environment or sys.stderr.isatty()):
+        output.say(stood_in(best), "yellow")
     if wish.form == "plain":
         for suggestion in printed:
             print(visible(suggestion["command"]), flush=True)
@@ -201,7 +203,13 @@ def _remark(suggestion: Reply, *, withheld: bool) -> None:
         output.say("to have it all the same: --safety permissive")
     elif sys.stderr.isatty():
         seconds = suggestion["elapsed_ms"] / 1000
-        output.say(f"{suggestion['backend']}, {seconds:.1f} s", "dim")
+        output.say(f"{suggestion['maker']}, {seconds:.1f} s", "dim")
+
+
+def stood_in(suggestion: Reply) -> str:
+    """Why no server answered, and who did in its place."""
+    why = suggestion["remedy"] or "; ".join(suggestion["attempts"]) or "no server answered"
+    return f"{why}; answered by {suggestion['maker']}"
 
 
 def _names(
@@ -261,7 +269,7 @@ LEVELS = ("strict", "moderate", "permissive")
     "--backend",
     metavar="NAME",
     shell_complete=lambda *given: _names("backend_names", *given),
-    help="Ask only this server, as `backends list` has it; embedded: only this machine's model.",
+    help="Ask only this server, or those of this environment; embedded: only this machine's model.",
 )
 @click.option("--yes", is_flag=True, help="Fetch a missing language model without asking.")
 @click.option(

@@ -15,8 +15,9 @@ import click
 from cmdai_shell.cli import output, waterfall
 from cmdai_shell.cli.client import Client, Reply, error_of
 from cmdai_shell.cli.rows import is_terminal
-from cmdai_shell.cli.suggest import surroundings
+from cmdai_shell.cli.suggest import stood_in, surroundings
 from cmdai_shell.errors import CmdaiError, DaemonUnavailable
+from cmdai_shell.text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -151,6 +152,8 @@ def _print(found: Reply, final: Reply, *, json_: bool) -> None:
     click.echo()
     for line in waterfall.summary(found):
         click.echo(line)
+    if suggestion.get("is_fallback"):
+        click.echo(visible(stood_in(suggestion)))
     if command:
         click.echo(f"command: {command}")
     elif suggestion:

@@ -91,7 +91,10 @@ class _Api:
 
         async def send(update: Update | CmdaiError) -> None:
             with suppress(ConnectionError):  # the client has gone: we are about to be cancelled
-                await response.write(json.dumps(to_json(update)).encode() + b"\n")
+                told = to_json(update)
+                if made := told.get("suggestion"):
+                    made["maker"] = self._desk.maker(made["backend"])
+                await response.write(json.dumps(told).encode() + b"\n")
 
         try:
             await pump(self._desk.answer(asked), send, self._clock)

@@ -22,7 +22,7 @@ def message(found: Suggestion, width: int, maker: str) -> str:
     long it took, which alternative it is.
 
     When the terminal is narrow the time gives way first, then the end of the explanation, and the
-    warning last.
+    warning last. What has to be done before servers answer again is worth more than who did.
     """
     match found.action:
         case "restore":
@@ -35,15 +35,25 @@ def message(found: Suggestion, width: int, maker: str) -> str:
             what = f"{cut(found.command, _MOST_REFUSED)} is {_judgement(found.verdict)}"
             return f"refused (safety_level is strict): {what}{instead}"
     warning = f"⚠ {_reason(found.verdict)}" if found.verdict.risk else ""
-    if found.is_fallback:
+    cause = _cause(found)
+    if found.is_fallback and not cause:
         maker = f"{maker} (no server answered)"
     place = f"{found.index}/{found.count}" if found.count > 1 else ""
-    whole = _joined(warning, found.explanation, maker, seconds(found.elapsed), place)
+    whole = _joined(warning, cause, found.explanation, maker, seconds(found.elapsed), place)
     if cells(whole) < width:
         return whole
+    if cause:
+        return cut(_joined(warning, cause, maker, place), width)
     room = width - cells(_joined(warning, maker, place)) - len(_DOT)
     said = cut(found.explanation, room) if room >= _LEAST_SAID else found.explanation
     return cut(_joined(warning, said, maker, place), width)
+
+
+def _cause(found: Suggestion) -> str:
+    """Why no server answered, if somebody has to do something about it: by the environment's name
+    alone, as there is little room."""
+    name, colon, rest = found.remedy.partition(": ") if found.is_fallback else ("", "", "")
+    return f"{name.partition('/')[0]}{colon}{rest}"
 
 
 def _joined(*parts: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cmdai_shell.errors import (
@@ -20,6 +21,21 @@ if TYPE_CHECKING:
 
 _ABSENT = frozenset({"refused", "dns", "tls", "connect"})
 """Causes: nothing was asked of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """Why a member has not answered, in a sentence with its name, and what to type; ``lasts``
+    until somebody does that."""
+
+    text: str
+    hint: str = ""
+    lasts: bool = False
+
+
+def may_last(error: CmdaiError) -> bool:
+    """Time alone mends nothing: it wants a login, or has not the model."""
+    return isinstance(error, BackendDenied | ModelMissing)
 
 
 def late(seconds: float, doing: str) -> BackendError:

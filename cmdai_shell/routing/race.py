@@ -18,6 +18,7 @@ from cmdai_shell.errors import (
 )
 from cmdai_shell.routing import failures
 from cmdai_shell.routing.attempt import Attempt
+from cmdai_shell.routing.failures import Trouble
 from cmdai_shell.routing.member import LATE_S, nameless
 
 if TYPE_CHECKING:
@@ -75,18 +76,19 @@ class Race:
         retries: Budget,
         hedge_after: float = LATE_S,
         is_panic: bool = False,
-        sentences: Sequence[str] = (),
+        barred: Sequence[Trouble] = (),
     ) -> None:
+        """``barred``: of members that are not asked, why."""
         self.start = start
         self.deadline = start + timeout
         self.attempts: list[Attempt] = []
-        self.sentences = list(sentences)
+        self._troubles = list(barred)
         """What the members tried came to, for the person."""
         self.winner: Attempt | None = None
         self.hedge: Hedge = ""
         self._rules = rules
         self._left = list(order)
-        self._has_servers = bool(order or sentences)
+        self._has_servers = bool(order or barred)
         self._embedded = embedded
         self._own: Attempt | None = None
         self._own_failed = embedded is None
@@ -101,7 +103,7 @@ class Race:
         self._speaker: Attempt | None = None
         self._not_before = start
         """A server that is asked again gets a moment."""
-        self._error: CmdaiError | None = None
+        self._own_error: CmdaiError | None = None
 
     # --- what the router asks
 
@@ -205,14 +207,32 @@ class Race:
             return False
         return not attempt.member or bool(self.winner.member and attempt.why == "slow")
 
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What the members tried came to, each once."""
+        return tuple(dict.fromkeys(trouble.text for trouble in self._troubles))
+
+    @property
+    def remedy(self) -> str:
+        """What no time mends, and what to type about it; empty where there is no such thing."""
+        return next((f"{t.text}: {t.hint}" for t in self._troubles if t.lasts and t.hint), "")
+
     def failure(self) -> CmdaiError:
-        """Why there is no answer."""
-        if isinstance(self._error, ModelUnavailable) and not self._has_servers:
-            return self._error
+        """Why there is no answer: of the servers first, where there are any. Whoever has them need
+        not hear that there is no model here."""
+        own = self._own_error
+        if isinstance(own, ModelUnavailable) and not self._has_servers:
+            return own
+        said = self.sentences
+        hint = next((trouble.hint for trouble in self._troubles if trouble.hint), "")
+        if own and not (isinstance(own, ModelUnavailable) and said):
+            title = self._embedded.title if self._embedded else ""
+            said = (*said, f"{title}: {nameless(own.message, title)}")
+            hint = hint or own.hint
         return NoBackendAvailable(
-            "; ".join(self.sentences) or "no backend is configured",
-            hint=(self._error.hint if self._error else "") or "cmdai-shell doctor",
-            attempts=tuple(self.sentences),
+            "; ".join(said) or "no backend is configured",
+            hint=hint or "cmdai-shell doctor",
+            attempts=said,
         )
 
     # --- when
@@ -392,6 +412,10 @@ class Race:
         return [piece]
 
     def _note(self, attempt: Attempt, error: CmdaiError) -> None:
-        self._error = error
-        title = attempt.backend.title
-        self.sentences.append(f"{title}: {nameless(error.message, title)}")
+        if attempt.member:
+            title = attempt.backend.title
+            text = f"{title}: {nameless(error.message, title)}"
+            lasts = failures.may_last(error)
+            self._troubles.append(Trouble(text=text, hint=error.hint, lasts=lasts))
+        else:
+            self._own_error = error

@@ -12,6 +12,7 @@ from cmdai_shell.core import ANYBODY, Completion, Notice
 from cmdai_shell.errors import BackendUnavailable, BadCompletion, CmdaiError
 from cmdai_shell.routing import budget
 from cmdai_shell.routing.decision import Decision
+from cmdai_shell.routing.failures import Trouble
 from cmdai_shell.routing.policies import POLICIES, Turn, score
 from cmdai_shell.routing.race import Race, Rules
 
@@ -139,7 +140,14 @@ class Router:
             retries=self._retries,
             hedge_after=late,
             is_panic=is_panic,
-            sentences=[f"{member.server.title}: {member.why_not}" for member in barred],
+            barred=[
+                Trouble(
+                    text=f"{member.server.title}: {member.why_not}",
+                    hint=member.hint,
+                    lasts=member.is_barred,
+                )
+                for member in barred
+            ],
         )
         scores = {view.id: score(view) for view in views}
         return race, Decision(
@@ -175,7 +183,8 @@ class Router:
             elapsed=self._clock() - race.start,
             tokens=winner.deltas,
             is_fallback=winner.member is None and is_fallback,
-            attempts=tuple(race.sentences),
+            attempts=race.sentences,
+            remedy=race.remedy,
             abilities=winner.abilities,
             is_cut=winner.is_cut,
         )

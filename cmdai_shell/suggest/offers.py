@@ -98,6 +98,7 @@ class Judge:
             is_fallback=offer.answer.is_fallback,
             elapsed=elapsed,
             attempts=offer.answer.attempts,
+            remedy=offer.answer.remedy,
         )
 
     def is_harmless(self, command: str, shell: Shell) -> bool:

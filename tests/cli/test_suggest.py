@@ -231,6 +231,9 @@ def document(**changes: Any) -> Reply:
         "is_fallback": False,
         "elapsed_ms": 3.0,
         "action": "insert",
+        "attempts": [],
+        "remedy": "",
+        "maker": "scripted",
         **changes,
     }
 
@@ -287,6 +290,18 @@ class TestEndings:
         client = self.Answering({"hint": "say more"})
         with pytest.raises(CmdaiError, match="say more"):
             suggest.run(["x"], "", suggest.Wish(), client)
+
+    @pytest.mark.parametrize("wish", [suggest.Wish(backend="lab"), suggest.Wish(environment="lab")])
+    def test_who_stood_in_for_a_server_that_was_named(
+        self, capsys: pytest.CaptureFixture[str], wish: suggest.Wish
+    ) -> None:
+        tried = ["lab/gpu:8000: the connection was refused"]
+        maker = "qwen on this CPU"
+        found = document(is_fallback=True, attempts=tried, maker=maker)
+        assert suggest.run(["x"], "", wish, self.Answering({"suggestion": found})) == 0
+        out, err = capsys.readouterr()
+        assert out == "ls\n"
+        assert err == f"{tried[0]}; answered by {maker}\n"
 
     def test_an_answer_without_an_end(self) -> None:
         client = self.Answering({"partial": "ls"}, {"notice": "loading"})

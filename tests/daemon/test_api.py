@@ -80,7 +80,7 @@ async def test_a_suggestion_is_the_last_line(talking: Talking) -> None:
     assert found == {
         "command": "ls -la", "explanation": "", "risk": "safe", "reasons": [], "safer": "",
         "alternatives": [], "backend": "scripted", "is_fallback": False, "action": "insert",
-        "index": 1, "count": 1, "attempts": [],
+        "index": 1, "count": 1, "attempts": [], "remedy": "", "maker": "scripted",
     }  # fmt: skip
 
 

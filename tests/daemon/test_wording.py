@@ -36,6 +36,14 @@ def test_the_embedded_model_in_place_of_a_server_is_said() -> None:
     assert "no server answered" in wording.message(suggestion(is_fallback=True), 80, MAKER)
 
 
+def test_what_has_to_be_done_before_a_server_answers_comes_before_who_did() -> None:
+    remedy = "lab/gpu:8000: the daemon was started without $KEY: cmdai-shell daemon restart"
+    found = suggestion(is_fallback=True, remedy=remedy, elapsed=0.8)
+    shown = "lab: the daemon was started without $KEY: cmdai-shell daemon restart"
+    assert wording.message(found, 120, MAKER) == f"{shown} · {MAKER} · 0.8 s"
+    assert wording.message(found, 80, MAKER).startswith(shown)
+
+
 def test_a_narrow_terminal_keeps_the_warning() -> None:
     found = suggestion(Risk.DANGEROUS, "deletes files for good", elapsed=0.8)
     assert wording.message(found, 30, MAKER) == "⚠ deletes files for good · q…"
