@@ -229,7 +229,6 @@ def _named(name: str, *, kind: str = "", model: str = "", api_key_env: str = "")
             endpoints=(name,),
             kind=kind or "auto",  # type: ignore[arg-type]
             model=model,
-            auth_type="api_key" if api_key_env else "none",
             api_key_env=api_key_env,
             allow_http_credentials=True,  # the person names both, here and now
         )
@@ -240,8 +239,11 @@ def _named(name: str, *, kind: str = "", model: str = "", api_key_env: str = "")
     for called in (ids, places, [id_.partition("/")[2] for id_ in ids]):
         if name in called:
             return [member for member, word in zip(members, called, strict=True) if word == name]
-    known = ", ".join(member.endpoint.id for member in members) or "there is none yet"
-    raise ConfigError(f"no server {name!r}", f"choose of: {known}; or give a URL")
+    if not members:
+        raise ConfigError(
+            f"no server {name!r}", "there is none yet: cmdai-shell setup, or give a URL"
+        )
+    raise environments.unknown_server(name, ids)
 
 
 # --- asking
@@ -298,7 +300,7 @@ def _row(member: _Member) -> dict[str, Any]:
         "model": endpoint.model,
         "priority": endpoint.priority,
         "source": endpoint.source,
-        "auth_type": member.environment.auth_type,
+        "auth_type": member.environment.scheme,
     }
 
 

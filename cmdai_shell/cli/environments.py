@@ -61,7 +61,7 @@ def _row(environment: Environment, config: Config) -> dict[str, Any]:
         "place": environments.place(environment),
         "priority": environment.priority,
         "discovery_method": environment.discovery_method,
-        "auth_type": environment.auth_type,
+        "auth_type": environment.scheme,
         "endpoints": [
             {"id": endpoint.id, "url": endpoint.url, "kind": endpoint.kind, "model": endpoint.model}
             for endpoint in environments.endpoints(environment)
@@ -189,8 +189,9 @@ def backend_names(
 ) -> list[CompletionItem]:
     """Completes the name of a server."""
     try:
-        known = loading.load().environments.values()
-        names = [endpoint.id for there in known for endpoint in environments.endpoints(there)]
+        known = loading.load().environments
+        ids = (at.id for there in known.values() for at in environments.endpoints(there))
+        names = [*known, *ids]
     except ConfigError:
         names = []
     found = [*names, EMBEDDED]

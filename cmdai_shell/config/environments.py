@@ -14,7 +14,7 @@ from cmdai_shell.core import Endpoint
 from cmdai_shell.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from cmdai_shell.config.schema import Config
 
@@ -99,11 +99,20 @@ def unknown_environment(name: str, known: Mapping[str, object]) -> ConfigError:
     )
 
 
+def unknown_server(name: str, known: Sequence[str], environment: str = "") -> ConfigError:
+    where = f" in {environment}" if environment else ""
+    short = {id_.partition("/")[2]: id_ for id_ in known if "/" in id_}
+    short |= {word: word for id_ in known for word in (id_, id_.partition("/")[0])}
+    near = nearest(name, short, cutoff=0.5)
+    hint = f"did you mean {short[near]}?" if near else f"choose of: {', '.join(known)}"
+    return ConfigError(f"no server {name!r}{where}", hint)
+
+
 def place(environment: Environment) -> Place:
     """Where it is, by what is known without asking anybody."""
     if environment.place != "auto":
         return environment.place
-    if environment.discovery_method == "k8s_service" or environment.auth_type in ("oidc", "mtls"):
+    if environment.discovery_method == "k8s_service" or environment.scheme in ("oidc", "mtls"):
         return "enterprise"
     if environment.discovery_method == "mdns":
         return "local"

@@ -129,7 +129,10 @@ def meant(request: SuggestRequest, config: Config, active: Active, pool: Pool) -
     if not request.backend:
         return replace(request, environment=environment or active.name)
     known = _known(config, pool)
-    backend = _named(request.backend, known, environment)
+    name = request.backend
+    if name in config.environments and name not in known and environment in ("", name):
+        return replace(request, environment=name, backend="")  # all that it has
+    backend = _named(name, known, environment)
     return replace(request, environment=known[backend], backend=backend)
 
 
@@ -142,12 +145,14 @@ def _known(config: Config, pool: Pool) -> dict[str, str]:
 
 
 def _named(name: str, known: Mapping[str, str], environment: str) -> str:
-    """The id of the one server that is called so, with or without its environment before it."""
+    """The id of the one server that is called so, with or without its environment before it, or is
+    the only one of the environment that is."""
     within = [id_ for id_, there in known.items() if environment in ("", there)]
-    found = [id_ for id_ in within if name in (id_, id_.partition("/")[2])]
+    found = [id_ for id_ in within if name == id_] or [
+        id_ for id_ in within if name in (known[id_], id_.partition("/")[2])
+    ]
     if len(found) == 1:
         return found[0]
     if found:
         raise ConfigError(f"{name} can be {' or '.join(found)}", "name it whole")
-    where = f" in {environment}" if environment else ""
-    raise ConfigError(f"no server {name!r}{where}", f"choose of: {', '.join([*within, EMBEDDED])}")
+    raise environments.unknown_server(name, [*within, EMBEDDED], environment)

@@ -123,6 +123,16 @@ class TestNames:
     async def test_also_of_another_environment(self, fixed: House):
         assert await fixed.backend(backend="gpu.example.com:443") == IDS[2]
 
+    async def test_an_environment_is_all_that_it_has(self, fixed: House):
+        assert await fixed.backend("one", backend="cloud") == IDS[2]
+        assert await fixed.backend("two", backend="lab") in IDS[:2]
+        assert isinstance(await fixed.press(backend="cloud", environment="lab"), ConfigError)
+
+    async def test_a_name_that_is_nearly_right(self, fixed: House):
+        found = await fixed.press(backend="clowd")
+        assert isinstance(found, ConfigError)
+        assert found.hint == "did you mean cloud?"
+
     async def test_or_only_the_model_here(self, fixed: House):
         found = await fixed.press(backend="embedded")
         assert isinstance(found, Suggestion)
