@@ -8,6 +8,8 @@ pass ``/version`` and the like through, and several servers answer the same path
 from __future__ import annotations
 
 import asyncio
+import re
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +38,12 @@ _VERSIONS = {
 """Kind -> where its version is."""
 
 
+_ASKED = re.compile(
+    r"/(chat/completions|completions|responses|models|embeddings|api/(chat|generate|tags))/?$"
+)
+"""Ends of addresses that belong to one request: OpenAI's, Ollama's."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     probe: Probe
@@ -44,7 +52,9 @@ class Found:
 
 def split(url: str) -> tuple[str, str]:
     """(the server's root, where the OpenAI API begins below it). A path that a person wrote is the
-    API's whole base, as in OpenAI's own clients; without one it is /v1."""
+    API's whole base, as in OpenAI's own clients; without one it is /v1. Of an address that was
+    copied with what is asked there, that is left out."""
+    url = _ASKED.sub("", url)
     if url.endswith("/v1"):
         return url[: -len("/v1")], "/v1"
     has_path = "/" in url.partition("://")[2]
@@ -71,8 +81,8 @@ async def identify(client: HttpClient, api: str, timeout: float, *, kind: str = 
             kind, version = await _by_asking(client, deadline - client.settings.clock())
         if not kind and document is None:
             raise BackendUnavailable(
-                f"{client.name} answers, but is no server that we know",
-                "check its url; kind in its environment's file says what it is",
+                f"{client.name} answers, but nothing that we know is at {client.url}{api}",
+                _correct(client.name),
                 "status",
             )
     is_gateway = is_gateways(reply.headers)
@@ -88,6 +98,14 @@ async def identify(client: HttpClient, api: str, timeout: float, *, kind: str = 
         via_gateway=is_gateway,
     )
     return Found(probe=probe, models=models)
+
+
+def _correct(name: str) -> str:
+    """What to type about a server's address."""
+    if "://" in name:
+        return "is that its port, and its path? most need no path"
+    edit = f"cmdai-shell config edit {shlex.quote(name.partition('/')[0])}"
+    return f"correct its url, most need no path, or name its kind: {edit}"
 
 
 def _by_owner(models: tuple[Model, ...]) -> str:

@@ -165,6 +165,15 @@ async def test_what_is_no_server_or_not_ready(answer: bytes, error: type[Excepti
         await backend.aclose()
 
 
+async def test_an_address_with_a_path_that_is_wrong_is_named_whole() -> None:
+    async with raw([[http(b"", "404 Not Found")]]) as server:
+        backend = AutoServer(Endpoint(id="lab/gpu:1", url=f"{server.url}/foo"), Settings())
+        with pytest.raises(BackendUnavailable, match=f"{server.url}/foo") as caught:
+            await backend.identify(2)
+        assert "cmdai-shell config edit lab" in caught.value.hint
+        await backend.aclose()
+
+
 @pytest.mark.parametrize(
     ("url", "wanted"),
     [
@@ -172,6 +181,10 @@ async def test_what_is_no_server_or_not_ready(answer: bytes, error: type[Excepti
         ("http://a:8000/v1", ("http://a:8000", "/v1")),
         ("https://a/gw/v1", ("https://a/gw", "/v1")),
         ("https://a/gw", ("https://a/gw", "")),
+        ("http://a:8000/v1/chat/completions", ("http://a:8000", "/v1")),
+        ("http://a:8000/v1/models/", ("http://a:8000", "/v1")),
+        ("https://a/gw/chat/completions", ("https://a/gw", "")),
+        ("http://a:11434/api/generate", ("http://a:11434", "/v1")),
     ],
 )
 def test_split(url: str, wanted: tuple[str, str]) -> None:
