@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cmdai_shell.core import EMBEDDED
 from cmdai_shell.diagnose import reasons
 from cmdai_shell.text import model_name
 
@@ -23,12 +24,16 @@ _WHY = {
 
 def servers(found: Reply) -> Iterator[tuple[str, str]]:
     """A (label, text) row for each, and before them one for the environment they are of."""
+    from cmdai_shell.config.environments import AUTO  # what reads settings is not for every call
+
     environment = found.get("environment") or {}
     if environment.get("configured"):
         active = environment["active"] or "none"
         yield "environment", f"{active}: {environment['reason']}"
+    fixed = environment.get("configured") not in (None, "", AUTO)
     for server in found.get("servers") or []:
-        yield "server", f"{server['id']}: {_standing(server)}"
+        if server["is_active"] or not fixed:  # a request may have named others, and they are known
+            yield "server", f"{server['id']}: {_standing(server)}"
 
 
 def found_servers(found: Reply) -> Iterator[tuple[str, str]]:
@@ -56,7 +61,7 @@ def _chain(found: Reply) -> list[str]:
     asked = [s for s in found.get("servers") or () if s["is_active"] and not s["is_drained"]]
     tiers = sorted({s["priority"] for s in asked}, reverse=True)
     names = [", ".join(s["id"] for s in asked if s["priority"] == tier) for tier in tiers]
-    return [*names, "the model on this CPU"] if names else []
+    return [*names, reasons.who(EMBEDDED)] if names else []
 
 
 def decisions(found: Reply) -> Iterator[tuple[str, str]]:
@@ -70,17 +75,20 @@ def decisions(found: Reply) -> Iterator[tuple[str, str]]:
 
 
 def _standing(server: Reply) -> str:
-    parts = [f"{server['state']}{', ' + server['why'] if server['why'] else ''}"]
+    state = reasons.STATES.get(server["state"], server["state"])
+    parts = [f"{state}{', ' + server['why'] if server['why'] else ''}"]
     if server["is_drained"]:
         parts.insert(0, reasons.drained(server))
     if server["breaker"] == "open":
-        parts.append(f"tried again in {server['retry_in']:.0f} s")
+        wait = round(server["retry_in"])
+        parts.append(f"tried again in {wait} s" if wait else "about to be tried again")
     elif server["breaker"] == "half-open":
         parts.append("being tried again")
     elif not server["is_active"]:
-        parts.append("not of the environment in use")
-    elif server["state"] in ("ok", "slow", "new") and not server["is_drained"]:
-        parts.append(f"expected wait {server['score']:.2f} s")
+        parts = [] if server["state"] == "new" else parts
+        parts.append("not asked: another environment is in use")
+    elif latency := reasons.latency(server):
+        parts.append(f"first word after {latency}")
     if server["model"]:
         parts.append(model_name(server["model"]))
     if server["priority"]:
@@ -93,4 +101,4 @@ def _standing(server: Reply) -> str:
 def _tried(one: Reply) -> str:
     why = f" {_WHY[one['why']]}" if one["why"] in _WHY else ""
     detail = f": {one['detail']}" if one["detail"] else ""
-    return f"{one['id']}{why} ({one['outcome']} after {one['elapsed']:.2f} s{detail})"
+    return f"{reasons.who(one['id'])}{why} ({one['outcome']} after {one['elapsed']:.2f} s{detail})"

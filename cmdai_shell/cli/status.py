@@ -13,6 +13,7 @@ import click
 from cmdai_shell import __version__
 from cmdai_shell.cli import output, pool, waterfall
 from cmdai_shell.cli.client import Client, Reply
+from cmdai_shell.diagnose import reasons
 from cmdai_shell.errors import DaemonUnavailable
 from cmdai_shell.text import visible
 
@@ -95,7 +96,7 @@ def summary(found: Reply) -> Iterator[tuple[str, str]]:
         version += f" (this is {__version__}; the next request replaces it)"
     life = f"pid {found['pid']}, up {duration(found['uptime_s'])}, {size(found['rss_bytes'])}"
     yield "daemon", f"{version}, {life}"
-    yield "model", _model(found.get("model") or {})
+    yield "model", _model(found.get("model") or {}, has_servers=bool(found.get("servers")))
     yield from pool.servers(found)
     yield from pool.found_servers(found)
     yield "manual", _manual(found.get("manual"), time.time())
@@ -119,7 +120,7 @@ def last_request(found: Reply) -> Iterator[tuple[str, str]]:
         yield "request", "none since the daemon started"
         return
     seconds = (last.get("elapsed_ms") or 0) / 1000
-    by = f" by {last['backend']}" if last.get("backend") else ""
+    by = f" by {reasons.who(last['backend'])}" if last.get("backend") else ""
     ending = ", ".join(filter(None, [last.get("outcome"), last.get("risk")]))
     yield "request", f"{last['op']} from {last['shell']}{by}, {seconds:.2f} s: {ending}"
     sent = [_sent(one) for one in last.get("sent") or ()]
@@ -139,11 +140,13 @@ def _sent(one: Reply) -> str:
     return f"to {one['to']}: {own} of {fields}, and {rest}{often}"
 
 
-def _model(model: Reply) -> str:
+def _model(model: Reply, *, has_servers: bool = False) -> str:
     if model.get("state") == "none":
         return "none in use"  # the settings are wrong, or something else than a model answers
+    if not model.get("id") and has_servers:
+        return "none here: servers answer; for when none does: cmdai-shell model pull"
     if not model.get("id"):
-        return "none yet: cmdai-shell model pull"
+        return "none yet: cmdai-shell model pull; or your own server: cmdai-shell setup"
     parts = [f"{model['id']} {model.get('state', '')}".strip()]
     if model.get("rss_bytes"):
         parts.append(size(model["rss_bytes"]))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
+from cmdai_shell.diagnose import reasons
 from cmdai_shell.text import visible
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def summary(trace: Mapping[str, Any]) -> Iterator[str]:
     ending = ", ".join(
         filter(None, [str(trace.get("outcome") or ""), str(trace.get("risk") or "")])
     )
-    by = f" by {trace['backend']}" if trace.get("backend") else ""
+    by = f" by {reasons.who(trace['backend'])}" if trace.get("backend") else ""
     yield f"{trace['elapsed_ms']:.1f} ms{by}: {ending or 'running'}"
     yield f"trace {trace['trace_id']}"
 

@@ -13,7 +13,7 @@ from cmdai_shell.backends import load as load_backend
 from cmdai_shell.config import paths
 from cmdai_shell.config.environments import NONE
 from cmdai_shell.config.loading import load_in_use as load_config
-from cmdai_shell.core import Shell
+from cmdai_shell.core import Hint, Shell
 from cmdai_shell.daemon.active import Active, meant
 from cmdai_shell.daemon.finder import Finder
 from cmdai_shell.daemon.forgiving import Forgiving
@@ -210,6 +210,14 @@ class Chain:
         if self.history:
             with _doing_without("history"):
                 self.history.answered(request, final)
+
+    def lacks(self) -> Hint | None:
+        """What to do first, where there is nobody yet who could answer."""
+        if self.engine is None or self.engine.model or len(self.pool):
+            return None
+        return Hint(
+            text="first: cmdai-shell model pull, or for a server of yours cmdai-shell setup"
+        )
 
     def maker(self, backend: str) -> str:
         """A backend's name as a person reads it: which model, and where it runs."""

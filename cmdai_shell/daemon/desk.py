@@ -284,7 +284,7 @@ def _with_news(chain: Chain, request: SuggestRequest, update: Update) -> Update:
     if not chain.finder or not request.shell_version:
         return update
     if isinstance(update, Hint) and request.op == "suggest" and not request.line.strip():
-        return chain.finder.notices.offer() or update
+        return chain.finder.notices.offer() or chain.lacks() or update
     if isinstance(update, Suggestion) and update.action == "insert" and not update.explanation:
         return replace(update, explanation=chain.finder.notices.next())
     return update

@@ -29,8 +29,23 @@ VERIFY_S = 600.0
 
 def model(around: Surroundings) -> Finding:
     """Present and of the right size; which one is the configuration's choice."""
-    found = _chosen(around)
+    try:
+        found = _chosen(around)
+    except ModelUnavailable:
+        if who := _server_that_answers(around):
+            return ok(f"none is here, and none is needed while {who} answers")
+        raise
     return ok(f"{found.id} is here, {found.size / GB:.1f} GB")
+
+
+def _server_that_answers(around: Surroundings) -> str:
+    """As far as the daemon knows; empty if there is none."""
+    try:
+        servers = around.daemon().get("servers") or ()
+    except DaemonUnavailable:
+        return ""
+    well = (one["id"] for one in servers if one["is_active"] and one["state"] in ("ok", "slow"))
+    return next(well, "")
 
 
 def digest(around: Surroundings) -> Finding:

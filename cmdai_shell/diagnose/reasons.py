@@ -20,6 +20,16 @@ _WHY = {
     "beside": "asked beside the servers",
     "alone": "there is no other",
 }
+STATES = {
+    "new": "not asked yet",
+    "slow": "slow, over 2 s for a sum",
+    "login": "not let in",
+    "no-model": "has no such model",
+    "loading": "loads its model",
+    "wrong-answer": "computes wrongly",
+    "tls": "cannot be trusted",
+}
+"""How a member is, where its state is no word of every day's."""
 _OUTCOME = {"lost": "another was faster", "failed": "failed", "cancelled": "was called off"}
 
 
@@ -48,7 +58,7 @@ def choice(status: Mapping[str, Any]) -> str:
 
 def who(name: str) -> str:
     """A backend as a person calls it."""
-    return HERE if name == EMBEDDED else name
+    return f"the model on {HERE}" if name == EMBEDDED else name
 
 
 def of(status: Mapping[str, Any], name: str) -> str:

@@ -34,9 +34,19 @@ async def test_how_servers_do():
     cloud.note_handshake(Handshake(state="login", detail="it wants a key"), time.monotonic())
     found = {"servers": [asdict(one) for one in chain.pool.snapshot(time.monotonic())]}
     assert list(pool.servers(found)) == [
-        ("server", "spark: ok; expected wait 0.50 s; scripted-model; priority 2; 2 waiting"),
-        ("server", "cloud: login, it wants a key; scripted-model"),
+        ("server", "spark: ok; first word after 200 ms; scripted-model; priority 2; 2 waiting"),
+        ("server", "cloud: not let in, it wants a key; scripted-model"),
     ]
+
+
+async def test_who_was_only_named_once_is_not_listed_beside_the_environment_in_use():
+    chain, _ = await told(ScriptedServer("spark"), presses=0)
+    (server,) = map(asdict, chain.pool.snapshot(0))
+    found = {
+        "environment": {"configured": "lab", "active": "lab", "reason": "named"},
+        "servers": [server, {**server, "id": "once", "is_active": False}],
+    }
+    assert [label for label, text in pool.servers(found)] == ["environment", "server"]
 
 
 async def test_a_model_that_is_a_path_goes_by_its_last_part():
@@ -82,4 +92,4 @@ async def test_the_environment_in_use_and_why():
     chain.pool.use("lab")
     (standing,) = chain.pool.snapshot(0)
     ((_, text),) = pool.servers({"servers": [asdict(standing)]})
-    assert text == "cloud/a: new; not of the environment in use; scripted-model"
+    assert text == "cloud/a: not asked: another environment is in use; scripted-model"

@@ -126,7 +126,10 @@ def test_another_version_is_said() -> None:
     ("model", "shown"),
     [
         ({"id": "", "state": "none"}, "none in use"),
-        ({"id": "", "state": "unloaded"}, "none yet: cmdai-shell model pull"),
+        (
+            {"id": "", "state": "unloaded"},
+            "none yet: cmdai-shell model pull; or your own server: cmdai-shell setup",
+        ),
         ({"id": "q", "state": "unloaded"}, "q unloaded"),
         (
             {"id": "q", "state": "ready", "rss_bytes": 1_900_000_000, "threads": 2},
@@ -137,6 +140,10 @@ def test_another_version_is_said() -> None:
 )
 def test_model(model: dict[str, object], shown: str) -> None:
     assert module._model(model) == shown
+
+
+def test_no_model_where_servers_answer() -> None:
+    assert module._model({"id": "", "state": "unloaded"}, has_servers=True).startswith("none here")
 
 
 @pytest.mark.parametrize(

@@ -161,6 +161,20 @@ async def test_what_fails_beside_the_presses_does_not_end_the_daemon() -> None:
         life.cancel()
 
 
+async def test_an_empty_line_says_what_to_do_where_nobody_could_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engine = Engine()
+    desk = desk_over(engine, monkeypatch)
+    press = SuggestRequest(line="", shell_version="5.2")
+    (found,) = [update async for update in desk.answer(press)]
+    assert "type what you want" in found.text
+    engine.model = ""
+    (found,) = [update async for update in desk.answer(press)]
+    assert "cmdai-shell model pull" in found.text
+    assert "cmdai-shell setup" in found.text
+
+
 async def test_shells_are_remembered_by_the_dozen_not_by_the_thousand(desk: Desk) -> None:
     for number in range(100):
         request = SuggestRequest(op="explain", shell_version=f"{number}" + "x" * 1000)

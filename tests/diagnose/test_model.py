@@ -39,6 +39,15 @@ class TestModel:
         found = look("model", healthy)
         assert (found.severity, found.cure) == ("fail", "cmdai-shell model pull")
 
+    def test_none_is_needed_while_a_server_answers(self, healthy: Surroundings) -> None:
+        (healthy.data_dir / "models/tiny/tiny.gguf").unlink()
+        box = {"id": "box/spark:8000", "is_active": True, "state": "ok"}
+        found = look("model", healthy, daemon=lambda: {**status(), "servers": [box]})
+        assert (found.severity, "box/spark:8000" in found.what) == ("ok", True)
+        down = {**box, "state": "unreachable"}
+        found = look("model", healthy, daemon=lambda: {**status(), "servers": [down]})
+        assert found.severity == "fail"
+
     def test_the_digest_is_read_from_the_file(self, healthy: Surroundings) -> None:
         found = look("model-digest", healthy)
         assert (found.severity, "wrong digest" in found.what) == ("fail", True)

@@ -186,7 +186,7 @@ class TestTheChoice:
             return fact(drawn(told() | {"decisions": [last]}).daemon, "choice")
 
         assert said() == "desk answered in 320 ms"
-        assert said(by=EMBEDDED) == "this CPU answered in 320 ms"
+        assert said(by=EMBEDDED) == "the model on this CPU answered in 320 ms"
         assert said(is_panic=True).endswith("; no server was well, so all were asked")
         assert said(by="") == "nobody answered the last request"
 

@@ -212,7 +212,8 @@ class Store:
         usable += [model_id for model_id in here if not catalog().get(model_id)]
         candidates = [model_id for model_id in usable if model_id in here]
         if not candidates:
-            raise ModelUnavailable("no model is here yet", "cmdai-shell model pull")
+            what = "no model is here yet (for a server of your own: cmdai-shell setup)"
+            raise ModelUnavailable(what, "cmdai-shell model pull")
         if len(candidates) > 1 and not self._default:
             self._default = self._choose_default()[0]
         return here[self._default if self._default in candidates else candidates[0]]

@@ -60,7 +60,7 @@ def test_requests_of_all_kinds() -> None:
     found = shown(made)["requests"]
     assert [(each["kind"], each["by"]) for each in found] == [
         ("server", "lab/spark:8000"),
-        ("cpu", "this CPU"),
+        ("cpu", "the model on this CPU"),
         ("own", ""),
         ("none", ""),
         ("own", ""),
