@@ -7,11 +7,11 @@ import shlex
 import shutil
 import signal
 import subprocess
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cmdai_shell.auth.blocking import within
 from cmdai_shell.errors import BackendDenied, ConfigError
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ TIMEOUT_S = 10.0
 PATIENT_S = 25.0
 """That a program has which asks the person: less than the store has."""
 LARGEST = 64 << 10
+_LOOK_S = 0.05
 
 
 def words(command: str | Sequence[str]) -> tuple[str, ...]:
@@ -58,23 +59,53 @@ def output(command: str | Sequence[str], timeout: float = TIMEOUT_S) -> str:
         )
     except (OSError, ValueError):
         raise BackendDenied(f"{program} cannot be run", "see what command is set") from None
-    stdout = running.stdout
-    assert stdout is not None  # noqa: S101
     try:
-        data, status = within(timeout, lambda: (stdout.read(LARGEST + 1), running.wait()))
+        data = _printed(running, time.monotonic() + timeout)
     except TimeoutError:
-        with suppress(ProcessLookupError):
-            os.killpg(running.pid, signal.SIGKILL)
-        running.wait()
         raise BackendDenied(f"{program} took more than {timeout:g} s", "run it yourself") from None
     finally:
-        stdout.close()
+        status = _ended(running)
+    if len(data) > LARGEST:
+        raise BackendDenied(f"{program} printed too much for a secret", "run it yourself")
     if status != 0:
-        raise BackendDenied(f"{program} failed with status {status}", "run it yourself") from None
-    line = data[:LARGEST].decode(errors="replace").strip().partition("\n")[0].strip()
-    if not line or len(data) > LARGEST:
-        raise BackendDenied(f"{program} printed no secret", "run it yourself") from None
+        raise BackendDenied(f"{program} failed with status {status}", "run it yourself")
+    line = data.decode(errors="replace").strip().partition("\n")[0].strip()
+    if not line:
+        raise BackendDenied(f"{program} printed no secret", "run it yourself")
     return line
+
+
+def _printed(running: subprocess.Popen[bytes], until: float) -> bytes:
+    """All of it by its end, or more than LARGEST. Who was left behind may keep the pipe open, and
+    is not waited for. Raises TimeoutError."""
+    assert running.stdout is not None  # noqa: S101
+    pipe = running.stdout.fileno()
+    os.set_blocking(pipe, False)
+    data = b""
+    while len(data) <= LARGEST:
+        has_ended = running.poll() is not None  # looked at first: then all is in the pipe
+        piece = b""
+        with suppress(BlockingIOError):
+            piece = os.read(pipe, LARGEST + 1)
+        data += piece
+        if piece:
+            continue
+        if has_ended:
+            break
+        if (left := until - time.monotonic()) <= 0:
+            raise TimeoutError
+        with suppress(subprocess.TimeoutExpired):
+            running.wait(min(_LOOK_S, left))
+    return data
+
+
+def _ended(running: subprocess.Popen[bytes]) -> int:
+    """Its status; whatever else is of its session goes with it, if it had not ended by itself."""
+    if running.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
+    with running:  # closes the pipe
+        return running.wait()
 
 
 def passphrase(command: str | Sequence[str]) -> str:

@@ -38,6 +38,11 @@ class Seal:
     def __repr__(self) -> str:
         return "Seal()"
 
+    def ask(self) -> None:
+        """For the passphrase, if it is not known yet: before a lock that others wait for."""
+        if self._said is None:
+            self._said = self._passphrase()
+
     def close(self, plain: bytes, like: bytes = b"") -> bytes:
         """``like``: an earlier sealed text, whose salt is kept, so that its key is used again."""
         old = like[len(MAGIC) : _HEAD - _NONCE]
@@ -61,8 +66,7 @@ class Seal:
 
     def _key(self, salted: bytes) -> bytes:
         if salted not in self._keys:
-            if self._said is None:
-                self._said = self._passphrase()
+            self.ask()
             kdf = Scrypt(salt=salted[1:], length=32, n=1 << salted[0], r=8, p=1)
-            self._keys[salted] = kdf.derive(self._said.encode())
+            self._keys[salted] = kdf.derive((self._said or "").encode())
         return self._keys[salted]

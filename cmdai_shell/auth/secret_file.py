@@ -42,6 +42,8 @@ class SecretFile:
             self._change(name, None)
 
     def _change(self, name: str, secret: str | None) -> None:
+        if self._seal:
+            self._seal.ask()
         with self._folder.held():
             before = self._folder.read(self._name)
             secrets = self._parsed(before)
