@@ -280,14 +280,20 @@ class Desk:
 
 def _with_news(chain: Chain, request: SuggestRequest, update: Update) -> Update:
     """A server that waits for the person's word: the press with nothing to work on offers the
-    command for that, and the first suggestion after it was found, or changed, says so."""
+    command for that, and the first suggestion after it was found, or changed, says so, if that has
+    room: it is said once, and not beside a warning."""
     if not chain.finder or not request.shell_version:
         return update
     if isinstance(update, Hint) and request.op == "suggest" and not request.line.strip():
         return chain.finder.notices.offer() or chain.lacks() or update
-    if isinstance(update, Suggestion) and update.action == "insert" and not update.explanation:
+    if isinstance(update, Suggestion) and update.action == "insert" and _has_room(update):
         return replace(update, explanation=chain.finder.notices.next())
     return update
+
+
+def _has_room(update: Suggestion) -> bool:
+    is_told_why = update.is_fallback and bool(update.remedy)
+    return not (update.explanation or update.verdict.risk or is_told_why)
 
 
 def _stamps(files: tuple[Path, ...]) -> tuple[Stamp | None, ...]:

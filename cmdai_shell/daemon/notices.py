@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cmdai_shell.core import Risk, Suggestion, Verdict
+from cmdai_shell.discovery.candidate import short
 from cmdai_shell.discovery.trust import trust_hint
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 STRANGERS_EVERY_S = 600.0
 """Anybody can announce one more each second: of those that are new, one is told of in so long."""
+_WHERE = "the key on an empty line"
+_LONGEST = 24
+"""Characters of a name: what to do is still in the line, on a terminal of 80 columns."""
 
 
 class Notices:
@@ -68,28 +72,32 @@ def _called(found: Candidate) -> str:
 def _news(found: Candidate) -> str:
     match found.state:
         case "moved":
-            there = urlsplit(found.endpoint.url).hostname
-            return f"{_called(found)} may be at {there} now: the key on an empty line offers it"
+            return f"{short(_called(found), _LONGEST)} may have moved: {_WHERE} offers it"
         case "changed":
-            return f"{found.name} is not what you trusted: see the key on an empty line"
+            return f"{short(found.name, _LONGEST)} is not what you trusted: see {_WHERE}"
+        case "elsewhere":
+            return f"{short(found.name, _LONGEST)} waits, behind a new router: {_WHERE}"
         case _:
-            return f"found {found.name}: the key on an empty line offers it"
+            return f"found {short(found.name, _LONGEST)}: {_WHERE} offers it"
 
 
 def _offer(found: Candidate) -> Suggestion:
     where = urlsplit(found.endpoint.url).netloc
+    called = short(_called(found), _LONGEST)
     reasons: tuple[str, ...] = ()
     match found.state:
-        case "moved":
-            reasons = (f"{_called(found)} has moved to {where}, or somebody pretends; to use it",)
+        case "moved":  # where to, the command says
+            reasons = (f"{called} has moved there, or somebody pretends; Enter uses it",)
         case "changed":
-            reasons = (f"{found.name} was renewed, or somebody is in its place; to accept it",)
+            reasons = (f"{called} is renewed, or somebody is in its place; Enter accepts it",)
+        case "elsewhere":
+            reasons = (f"{called}: another router; if it is yours, Enter uses it here, too",)
     risk = Risk.CAUTION if reasons else Risk.SAFE
     by = found.sources[0].partition(":")[0] if found.sources else ""
     return Suggestion(
         # By its address where another could come to be meant while the person reads.
         command=trust_hint(found.endpoint.url if found.state == "moved" else found.name),
         verdict=Verdict(risk=risk, reasons=reasons),
-        explanation="" if reasons else f"{where} says it is a server; to use it, run this",
+        explanation="" if reasons else f"{where} says it is a server; Enter uses it",
         backend=by,
     )

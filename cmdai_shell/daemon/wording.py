@@ -21,8 +21,8 @@ def message(found: Suggestion, width: int, maker: str) -> str:
     """The status line of a final suggestion: what is wrong with it, who made it (``maker``), how
     long it took, which alternative it is.
 
-    When the terminal is narrow the time gives way first, then the end of the explanation, and the
-    warning last. What has to be done before servers answer again is worth more than who did.
+    When the terminal is narrow the time gives way first, then the maker, as what is explained often
+    ends in what to do; then the end of the explanation, and the warning last.
     """
     match found.action:
         case "restore":
@@ -44,6 +44,9 @@ def message(found: Suggestion, width: int, maker: str) -> str:
         return whole
     if cause:
         return cut(_joined(warning, cause, maker, place), width)
+    without = _joined(warning, found.explanation, place)
+    if found.explanation and cells(without) < width <= cells(_joined(without, maker)):
+        return without
     room = width - cells(_joined(warning, maker, place)) - len(_DOT)
     said = cut(found.explanation, room) if room >= _LEAST_SAID else found.explanation
     return cut(_joined(warning, said, maker, place), width)

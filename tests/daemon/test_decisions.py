@@ -49,7 +49,7 @@ class TestMoved:
     async def test_nothing_is_sent_there_and_the_person_is_asked_once(self, monkeypatch):
         async with House(monkeypatch, there("a", labels=LABELS)).alive() as house:
             await moved(house)
-            assert "may be at 192.168.1.66 now" in said(await house.press())
+            assert "spark:8000 may have moved" in said(await house.press())
             assert said(await house.press("list files by size")) == ""
             assert house.members == ["spark:8000"]
             assert {s.endpoint.url for s in house.servers.values()} == {"http://192.168.1.7:8000"}

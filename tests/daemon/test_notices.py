@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from cmdai_shell.core import Endpoint
+from cmdai_shell.daemon import wording
 from cmdai_shell.daemon.notices import STRANGERS_EVERY_S, Notices
 from cmdai_shell.discovery.candidate import Candidate, State
 
@@ -39,3 +42,16 @@ def test_what_was_decided_and_changes_again_is_news_again():
     assert notices.next()
     notices.decided("spark:8000")
     assert notices.next()
+
+
+@pytest.mark.parametrize("state", ["candidate", "changed", "moved"])
+@pytest.mark.parametrize("name", ["desk", "gx10-0123456789abcdef0123456789:8000"])
+def test_what_to_do_is_in_a_line_of_80_columns_however_long_the_name_is(name: str, state: State):
+    notices = Notices(lambda: 0.0)
+    notices.waiting = (found(name, state),)
+    news = notices.next()
+    assert wording.cells(news) < 80
+    assert "the key on an empty line" in news
+    offer = notices.offer()
+    assert offer is not None
+    assert "Enter" in wording.message(offer, 80, "kubernetes")

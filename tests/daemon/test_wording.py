@@ -50,12 +50,19 @@ def test_a_narrow_terminal_keeps_the_warning() -> None:
 
 
 def test_a_long_explanation_leaves_room_for_who_and_which() -> None:
-    said = "found spark-1a2b.local:8000: the key on an empty line offers it, and so on and on"
+    said = "lists the files of this folder, those of all folders below it, and so on and on"
     found = suggestion(explanation=said, elapsed=0.8, index=2, count=3)
     shown = wording.message(found, 80, MAKER)
-    assert shown.startswith("found spark-1a2b.local:8000: the key")
+    assert shown.startswith("lists the files of this folder")
     assert shown.endswith(f"… · {MAKER} · 2/3")
     assert 70 < wording.cells(shown) < 80
+
+
+def test_what_to_do_at_the_end_of_a_line_is_worth_more_than_who_made_the_suggestion() -> None:
+    said = "found spark-1a2b:8000: the key on an empty line offers it"
+    found = suggestion(explanation=said, elapsed=0.8, index=2, count=3)
+    assert wording.message(found, 120, MAKER) == f"{said} · {MAKER} · 0.8 s · 2/3"
+    assert wording.message(found, 80, MAKER) == f"{said} · 2/3"
 
 
 def test_armed_shows_the_whole_command_whatever_the_width() -> None:
