@@ -354,8 +354,9 @@ class Probe:
 
 
 ServerState = Literal[
-    "unreachable", "tls", "login", "loading", "no-model", "wrong-answer", "slow", "ok"
+    "not-asked", "unreachable", "tls", "login", "loading", "no-model", "wrong-answer", "slow", "ok"
 ]
+"""``not-asked``: something is missing here, a package or a setting. No server says it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

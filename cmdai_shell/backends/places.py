@@ -54,7 +54,10 @@ def logins(
 
     def to(url: str, kind: str) -> Authenticator:
         usual = DIALECTS[kind].key_header if kind in DIALECTS else ""
-        return made.to(url, usual)
+        try:
+            return made.to(url, usual)
+        except ConfigError as error:  # the others of the environment may be well
+            return NoLoginYet(error)
 
     return to
 

@@ -21,13 +21,14 @@ from cmdai_shell.cli.drain import drain, undrain
 from cmdai_shell.cli.trust import forget, ignore, trust
 from cmdai_shell.config import environments, loading
 from cmdai_shell.config.environment import Environment, Kind
+from cmdai_shell.core import Handshake
 from cmdai_shell.errors import BackendError, ConfigError
 from cmdai_shell.text import model_name, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from cmdai_shell.core import Endpoint, Handshake, Server
+    from cmdai_shell.core import Endpoint, Server
 
 as_json = click.option("--json", "json_", is_flag=True, help="As one JSON document.")
 
@@ -251,7 +252,10 @@ def _named(name: str, *, kind: str = "", model: str = "", api_key_env: str = "")
 
 async def _shake(found: Sequence[_Member], timeout: float) -> list[Handshake]:
     async def one(member: _Member) -> Handshake:
-        server = member.connect()
+        try:
+            server = member.connect()
+        except ConfigError as error:
+            return Handshake(state="not-asked", detail=error.message, hint=error.hint)
         try:
             return await server.handshake(timeout)
         finally:
@@ -264,7 +268,10 @@ async def _shake(found: Sequence[_Member], timeout: float) -> list[Handshake]:
 
 async def _look(found: Sequence[_Member]) -> list[dict[str, Any]]:
     async def one(member: _Member) -> dict[str, Any]:
-        server = member.connect()
+        try:
+            server = member.connect()
+        except ConfigError as error:
+            return {"problem": error.message, "hint": error.hint}
         try:
             probe = await server.identify(_LOOK_S)
             load = await server.load(_LOOK_S)

@@ -3,12 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
-import shutil
-import subprocess
-import sys
-import tempfile
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +10,7 @@ import click
 import msgspec
 
 from cmdai_shell.cli import output
+from cmdai_shell.cli.edit import edit
 from cmdai_shell.cli.environments import (
     add_environment,
     as_json,
@@ -32,15 +27,11 @@ from cmdai_shell.config import environment_files, environments, json_schema, loa
 from cmdai_shell.config.environment import ENVIRONMENT_KEYS
 from cmdai_shell.config.environment_files import FOLDER, Gathered
 from cmdai_shell.config.schema import KEYS, Config
-from cmdai_shell.config.toml import read_text
 from cmdai_shell.errors import ConfigError
 from cmdai_shell.observe.redact import redact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-_EDITORS = ("vi", "nano")
-"""Tried in this order when neither VISUAL nor EDITOR is set."""
 
 
 @click.group(
@@ -60,6 +51,7 @@ def config() -> None:
 
 config.add_command(list_environments)
 config.add_command(add_environment)
+config.add_command(edit)
 config.add_command(remove_environment)
 config.add_command(use)
 config.add_command(migrate)
@@ -171,7 +163,8 @@ def _written(key: str) -> str:
 def validate(file: Path | None, *, environment: bool, json_: bool) -> None:
     """Check the settings, or a FILE; exit code 78 when they are wrong.
 
-    A FILE in a folder called environments is taken for an environment.
+    A FILE in a folder called environments is taken for an environment, any other for a config.toml,
+    with the environments beside it.
 
     \b
     Examples:
@@ -206,7 +199,7 @@ def _validate(file: Path | None, *, is_environment: bool) -> None:
     elif is_environment or file.absolute().parent.name == FOLDER:
         environment_files.build(environment_files.read_file(file, file.stem, Gathered()))
     else:
-        loading.check_text(file, read_text(file))
+        loading.load(file, {})
 
 
 @config.command()
@@ -242,50 +235,6 @@ def path(name: str, *, json_: bool) -> None:
         click.echo(file)
 
 
-@config.command()
-@click.argument("name", default="", shell_complete=environment_names)
-def edit(name: str) -> None:
-    """Open the settings in $VISUAL or $EDITOR, or those of the environment NAME; they are checked
-    before they count.
-
-    What opens lists the keys that are not set with their defaults, commented out; of the settings
-    while there is no file yet, of an environment always. Left as it is, nothing is written.
-
-    \b
-    Examples:
-      cmdai-shell config edit
-      cmdai-shell config edit home-lab
-    """
-    target = loading.config_file()
-    check = partial(loading.check_text, target)
-    if name:
-        written = editing.find(target, name)
-        target, before = Path(written.source.name), written.source.text
-        if not written.path:
-            before = editing.with_other_keys(before)
-        check = partial(editing.check_environment_text, written)
-    else:
-        before = read_text(target) or editing.template()
-    draft = _draft(before)
-    try:
-        while (after := _edited(draft)) != before:
-            try:
-                check(after)
-            except ConfigError as error:
-                output.fail(error.message, error.hint)
-                if sys.stdin.isatty() and click.confirm("edit again?", default=True, err=True):
-                    continue
-                rejected = target.with_suffix(".rejected")
-                editing.write(rejected, after)
-                raise ConfigError("nothing was changed", f"your text is in {rejected}") from None
-            editing.write(target, after)
-            reload_daemon()
-            return
-        output.say("nothing was changed")
-    finally:
-        draft.unlink(missing_ok=True)
-
-
 def _flat(config: Config) -> dict[str, object]:
     """Every value by its dotted key, in the schema's order."""
     values: dict[str, object] = {}
@@ -296,33 +245,3 @@ def _flat(config: Config) -> dict[str, object]:
         for key in ENVIRONMENT_KEYS:
             values[f"{FOLDER}.{name}.{key}"] = getattr(environment, key)
     return values
-
-
-def _draft(text: str) -> Path:
-    descriptor, name = tempfile.mkstemp(prefix="cmdai-shell-", suffix=".toml")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    return Path(name)
-
-
-def _edited(draft: Path) -> str:
-    """The draft after the person's editor. Raises ConfigError when there is none, or it failed."""
-    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or _editor_here()
-    try:
-        code = subprocess.run([*shlex.split(editor), str(draft)], check=False).returncode
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"cannot start the editor {editor!r}: {error}", "set EDITOR") from None
-    if code:
-        raise ConfigError(f"the editor {editor!r} failed: nothing was changed")
-    return read_text(draft)
-
-
-def _editor_here() -> str:
-    """An editor that needs no setting. Raises ConfigError when there is none."""
-    found = next(filter(shutil.which, _EDITORS), "")
-    if not found:
-        raise ConfigError(
-            f"no editor: neither VISUAL nor EDITOR is set, and {' and '.join(_EDITORS)} are absent",
-            "export EDITOR=your-editor, or change one value: cmdai-shell config set KEY VALUE",
-        )
-    return found

@@ -14,6 +14,7 @@ from cmdai_shell.cli import output, trying
 from cmdai_shell.cli.reload import reload_daemon
 from cmdai_shell.config import edit, environments, loading, removal
 from cmdai_shell.config.environment import ENVIRONMENT_KEYS, Environment, Kind
+from cmdai_shell.config.environment_files import IMPORT
 from cmdai_shell.config.schema import KEYS
 from cmdai_shell.core import EMBEDDED
 from cmdai_shell.errors import ConfigError
@@ -161,6 +162,10 @@ def values(given: dict[str, Any]) -> dict[str, object]:
         key, is_pair, text = pair.partition("=")
         if not is_pair:
             raise ConfigError(f"--set {key}: no value", "write --set KEY=VALUE")
+        if key == IMPORT:
+            line = f"{IMPORT} = {edit.literal(text)}"
+            hint = f"add it without, then write {line} into it: cmdai-shell config edit NAME"
+            raise ConfigError(f"--set {IMPORT}: only a file imports another", hint)
         found[key] = edit.plain(ENVIRONMENT_KEYS.get(key), text)
     return found
 

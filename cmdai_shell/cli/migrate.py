@@ -9,6 +9,7 @@ import click
 from cmdai_shell.cli import output
 from cmdai_shell.cli.reload import reload_daemon
 from cmdai_shell.config import loading, migration
+from cmdai_shell.config.writing import alone
 from cmdai_shell.errors import ConfigError
 
 
@@ -31,9 +32,12 @@ def migrate(file: Path | None, *, dry_run: bool, json_: bool) -> None:
     target = loading.config_file()
     if file and not file.is_file():
         raise ConfigError(f"{file} does not exist")
-    account = migration.plan(file or _found() or target, target)
-    if not dry_run:
-        migration.carry_out(account)
+    source = file or _found() or target
+    if dry_run:
+        account = migration.plan(source, target)
+    else:
+        with alone(target):
+            account = migration.carry_out(migration.plan(source, target))
         if account.files:
             reload_daemon()
     if json_:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 import tomllib
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +14,7 @@ from cmdai_shell.config.environment_files import FOLDER, Gathered, Text, Written
 from cmdai_shell.config.environments import AUTO, NONE, unknown_environment
 from cmdai_shell.config.refusals import checked
 from cmdai_shell.config.schema import KEYS
+from cmdai_shell.config.writing import alone, write
 from cmdai_shell.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -25,13 +24,18 @@ if TYPE_CHECKING:
 
 
 def set_value(path: Path, dotted_key: str, value: object) -> Path:
-    """Write one value, checked first, and the file in one step (0600, symbolic links followed).
+    """Write one value, checked first, and the file in one step.
 
     Text is read as the key's own type ("8", "true", '["git status"]'). An environment's key
     (``environments.NAME.KEY``) is written where that environment is. Returns the file. Raises
-    ConfigError, the file untouched, for an unknown key, a value it does not take, or a file that
-    is already broken.
+    ConfigError, the file untouched, for an unknown key, a value it does not take, a file that
+    is already broken, or a configuration that is right and would not be so any longer.
     """
+    with alone(path):
+        return _set(path, dotted_key, value)
+
+
+def _set(path: Path, dotted_key: str, value: object) -> Path:
     if dotted_key.startswith(f"{FOLDER}."):
         return _set_in_environment(path, dotted_key, value)
     data = plain(KEYS.get(dotted_key), value)
@@ -44,6 +48,7 @@ def set_value(path: Path, dotted_key: str, value: object) -> Path:
             raise unknown_environment(str(data), known)
     after = with_value(before, tuple(dotted_key.split(".")), data)
     loading.check_text(path, after)
+    loading.check_in_place(path, {path: after})
     write(path, after)
     return path
 
@@ -58,6 +63,7 @@ def _set_in_environment(path: Path, dotted_key: str, value: object) -> Path:
     file = Path(written.source.name)
     after = with_value(written.source.text, (*written.path, key), data)
     check_environment_text(written, after)
+    loading.check_in_place(path, {file: after})
     write(file, after)
     return file
 
@@ -96,14 +102,15 @@ def add_environment(path: Path, name: str, values: Mapping[str, object]) -> Path
     it goes. Returns the file. Raises ConfigError, nothing written."""
     environment_files.build(environment_files.from_table(name, dict(values)))
     file = path.parent / FOLDER / f"{name}.toml"
-    known = gathered(path).environments
-    if name in known or os.path.lexists(file):
-        where = known[name].source.name if name in known else file
-        hint = f"cmdai-shell config edit {name}, or choose another name"
-        raise ConfigError(f"there is an environment {name!r} already, in {where}", hint)
     text = "".join(f"{key} = {literal(value)}\n" for key, value in values.items())
-    environment_files.build(environment_files.from_text(Text(str(file), text), name))
-    write(file, text)
+    environment_files.build(environment_files.from_text(Text(str(file), text), name, Gathered()))
+    with alone(path):
+        known = gathered(path).environments
+        if name in known or os.path.lexists(file):
+            where = known[name].source.name if name in known else file
+            hint = f"cmdai-shell config edit {name}, or choose another name"
+            raise ConfigError(f"there is an environment {name!r} already, in {where}", hint)
+        write(file, text)
     return file
 
 
@@ -118,13 +125,21 @@ def with_value(text: str, path: toml.Path, data: object) -> str:
         for step in path[:-1]:
             table = table.setdefault(step, tomlkit.table())
         table[path[-1]] = data
-        after = tomlkit.dumps(document)
+        after = _with_ends_of(text, tomlkit.dumps(document))
     except (TOMLKitError, RecursionError, TypeError, AttributeError, ValueError):
         after = ""
     if not after or not _is_only_that(text, after, path, data):
         what = f"cannot change {toml.dotted(path)} without harm to the rest"
         raise ConfigError(what, "cmdai-shell config edit")
     return after
+
+
+def _with_ends_of(before: str, after: str) -> str:
+    """A text whose lines all end in CR LF stays one."""
+    ends = before.count("\r\n")
+    if not ends or ends != before.count("\n"):
+        return after
+    return after.replace("\r\n", "\n").replace("\n", "\r\n")
 
 
 def _is_only_that(before: str, after: str, path: toml.Path, data: object) -> bool:
@@ -151,38 +166,7 @@ def without(text: str, path: toml.Path) -> str:
     table.pop(path[-1], None)
     if len(path) == 2 and not table:
         document.pop(str(path[0]), None)
-    return tomlkit.dumps(document)
-
-
-def free_name(file: Path, ending: str) -> Path:
-    """A name beside the file that is free: ``config.toml.bak``, ``config.toml.bak2`` ..."""
-    number = 1
-    while os.path.lexists(name := f"{file}.{ending}{number if number > 1 else ''}"):
-        number += 1
-    return Path(name)
-
-
-def write(path: Path, text: str) -> None:
-    """Replace the file's text atomically. Raises ConfigError when the folder cannot be written."""
-    target = Path(os.path.realpath(path))
-    temporary = ""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:  # mkstemp made it 0600
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(target)
-    except OSError as error:
-        with suppress(OSError):
-            Path(temporary).unlink()
-        reason = (error.strerror or "failed").lower()
-        raise ConfigError(f"cannot write {path}: {reason}; nothing was changed") from None
-    except UnicodeEncodeError:  # half of a pair, from a terminal that is not UTF-8
-        with suppress(OSError):
-            Path(temporary).unlink()
-        raise ConfigError(f"not UTF-8 text; nothing was changed in {path}") from None
+    return _with_ends_of(text, tomlkit.dumps(document))
 
 
 def template() -> str:

@@ -30,6 +30,23 @@ Kind = Literal[
 ]
 """The software of a server."""
 
+ChatTemplate = Literal[
+    "",
+    "chatml",
+    "qwen3",
+    "llama3",
+    "mistral",
+    "mistral-v7",
+    "gemma",
+    "harmony",
+    "deepseek",
+    "deepseek-r1",
+    "phi3",
+    "phi4",
+    "phi4-mini",
+]
+"""Families of prompts' forms, as ``backends.templates`` has them; empty: by the model's name."""
+
 OWNERS = {
     "vllm": "vllm",
     "sglang": "sglang",
@@ -108,7 +125,10 @@ class Environment(Table, frozen=True):
     ] = "auto"
     model: Annotated[str, _text("the model to ask for; empty: the server's first")] = ""
     chat_template: Annotated[
-        str, _text("family of the prompt's form, for servers that apply none; empty: by model")
+        ChatTemplate,
+        Meta(
+            description="family of the prompt's form, for servers that apply none; empty: by model"
+        ),
     ] = ""
     timeout_ms: Annotated[
         int, Meta(ge=100, le=600_000, description="an answer that takes longer has failed")

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from cmdai_shell.config import toml
 from cmdai_shell.config.environment import ENVIRONMENT_KEYS, Address, Environment
@@ -16,7 +17,7 @@ from cmdai_shell.config.refusals import BadSetting, checked, nearest, placed
 from cmdai_shell.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 """What an environment can be called: it is part of keys, of ids and of file names."""
@@ -62,6 +63,12 @@ class Gathered:
     environments: dict[str, Written] = field(default_factory=dict)
     files: list[Path] = field(default_factory=list)
     """All that was read, or would have been if it were there; links followed."""
+    drafts: Mapping[Path, str] = field(default_factory=dict)
+    """Texts that are to take the place of files, links followed: these are read in their stead."""
+
+    def text_of(self, file: Path) -> str:
+        draft = self.drafts.get(_real(file))
+        return toml.read_text(file) if draft is None else draft
 
 
 def gather(
@@ -115,8 +122,8 @@ def inline(main: Text, tables: dict[str, Any], found: Gathered | None) -> Iterat
 
 def read_file(file: Path, name: str, found: Gathered | None = None) -> Written:
     """The environment that a file describes. Raises ConfigError."""
-    source = Text(str(file), toml.read_text(file))
-    return from_text(source, name, found)
+    found = found or Gathered()
+    return from_text(Text(str(file), found.text_of(file)), name, found)
 
 
 def from_text(source: Text, name: str, found: Gathered | None = None) -> Written:
@@ -176,7 +183,7 @@ def _settings(
     found.files.append(real)
     if not os.path.lexists(file):
         raise _at(source, wanted.path, f"{toml.dotted(wanted.path)}: {file} does not exist")
-    base = Text(str(file), toml.read_text(file))
+    base = Text(str(file), found.text_of(file))
     data = toml.tables(base.text, base.name)
     return _settings(data, base, (), found, (*chain, real)) | own
 
@@ -227,12 +234,24 @@ def incomplete(environment: Environment) -> tuple[str, str, str] | None:
         for key in needed.get(word, ()):
             if not getattr(e, key):
                 return key, cause, f"needed for {word}"
+    for key in ("endpoints", "fallback_endpoints"):
+        if any(_is_nameless(e, address) for address in getattr(e, key)):
+            what = "without a model, an address of SageMaker ends in /endpoints/NAME"
+            return key, "kind", what
     if e.tls_key_path and not e.tls_cert_path:
         return "tls_cert_path", "tls_key_path", "needed beside tls_key_path"
     urls = [a if isinstance(a, str) else a.url for a in (*e.endpoints, *e.fallback_endpoints)]
     if e.pins and any(url.startswith("http:") for url in urls):
         return "cert_pinning_sha256", "endpoints", "an http:// address has no certificate to pin"
     return None
+
+
+def _is_nameless(environment: Environment, address: str | Address) -> bool:
+    """SageMaker's address that does not say which of its endpoints."""
+    at = Address(url=address) if isinstance(address, str) else address
+    if (at.kind or environment.kind) != "sagemaker" or at.model or environment.model:
+        return False
+    return not re.search("/endpoints/[^/]", urlsplit(at.url).path)
 
 
 def _check_value(key: str, value: object, path: toml.Path) -> None:

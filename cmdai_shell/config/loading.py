@@ -9,13 +9,14 @@ import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import msgspec
 
-from cmdai_shell.config import environment_files, paths, toml
+from cmdai_shell.config import environment_files, paths, toml, trusting
 from cmdai_shell.config.environment import ENVIRONMENT_KEYS
 from cmdai_shell.config.environment_files import FOLDER, Gathered, Text
 from cmdai_shell.config.environments import AUTO, checked_url, chosen, is_near
@@ -25,7 +26,6 @@ from cmdai_shell.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +109,16 @@ def check_text(path: Path, text: str) -> None:
         environment_files.build(written)
 
 
+def check_in_place(path: Path, drafts: Mapping[Path, str]) -> None:
+    """A configuration that is right stays so with ``drafts`` in the place of those files; one that
+    is wrong already may be mended step by step. ``path`` is ``config.toml``. Raises ConfigError."""
+    try:
+        _read(path, {})
+    except ConfigError:
+        return
+    _read(path, {}, drafts={Path(os.path.realpath(file)): text for file, text in drafts.items()})
+
+
 def check(dotted: str, value: object, *, strict: bool = True) -> object:
     """``value`` as the key's own type; ``strict=False`` reads it from text ("8", "true").
 
@@ -120,6 +130,7 @@ def check(dotted: str, value: object, *, strict: bool = True) -> object:
     found = checked(KEYS[dotted], value, path, strict=strict)
     if isinstance(found, tuple):
         _check_patterns(path, found)
+        _check_trusted(path, found)
     if dotted == "tracing.otlp_endpoint" and found:
         return _collector(path, str(found))
     return found
@@ -150,8 +161,15 @@ class _Read:
     config: Config
 
 
-def _read(path: Path, environ: Mapping[str, str], *, only_in_use: bool = False) -> _Read:
-    main = Text(str(path), toml.read_text(path))
+def _read(
+    path: Path,
+    environ: Mapping[str, str],
+    *,
+    only_in_use: bool = False,
+    drafts: Mapping[Path, str] = MappingProxyType({}),
+) -> _Read:
+    found = Gathered(drafts=drafts)
+    main = Text(str(path), found.text_of(path))
     tables = toml.tables(main.text, main.name)
     from_file = _values(main, tables)
     from_environ = dict(_overrides(environ))
@@ -162,7 +180,7 @@ def _read(path: Path, environ: Mapping[str, str], *, only_in_use: bool = False) 
     config = msgspec.convert(nested, Config)
     active = config.active_environment
     only = active if only_in_use and active != AUTO else ""
-    gathered = environment_files.gather(main, tables, only=only)
+    gathered = environment_files.gather(main, tables, found, only=only)
     environments = {}
     for name, written in gathered.environments.items():
         try:
@@ -248,6 +266,19 @@ def _collector(path: toml.Path, url: str) -> str:
         what = f"{toml.dotted(path)}: http:// is for the own network only"
         raise BadSetting(path, what, "use https://")
     return found
+
+
+def _check_trusted(path: toml.Path, values: tuple[object, ...]) -> None:
+    check_entry = trusting.ENTRIES.get(".".join(map(str, path)))
+    if check_entry is None:
+        return
+    for index, value in enumerate(values):
+        where = (*path, index)
+        try:
+            check_entry(str(value))
+        except ConfigError as error:
+            what = f"{toml.dotted(where)}: {error.message}"
+            raise BadSetting(where, what, error.hint) from None
 
 
 def _check_patterns(path: toml.Path, values: tuple[object, ...]) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cmdai_shell.config import edit, environment_files, loading, toml
 from cmdai_shell.config.environment_files import FOLDER, Gathered, Text
 from cmdai_shell.config.schema import KEYS
+from cmdai_shell.config.writing import free_name, write
 from cmdai_shell.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -93,10 +94,10 @@ def plan(source: Path, target: Path) -> Account:
 def carry_out(account: Account) -> Account:
     """Write what was planned; the file that is replaced is kept beside it."""
     if account.target in account.files and account.target.exists():
-        account.backup = edit.free_name(account.target, "bak")
-        edit.write(account.backup, toml.read_text(account.target))
+        account.backup = free_name(account.target, "bak")
+        write(account.backup, toml.read_text(account.target))
     for file, text in account.files.items():
-        edit.write(file, text)
+        write(file, text)
     return account
 
 

@@ -83,14 +83,20 @@ def locked(fd: int, path: Path, check: Check, patience: float = PATIENCE_S) -> I
     lock = _open_file(fd, path, os.O_RDWR | os.O_CREAT, check)
     try:
         os.fchmod(lock, 0o600)
-        until = time.monotonic() + patience
-        while not _taken(lock):
-            if time.monotonic() >= until:
-                raise TimeoutError(f"{path} has been held for {patience:.0f} s")
-            time.sleep(0.01)
+        hold(lock, path, patience)
         yield
     finally:
         os.close(lock)
+
+
+def hold(fd: int, path: Path, patience: float = PATIENCE_S) -> None:
+    """Nobody else holds that open file or folder until ``fd`` is closed. Raises TimeoutError after
+    ``patience`` seconds, and OSError where the file system cannot."""
+    until = time.monotonic() + patience
+    while not _taken(fd):
+        if time.monotonic() >= until:
+            raise TimeoutError(f"{path} has been held for {patience:.0f} s")
+        time.sleep(0.01)
 
 
 def check_owner(found: os.stat_result, path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 import msgspec
 
 from cmdai_shell.config.table import Table
-from cmdai_shell.config.toml import Path, dotted, line_of
+from cmdai_shell.config.toml import Path, dotted, lines_of
 from cmdai_shell.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,13 +32,8 @@ def placed(error: ConfigError, name: str, text: str) -> ConfigError:
     in no file have no ``name``."""
     if not isinstance(error, BadSetting) or not name:
         return error
-    path = error.path
-    line = line_of(text, path)
-    while not line and len(path) > 1:  # a key that is missing: its table's line
-        path = path[:-1]
-        line = line_of(text, path)
-    if not path:  # or the file's
-        line = 1
+    # A key that is missing has its table's line, or the file's.
+    line = max(lines_of(text, error.path), default=1)
     where = f"{name}:{line}" if line else name
     return ConfigError(f"{where}: {error.message}", error.hint)
 
@@ -138,7 +133,7 @@ def _is_table(kind: Any) -> bool:
 def _choices(kind: Any) -> Iterator[str]:
     for alternative in _alternatives(kind):
         if get_origin(alternative) is Literal:
-            yield from get_args(alternative)
+            yield from (word or "''" for word in get_args(alternative))
 
 
 def _fields(kind: Any) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cmdai_shell.config import edit, environment_files, loading, toml
 from cmdai_shell.config.environment_files import FOLDER, Gathered, Text
+from cmdai_shell.config.writing import alone, free_name, write
 from cmdai_shell.errors import ConfigError
 
 
@@ -25,6 +26,11 @@ class Removed:
 def remove_environment(path: Path, name: str) -> Removed:
     """Take it out; ``path`` is ``config.toml``. Raises ConfigError, nothing changed, for a name
     that is not there, and while another environment imports its file."""
+    with alone(path):
+        return _removed(path, name)
+
+
+def _removed(path: Path, name: str) -> Removed:
     written = edit.find(path, name)
     file = Path(written.source.name)
     is_own_file = not written.path
@@ -37,10 +43,10 @@ def remove_environment(path: Path, name: str) -> Removed:
         after = edit.without(after, ("active_environment",))
     if after != before:
         loading.check_text(path, after)
-    kept = edit.free_name(file, "removed" if is_own_file else "bak")
-    edit.write(kept, written.source.text)
+    kept = free_name(file, "removed" if is_own_file else "bak")
+    write(kept, written.source.text)
     if after != before:
-        edit.write(path, after)
+        write(path, after)
     if is_own_file:
         try:
             file.unlink()

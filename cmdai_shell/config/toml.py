@@ -11,21 +11,27 @@ import re
 import shlex
 import stat
 import tomllib
-from bisect import bisect_left
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cmdai_shell.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path as FilePath
 
 Path: TypeAlias = tuple[str | int, ...]
 
 MOST_BYTES = 1_000_000
 """Of a file of settings; a larger one is something else, and would be slow to refuse."""
-_MOST_TRIES = 400
-"""Prefixes parsed to find one line: a text of very long statements gets none."""
+_MOST_PARSED = 1_500_000
+"""Characters, to find one line: about a second's work. A statement is parsed as often as it might
+end, so that what follows a very long one has no line."""
+_LONG_QUOTES = ('"""', "'''")
+_ENDS = (*_LONG_QUOTES, "]", "}")
+"""One of them is in the last line of a statement with such quotes."""
+_NO_CODE = re.compile(r'"(?:\\.|[^"\\])*+"?|\'[^\']*\'?|#.*')
+"""Strings of one line, and comments."""
 
 
 def read_text(path: FilePath) -> str:
@@ -39,7 +45,7 @@ def read_text(path: FilePath) -> str:
     except ValueError:  # a NUL in the name
         raise ConfigError(f"cannot read {str(path)!r}: no name of a file") from None
     try:
-        return data.decode()
+        return data.decode("utf-8-sig")  # some editors put a mark before the text
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise ConfigError(f"{path}:{line}: not UTF-8 text", "save it as UTF-8") from None
@@ -80,39 +86,74 @@ def edit_command(name: str) -> str:
 
 
 def line_of(text: str, path: Path) -> int:
-    """The line, counted from 1, where the statement with that value begins; 0 if there is none.
+    """The line, counted from 1, where the statement with that value begins; 0 if there is none."""
+    return lines_of(text, path)[-1] if path else 0
 
-    tomllib keeps no positions, but statements end at line ends: every prefix of lines that parses
-    holds whole statements, and a value once there stays there, so that the line can be bisected.
-    """
-    lines = text.split("\n")
-    tries = 0
 
-    def is_there(count: int) -> bool:
-        """By the end of the statement that line ``count`` belongs to; True if that never ends."""
-        nonlocal tries
-        for end in range(count, len(lines) + 1):
-            tries += 1
-            if tries > _MOST_TRIES:
-                return True
-            try:
-                return _holds(tomllib.loads("\n".join(lines[:end])), path)
-            except (ValueError, RecursionError):
+def lines_of(text: str, path: Path) -> tuple[int, ...]:
+    """That of each beginning of the path, the shortest first. tomllib keeps no positions, so the
+    text's statements are read one by one."""
+    lines = [0] * len(path)
+    at: Path = ()
+    found = 0
+    lists: dict[Path, int] = {}
+    for line, is_header, data in _statements(text):
+        if is_header:
+            at = _entered(data, lists)
+        while found < len(path) and _is_there(path[: found + 1], at, data, is_header=is_header):
+            lines[found] = line
+            found += 1
+        if found == len(path):
+            break
+    return tuple(lines)
+
+
+def _statements(text: str) -> Iterator[tuple[int, bool, dict[str, Any]]]:
+    """(line, whether it is a [header], its data) of each, until one is too long to look into."""
+    lines: list[str] = []
+    first = depth = parsed = 0
+    is_long = False
+    for number, line in enumerate(text.split("\n"), 1):
+        bare = _NO_CODE.sub("", line)
+        if not lines:
+            if not bare.strip():
                 continue
-        return True
-
-    line = bisect_left(range(1, len(lines) + 1), True, key=is_there) + 1
-    is_real = tries <= _MOST_TRIES and line <= len(lines) and path
-    return line if is_real and _is_whole(lines, line, path) else 0
-
-
-def _is_whole(lines: list[str], line: int, path: Path) -> bool:
-    for end in range(line, len(lines) + 1):
+            first, depth, is_long = number, 0, False
+        lines.append(line)
+        is_long = is_long or any(quotes in line for quotes in _LONG_QUOTES)
+        depth += sum(bare.count(mark) for mark in "[{") - sum(bare.count(mark) for mark in "]}")
+        if not any(end in line for end in _ENDS) if is_long else depth > 0:
+            continue
+        statement = "\n".join(lines) + "\n"
+        parsed += len(statement)
+        if parsed > _MOST_PARSED:
+            return
         try:
-            return _holds(tomllib.loads("\n".join(lines[:end])), path)
+            data = tomllib.loads(statement)
         except (ValueError, RecursionError):
             continue
-    return False
+        lines = []
+        yield first, statement.lstrip().startswith("["), data
+
+
+def _entered(header: Any, lists: dict[Path, int]) -> Path:
+    """Where the keys under that header are. ``lists``: the last entry of each list of tables."""
+    at: Path = ()
+    while header:
+        (name, header), *_ = header.items()
+        at = (*at, name)
+        if isinstance(header, list):
+            lists[at] = lists.get(at, -1) + 1
+            header = {}
+        if at in lists:
+            at = (*at, lists[at])
+    return at
+
+
+def _is_there(path: Path, at: Path, data: dict[str, Any], *, is_header: bool) -> bool:
+    if is_header:
+        return at[: len(path)] == path
+    return path[: len(at)] == at and _holds(data, path[len(at) :])
 
 
 def _holds(value: object, path: Path) -> bool:

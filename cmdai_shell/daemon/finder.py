@@ -25,7 +25,16 @@ from cmdai_shell.daemon.found_servers import (
 )
 from cmdai_shell.daemon.inquiry import Inquiry
 from cmdai_shell.daemon.notices import Notices
-from cmdai_shell.daemon.whereabouts import Here, here, is_here, is_home
+from cmdai_shell.daemon.whereabouts import (
+    Here,
+    here,
+    is_behind,
+    is_here,
+    is_home,
+    is_new_router,
+    seen_from,
+    surely,
+)
 from cmdai_shell.discovery.found import Found
 from cmdai_shell.discovery.probed import Probed
 from cmdai_shell.discovery.trust import SEEN_AGAIN, TrustStore
@@ -82,9 +91,10 @@ class Finder:
         self._clock = clock
         self._admit = admit
         self._changed = asyncio.Event()
+        trusted = policy(config)  # before ``former`` resigns: if this raises, it stays
         left = former.resign() if former else {}
         written = [m.server.endpoint for m in pool if m.id not in left]
-        self.found = Found(policy(config), written=written)
+        self.found = Found(trusted, written=written)
         self._logins = Logins(config)
         self.inquiry = Inquiry(
             self.found,
@@ -114,7 +124,7 @@ class Finder:
             Probed(paths.data_dir()),
             inquiry=self.inquiry,
             notices=self.notices,
-            here=lambda: self._here,
+            here=lambda: surely(lambda now: bool(now.routers), here),
             settle=self._settle,
         )
         self._seen_at: dict[str, float] = {}
@@ -158,7 +168,6 @@ class Finder:
             approvals = await asyncio.to_thread(self._store.approvals)
             keys = await asyncio.to_thread(self._store.keys)
             ignored = await asyncio.to_thread(self._store.ignored)
-            self._here = await asyncio.to_thread(here)
         except ConfigError as error:  # then nobody is trusted but the configuration's own
             self._problem = str(error)
             log.warning("no approvals", extra={"fields": {"problem": error.message}})
@@ -166,6 +175,7 @@ class Finder:
         else:
             self._problem = ""
         self._approvals = tuple(approvals)
+        self._here = await self._look()
         self.found.settle(approvals=approvals, keys=keys, ignored=ignored)
         self._changed.set()
 
@@ -194,7 +204,7 @@ class Finder:
             await asyncio.sleep(min((self._clock() - began) * REST, LONGEST_REST_S))
 
     async def _follow(self) -> None:
-        self._here = await asyncio.to_thread(here)
+        self._here = await self._look()
         self._see_silence()
         self._sync()  # who is known does not wait for a disk
         self.inquiry.look()
@@ -312,8 +322,11 @@ class Finder:
         self._employed.set()
         log.info("found", extra={"fields": {"name": candidate.name, "state": candidate.state}})
 
+    async def _look(self) -> Here:
+        return await surely(lambda now: all(is_behind(one, now) for one in self._approvals), here)
+
     async def _is_home(self, candidate: Candidate) -> bool:
-        return is_home(candidate, await asyncio.to_thread(here))
+        return is_home(candidate, await surely(lambda now: is_home(candidate, now), here))
 
     def _may_ask(self, name: str, now: Here) -> bool:
         """As the person has decided until now."""
@@ -361,7 +374,10 @@ class Finder:
 
     def _waiting(self) -> tuple[Candidate, ...]:
         """Without those that changed because we are elsewhere: there somebody else answers."""
-        return tuple(each for each in self.found.waiting() if is_home(each, self._here))
+        now = self._here
+        known = (seen_from(each, now) for each in self.found.candidates())
+        new = (each for each in known if is_new_router(each, now))
+        return (*new, *(each for each in self.found.waiting() if is_home(each, now)))
 
     # --- what the person sees
 

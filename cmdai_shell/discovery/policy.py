@@ -13,17 +13,17 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
+from cmdai_shell.config import trusting
 from cmdai_shell.config.environments import is_near
-from cmdai_shell.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from cmdai_shell.config.schema import Discovery
+    from cmdai_shell.config.trusting import IPNetwork
     from cmdai_shell.core import Endpoint
 
 IPAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
-IPNetwork: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 DNS_SOURCES = frozenset({"dns", "dns_srv", "srv"})
 KUBERNETES_SOURCES = frozenset({"k8s_service", "kubernetes", "k8s"})
@@ -48,9 +48,6 @@ PRIVATE: tuple[IPNetwork, ...] = tuple(
 what some proxies answer for names of the open Internet, and Teredo tunnels through it."""
 
 _PORTS = {"http": 80, "https": 443}
-_LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
-_DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*")
-_NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 class Spot(NamedTuple):
@@ -73,11 +70,11 @@ class Policy:
 
     @classmethod
     def of(cls, discovery: Discovery, logins: Collection[str] = ()) -> Policy:
-        """Raises ConfigError that names the bad entry."""
+        """Raises ConfigError for an entry that ``config.load`` would have refused."""
         return cls(
-            networks=tuple(map(_network, discovery.trust_subnets)),
-            domains=tuple(map(_domain, discovery.trust_domains)),
-            namespaces=frozenset(map(_namespace, discovery.trust_namespaces)),
+            networks=tuple(map(trusting.subnet, discovery.trust_subnets)),
+            domains=tuple(map(trusting.domain, discovery.trust_domains)),
+            namespaces=frozenset(map(trusting.namespace, discovery.trust_namespaces)),
             logins=frozenset(logins),
         )
 
@@ -185,33 +182,3 @@ def _addresses(host: str, more: Iterable[str]) -> Iterator[IPAddress]:
         found = address(text)
         if found is not None:
             yield found
-
-
-def _network(text: str) -> IPNetwork:
-    key = f"discovery.trust_subnets: {text!r}"
-    try:
-        found = ipaddress.ip_network(text)
-    except ValueError:
-        near = network(text)
-        hint = f"did you mean {near}?" if near and "/" in text else "write it like 10.1.2.0/24"
-        raise ConfigError(f"{key} is no network", hint) from None
-    if not found.prefixlen:
-        raise ConfigError(f"{key} is everybody", "name the networks that are yours")
-    return found
-
-
-def _domain(text: str) -> str:
-    found = text.strip(".").lower()
-    if not _DOMAIN.fullmatch(found) or address(found):
-        plain = found.removeprefix("*.")
-        is_below = plain != found and _DOMAIN.fullmatch(plain)
-        hint = f"{plain}: all below it counts, too" if is_below else "write it like example.org"
-        raise ConfigError(f"discovery.trust_domains: {text!r} is no domain", hint)
-    return found
-
-
-def _namespace(text: str) -> str:
-    if not _NAMESPACE.fullmatch(text):
-        hint = "small letters, digits and -, one namespace an entry"
-        raise ConfigError(f"discovery.trust_namespaces: {text!r} is no namespace", hint)
-    return text

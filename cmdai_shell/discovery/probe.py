@@ -31,7 +31,7 @@ from cmdai_shell.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from cmdai_shell.discovery.policy import IPNetwork
+    from cmdai_shell.config.trusting import IPNetwork
 
 NAMED_BY = ("_ssh._tcp.local", "_workstation._tcp.local")
 """What hosts announce of themselves; NVIDIA's discover-sparks browses the first."""

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from cmdai_shell.config.trusting import IPNetwork
     from cmdai_shell.core import Clock
-    from cmdai_shell.discovery.policy import IPNetwork
 
 SOURCE = "probe"
 NAME = "probed.json"

@@ -17,10 +17,11 @@ from cmdai_shell.errors import DiscoveryError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from cmdai_shell.config.trusting import IPNetwork
     from cmdai_shell.core import Clock, Endpoint, Removed, Source
     from cmdai_shell.discovery.candidate import Candidate
     from cmdai_shell.discovery.found import Found
-    from cmdai_shell.discovery.policy import IPNetwork, Spot
+    from cmdai_shell.discovery.policy import Spot
     from cmdai_shell.discovery.probe import Answer, Host
 
 _LOOK_S = 0.05
@@ -71,8 +72,11 @@ class Search:
         ports: Sequence[tuple[int, str]] = probe.PORTS,
         clock: Clock,
         random: Callable[[], float],
+        seen_from: Callable[[Candidate], Candidate] = lambda each: each,
     ) -> None:
+        """``seen_from``: as it is for who is where we are."""
         self._found = found
+        self._seen_from = seen_from
         self._hosts = hosts
         self._ports = ports
         self._clock = clock
@@ -100,7 +104,7 @@ class Search:
 
     def seen(self) -> tuple[Seen, ...]:
         """All that is there now, by their names."""
-        found = [_seen(each) for each in self._found.candidates() if each.sources]
+        found = [_seen(self._seen_from(each)) for each in self._found.candidates() if each.sources]
         where = {
             place: at
             for at, each in enumerate(each for each in self._found.candidates() if each.sources)

@@ -210,3 +210,84 @@ class TestEdit:
         monkeypatch.setenv("VISUAL", "true")
         assert run(capsys, "edit")[2] == "nothing was changed\n"
         assert not loading.config_file().exists()
+
+    def test_a_text_that_is_wrong_beside_the_environments_changes_nothing(
+        self, capsys: pytest.CaptureFixture[str], editor: Path
+    ) -> None:
+        path = write("")
+        lab = path.parent / "environments" / "lab.toml"
+        lab.parent.mkdir()
+        lab.write_text('endpoints = ["http://10.0.0.1"]\n')
+        for text, why in {
+            '[environments.lab]\nendpoints = ["http://10.0.0.2"]\n': "another environment 'lab'",
+            'active_environment = "nope"\n': "config.toml:1: active_environment: no environment",
+        }.items():
+            (editor / "text").write_text(text)
+            code, _, err = run(capsys, "edit")
+            assert code == 78
+            assert why in err
+            assert path.read_text() == ""
+            other = editor / "config.toml"
+            other.write_text(text)
+            (editor / "environments").mkdir(exist_ok=True)
+            (editor / "environments" / "lab.toml").write_text(lab.read_text())
+            code, _, err = run(capsys, "validate", str(other))
+            assert code == 78
+            assert why in err
+
+    def test_what_was_wrong_already_is_mended_step_by_step(
+        self, capsys: pytest.CaptureFixture[str], editor: Path
+    ) -> None:
+        path = write('active_environment = "nope"\nlog_level = "info"\n')
+        (editor / "text").write_text('active_environment = "nope"\nlog_level = "error"\n')
+        assert run(capsys, "edit")[0] == 0
+        assert "error" in path.read_text()
+
+    @pytest.mark.parametrize(
+        ("script", "text", "why"),
+        [
+            ('rm "$1"', None, "left no text"),
+            ('echo "# an hour of work" > "$1"; kill -9 $$', b"# an hour of work\n", "failed"),
+            ('echo "# an hour of work" > "$1"; exit 1', b"# an hour of work\n", "failed"),
+            ("printf '# \\351' > \"$1\"", b"# \xe9", "not UTF-8 text"),
+            ('echo "# mine" > "$1"; echo "# theirs" > FILE', b"# mine\n", "by another program"),
+        ],
+    )
+    def test_nothing_that_was_typed_is_lost(
+        self,
+        capsys: pytest.CaptureFixture[str],
+        editor: Path,
+        script: str,
+        text: bytes | None,
+        why: str,
+    ) -> None:
+        path = write("log_level = 'error'\n")
+        before = path.read_text() if "FILE" not in script else "# theirs\n"
+        program = editor / "my editor"
+        program.write_text(f"#!/bin/sh\n{script.replace('FILE', str(path))}\n")
+        code, _, err = run(capsys, "edit")
+        assert code == 78
+        assert why in err
+        assert path.read_text() == before
+        rejected = path.with_suffix(".rejected")
+        assert rejected.exists() == (text is not None)
+        if text is not None:
+            assert rejected.read_bytes() == text
+            assert f"your text is in {rejected}" in err
+            run(capsys, "edit")  # the second does not take the place of the first
+            assert path.with_suffix(".rejected2").exists() or "FILE" in script
+
+    def test_an_editor_of_blanks_is_none(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("VISUAL", " ")
+        monkeypatch.setenv("EDITOR", "true")
+        assert run(capsys, "edit")[2] == "nothing was changed\n"
+
+
+def test_an_import_is_no_option_of_add_environment(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("add-environment", "x", "--url", "http://10.0.0.1", "--no-test")
+    code, _, err = run(capsys, *words, "--set", "import=/nope.toml")
+    assert code == 78
+    assert 'write import = "/nope.toml" into it: cmdai-shell config edit NAME' in err
+    assert not loading.config_file().parent.joinpath("environments", "x.toml").exists()

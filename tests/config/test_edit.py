@@ -246,3 +246,24 @@ def test_a_value_is_taken_out_and_the_rest_stays() -> None:
     assert without(text, ("b", "c")) == "# mine\na = 1\n"
     assert without(text, ("a",)) == "# mine\n[b]\nc = 2\n"
     assert without(text, ("x", "y")) == text
+
+
+def test_a_file_of_other_line_ends_keeps_them(path: Path) -> None:
+    path.write_bytes(b"# mine\r\n[embedded]\r\nthreads = 1\r\n")
+    set_value(path, "log_level", "error")
+    set_value(path, "embedded.threads", "2")
+    text = path.read_bytes()
+    assert text.count(b"\r\n") == text.count(b"\n")
+    assert load(path, {}).embedded.threads == 2
+
+
+def test_a_value_that_is_wrong_beside_the_rest_changes_nothing(path: Path) -> None:
+    (path.parent / "environments").mkdir()
+    (path.parent / "base.toml").write_text("endpoints = ['http://a']\n")
+    lab = path.parent / "environments" / "lab.toml"
+    lab.write_text("endpoints = ['http://a']\nkind = 'sagemaker'\nregion = 'r'\nmodel = 'm'\n")
+    other = path.parent / "environments" / "other.toml"
+    other.write_text("import = 'lab.toml'\nendpoints = ['http://b']\nregion = 'r'\n")
+    with pytest.raises(ConfigError):
+        set_value(path, "environments.lab.model", "")
+    assert "'m'" in lab.read_text()

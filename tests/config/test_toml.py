@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -95,3 +96,23 @@ def test_what_could_be_waited_for_or_read_forever(tmp_path: Path) -> None:
             read_text(tmp_path / name)
     with pytest.raises(ConfigError, match="no name of a file"):
         read_text(tmp_path / "a\0b")
+
+
+def test_a_mark_before_the_text_is_no_part_of_it(tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_bytes(b"\xef\xbb\xbfa = 1\n")
+    assert read_text(tmp_path / "x.toml") == "a = 1\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[environments.e]\nkind='vllm'\n" * 25_000,
+        "a = '''\n" + "]\n" * 400_000 + "'''\n",
+        'a = "\\' + '\\"' * 400_000,
+        "a = [\n" + '{b = "c"},\n' * 70_000 + "]\n",
+    ],
+)
+def test_a_line_is_given_up_rather_than_looked_for_for_long(text: str) -> None:
+    begun = time.process_time()
+    line_of(text, ("a", "nowhere"))
+    assert time.process_time() - begun < 8  # was minutes; a second, on a machine with leisure

@@ -73,7 +73,7 @@ def test_what_it_says_of_its_addresses_does_not_count() -> None:
     ],
 )
 def test_an_entry_that_is_no_network_is_named(entry: str, hint: str) -> None:
-    with pytest.raises(ConfigError, match="trust_subnets") as caught:
+    with pytest.raises(ConfigError, match=r"is no network|is everybody") as caught:
         of(trust_subnets=("10.0.0.0/8", entry))
     assert repr(entry) in caught.value.message
     assert hint in caught.value.hint
@@ -124,7 +124,7 @@ def test_a_namespace() -> None:
     ],
 )
 def test_other_bad_entries_are_named(key: str, entry: str, hint: str) -> None:
-    with pytest.raises(ConfigError, match=key) as caught:
+    with pytest.raises(ConfigError, match="is no") as caught:
         of(**{key: (entry,)})
     assert repr(entry) in caught.value.message
     assert hint in caught.value.hint
