@@ -26,7 +26,7 @@ FEW = 8
 """Requests that may have ended from one look to the next."""
 TEST_S = 40.0
 """For ``backends test``, which gives a server 30 s."""
-PROGRAM = (sys.executable, "-c", "from cmdai_shell.cli.main import main; main()")
+PROGRAM = (sys.executable, "-I", "-c", "from cmdai_shell.cli.main import main; main()")
 
 
 class Watcher:

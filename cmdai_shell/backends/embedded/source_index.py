@@ -54,7 +54,7 @@ def find_pip() -> Sequence[str]:
     Raises ModelUnavailable when there is none.
     """
     if importlib.util.find_spec("pip"):
-        return (sys.executable, "-m", "pip")
+        return (sys.executable, "-I", "-m", "pip")
     for program in ("pip", "pip3"):
         if found := shutil.which(program):
             return (found,)

@@ -167,10 +167,8 @@ def _exists(paths: str) -> bool:
 
 
 async def _ask(paths: str, context: str, environ: Mapping[str, str]) -> Told:
-    command = ["-I", "-m", "cmdai_shell.discovery.cluster.kubeconfig", paths]
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *command,
+        *(sys.executable, "-I", "-m", "cmdai_shell.discovery.cluster.kubeconfig", paths),
         *([context] if context else []),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,

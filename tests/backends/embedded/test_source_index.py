@@ -91,7 +91,7 @@ def test_a_wheel_that_is_no_zip_is_refused(index: PackageIndex, into: Partial) -
 
 class TestFindPip:
     def test_the_interpreter_s_own(self) -> None:
-        assert source_index.find_pip() == (sys.executable, "-m", "pip")
+        assert source_index.find_pip() == (sys.executable, "-I", "-m", "pip")
 
     @pytest.mark.parametrize(
         ("program", "command"), [("pip", ["pip"]), ("pip3", ["pip3"]), ("uvx", ["uvx", "pip"])]
