@@ -99,19 +99,22 @@ class AwsChain:
         return had
 
     def _from_chain(self) -> Keys:
-        from botocore.exceptions import BotoCoreError
         from botocore.session import Session
 
         try:
             if self._found is None:
                 self._found = Session().get_credentials()
-            if self._found is None:
-                raise BackendDenied("there are no AWS credentials here", _HINT)
-            found = self._found.get_frozen_credentials()
-        except BotoCoreError as error:
+            found = self._found and self._found.get_frozen_credentials()
+        except Exception as error:  # botocore's, and what a process of theirs causes
             self._found = None
             raise BackendDenied(f"no AWS credentials: {_why(error)}", _HINT) from None
-        return Keys(access=found.access_key, secret=found.secret_key, token=found.token or "")
+        if found is None:
+            raise BackendDenied("there are no AWS credentials here", _HINT)
+        keys = (found.access_key, found.secret_key, found.token or "")
+        if not all(isinstance(key, str) and key.isascii() and key.isprintable() for key in keys):
+            self._found = None
+            raise BackendDenied("no AWS credentials: what was given is none", _HINT)
+        return Keys(access=keys[0], secret=keys[1], token=keys[2])
 
     def _variables(self) -> Keys | None:
         def said(name: str) -> str:
@@ -179,8 +182,15 @@ class Aws(OverTls):
 
 
 def _why(error: Exception) -> str:
-    """A process of the person's may have said it, which may be anything."""
-    said = getattr(error, "kwargs", {}).get("provider")
-    if said:
-        return f"{one_line(str(said), _SHOWN)} gives none"
-    return one_line(str(error), _SHOWN)
+    """A process of the person's, or a server, may have said it, which may be anything."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    if isinstance(error, ClientError):
+        code = (error.response.get("Error") or {}).get("Code", "no reason given")
+        return one_line(f"AWS refuses {error.operation_name} ({code})", _SHOWN)
+    if isinstance(error, BotoCoreError):
+        provider = getattr(error, "kwargs", {}).get("provider")
+        return one_line(f"{provider} gives none" if provider else str(error), _SHOWN)
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return type(error).__name__

@@ -19,6 +19,7 @@ from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 from requests_oauthlib import OAuth2Session, oauth2_session
 
+from cmdai_shell.auth import token_answer
 from cmdai_shell.auth.carrying import Allowed, may_carry, only_this_machine
 from cmdai_shell.errors import CmdaiError, ConfigError
 from cmdai_shell.text import one_line, visible
@@ -73,6 +74,7 @@ class Exchange:
         made = _Session(client=client, redirect_uri=redirect_uri)
         made.trust_env = False
         made.exchange = self
+        made.register_compliance_hook("access_token_response", _usable)
         made.mount("https://", _Adapter((self._context or ssl.create_default_context)()))
         return made
 
@@ -190,6 +192,13 @@ def _read(response: Any, until: float) -> bytes:
     return bytes(data)
 
 
+def _usable(response: Any) -> Any:
+    """A token endpoint's answer, before oauthlib sees it."""
+    said = token_answer.usable(token_answer.read(response.content))
+    response._content = json.dumps(said).encode()  # noqa: SLF001  as if read by it
+    return response
+
+
 def _checked(response: Any, url: str) -> Any:
     status, host = response.status_code, visible(urlsplit(url).netloc)
     if 300 <= status < 400:
@@ -201,12 +210,13 @@ def _checked(response: Any, url: str) -> Any:
     if status >= 500 or status == 429:
         raise ExchangeFailed(f"the identity provider {host} is in trouble (status {status})")
     try:
-        body = json.loads(response.content)
+        body = token_answer.read(response.content)
     except ValueError:
-        body = None
-    if status < 400 and isinstance(body, dict):
-        return response
-    if isinstance(body, dict) and isinstance(body.get("error"), str):
+        body = {}
+    else:
+        if status < 400:
+            return response
+    if isinstance(body.get("error"), str):
         raise _refused(host, body)
     if status in (401, 403):
         raise _refused(host, {"error": "invalid_client"})

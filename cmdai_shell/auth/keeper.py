@@ -182,17 +182,25 @@ class TokenKeeper:
         try:
             found = self._under_lock()
         except CmdaiError as error:
-            self._failure = error
-            if isinstance(error, ExchangeFailed | ExchangeRefused):
-                self._wait = min(max(2 * self._wait, _FIRST_WAIT_S), _LONGEST_WAIT_S)
-                self._retry_at = self._clock() + self._wait
-            log.info("a token was not renewed", extra={"fields": {"why": error.code}})
+            self._failed(error, error.code)
             raise
+        except Exception as error:  # of a library or of the disk: who waits knows ours alone
+            name = type(error).__name__
+            failure = ExchangeFailed(f"the login at {self._origin} cannot be renewed ({name})")
+            self._failed(failure, name)
+            raise failure from None
         self._failure, self._wait = None, 0.0
         self._tokens = found
         if found.access == self._rejected:  # a chain that insists knows no better one
             self._rejected = ""
         return found
+
+    def _failed(self, failure: CmdaiError, why: str) -> None:
+        self._failure = failure
+        if isinstance(failure, ExchangeFailed | ExchangeRefused):
+            self._wait = min(max(2 * self._wait, _FIRST_WAIT_S), _LONGEST_WAIT_S)
+            self._retry_at = self._clock() + self._wait
+        log.info("a token was not renewed", extra={"fields": {"why": why}})
 
     def _under_lock(self) -> Tokens:
         store = self._store
@@ -226,6 +234,8 @@ class TokenKeeper:
             self._save(ended)
             raise self._login_needed(ended) from None
         self._save(fresh)
+        if not fresh.access:
+            raise ExchangeFailed(f"{self._origin} renewed the login without an access token")
         return fresh
 
     def _login_needed(self, kept: Tokens | None) -> LoginNeeded:
@@ -253,9 +263,10 @@ class TokenKeeper:
         try:
             self._store.write(self.environment, "tokens", tokens.written())
             self._unsaved = None
-        except CredentialsUnavailable as error:
+        except Exception as error:  # whatever it is, the login is not to be lost
             self._unsaved = tokens
-            log.warning("tokens cannot be stored", extra={"fields": {"why": error.message}})
+            why = error.message if isinstance(error, CmdaiError) else type(error).__name__
+            log.warning("tokens cannot be stored", extra={"fields": {"why": why}})
 
     def _put(self, tokens: Tokens | None) -> None:
         store = self._store

@@ -5,10 +5,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Literal
 
-from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error, WebApplicationClient
+import msgspec
+from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
 
+from cmdai_shell.auth import token_answer
 from cmdai_shell.auth.exchange import Exchange, ExchangeFailed, ExchangeRefused, basic
 from cmdai_shell.auth.tokens import Tokens
+from cmdai_shell.errors import CmdaiError
+from cmdai_shell.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,7 +27,8 @@ refused, which servers do that know only that."""
 def granted(
     answer: Mapping[str, Any], *, origin: str, client: str, now: float, before: str = ""
 ) -> Tokens:
-    """``before``: the refresh token that was used; it stays where none takes its place."""
+    """``answer``: as ``token_answer.usable`` has it, and oauthlib after it. ``before``: the refresh
+    token that was used; it stays where none takes its place."""
     seconds = answer.get("expires_in")
     scope = answer.get("scope")
     return Tokens(
@@ -31,7 +36,7 @@ def granted(
         client=client,
         obtained=now,
         access=str(answer.get("access_token") or ""),
-        expires=now + max(float(seconds), 0.0) if isinstance(seconds, int | float) else 0.0,
+        expires=now + seconds if seconds else 0.0,
         refresh=str(answer.get("refresh_token") or before),
         scope=scope if isinstance(scope, str) else " ".join(map(str, scope or ())),
     )
@@ -42,14 +47,24 @@ def asked(host: str, grant: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any
     try:
         answer = grant()
     except OAuth2Error as error:
-        raise ExchangeFailed(
-            f"the identity provider {host} gave no token ({error.error})"
-        ) from None
-    if str(answer.get("token_type", "bearer")).lower() not in ("bearer", ""):
+        raise _no_token(host, error.error) from None
+    except CmdaiError:
+        raise
+    except Exception as error:  # a library's, of an answer that nobody foresaw
+        raise _no_token(host, type(error).__name__) from None
+    if not _is_known(answer):
         raise ExchangeRefused(
             f"the identity provider {host} gives out tokens of a kind that is not known here"
         )
     return answer
+
+
+def _no_token(host: str, why: str) -> ExchangeFailed:
+    return ExchangeFailed(f"the identity provider {host} gave no token ({one_line(why, 60)})")
+
+
+def _is_known(answer: Mapping[str, Any]) -> bool:
+    return str(answer.get("token_type", "bearer")).lower() == "bearer"
 
 
 class ClientCredentials:
@@ -111,25 +126,19 @@ def refreshed(
     exchange: Exchange, tokens: Tokens, *, token_url: str, secret: str = "", wall: Clock = time.time
 ) -> Tokens:
     """By the refresh token. A server that rotates them has ended the old one when this returns:
-    the new one has to be stored before anything else is done."""
+    the new one has to be stored before anything else is done. So it is returned whatever else is
+    wrong, without an access token then. Raises ExchangeFailed, ExchangeRefused."""
     now = wall()
-    with exchange.session(WebApplicationClient(tokens.client)) as session:
-        answer = asked(
-            token_url,
-            lambda: session.refresh_token(
-                token_url,
-                refresh_token=tokens.refresh,
-                auth=basic(tokens.client, secret) if secret else None,
-                **({} if secret else {"client_id": tokens.client}),
-            ),
-        )
+    fields = {"grant_type": "refresh_token", "refresh_token": tokens.refresh}
+    if not secret:
+        fields["client_id"] = tokens.client
+    auth = basic(tokens.client, secret) if secret else None
+    answer = token_answer.usable(token_answer.read(exchange.post(token_url, fields, auth)))
+    if "access_token" not in answer and "refresh_token" not in answer:
+        raise _no_token(token_url, answer.get("error", "missing_token"))
+    if not _is_known(answer):
+        answer.pop("access_token", None)
     made = granted(
         answer, origin=tokens.origin, client=tokens.client, now=now, before=tokens.refresh
     )
-    return Tokens(
-        **{
-            **{name: getattr(made, name) for name in made.__struct_fields__},
-            "who": tokens.who,
-            "scope": made.scope or tokens.scope,
-        }
-    )
+    return msgspec.structs.replace(made, who=tokens.who, scope=made.scope or tokens.scope)

@@ -11,6 +11,8 @@ CLOCK_SKEW_S = 60.0
 """That two well-kept clocks may differ."""
 MARGIN_S = 10.0
 """A token that ends sooner is not sent any more."""
+LONGEST = 65_536
+"""Characters of one."""
 
 
 class Tokens(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -22,10 +24,10 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     client: str
     """To which client id."""
     obtained: float
-    access: Annotated[str, Meta(max_length=65_536)] = ""
+    access: Annotated[str, Meta(max_length=LONGEST)] = ""
     expires: float = 0.0
     """0: it was not said."""
-    refresh: Annotated[str, Meta(max_length=65_536)] = ""
+    refresh: Annotated[str, Meta(max_length=LONGEST)] = ""
     scope: str = ""
     who: str = ""
     """The person's name or address, as the identity provider writes it."""

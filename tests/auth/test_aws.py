@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import sys
 import time
 from contextlib import asynccontextmanager
@@ -46,6 +48,12 @@ def means(tmp_path: Path) -> Means:
 
 def chain(means: Means, **more: Any) -> Login:
     return login(Environment(id="cloud", kind="sagemaker", endpoints=(URL,), **more), means)
+
+
+def _printing(**keys: object) -> str:
+    """A ``credential_process`` that does."""
+    program = f"print({json.dumps(json.dumps({'Version': 1, **keys}))})"
+    return f"{sys.executable} -c {shlex.quote(program)}"
 
 
 class Metadata:
@@ -126,6 +134,53 @@ async def test_a_profile_and_a_process_of_it(
     other = chain(means)
     with pytest.raises(BackendDenied, match="no AWS credentials: custom-process gives none"):
         await other.to(URL, "").headers()
+
+
+@pytest.mark.parametrize(
+    ("process", "words"),
+    [
+        ("/dev/null", "Permission denied"),
+        ("/does/not/exist", "No such file or directory"),
+        ("echo planted", "JSONDecodeError"),
+        ("sh -c 'unclosed", "ValueError"),
+        (_printing(AccessKeyId=5, SecretAccessKey="planted"), "what was given is none"),
+        (_printing(AccessKeyId="a\nb", SecretAccessKey="planted"), "what was given is none"),
+        (
+            _printing(AccessKeyId="a", SecretAccessKey="planted", Expiration="soon"),
+            "ParserError|ValueError",
+        ),
+    ],
+)
+async def test_a_process_that_fails_or_prints_nonsense(
+    means: Means, tmp_path: Path, process: str, words: str
+) -> None:
+    (tmp_path / "credentials.ini").write_text(f"[default]\ncredential_process = {process}\n")
+    with pytest.raises(BackendDenied, match=f"no AWS credentials: ({words})") as caught:
+        await chain(means, auth_type="aws").to(URL, "").headers()
+    assert "planted" not in str(caught.value)
+
+
+async def test_a_role_that_may_not_be_assumed(
+    means: Means, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def refuse(_: web.Request) -> web.Response:
+        text = (
+            "<ErrorResponse><Error><Code>AccessDenied</Code><Message>planted</Message>"
+            "</Error></ErrorResponse>"
+        )
+        return web.Response(status=403, text=text, content_type="text/xml")
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", refuse)
+    (tmp_path / "credentials.ini").write_text(
+        f"[base]\naws_access_key_id={ACCESS}\naws_secret_access_key={SECRET}\n"
+        "[default]\nrole_arn = arn:aws:iam::123456789012:role/gpu\nsource_profile = base\n"
+    )
+    async with TestServer(app) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", str(server.make_url("/")))
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+        with pytest.raises(BackendDenied, match=r"AWS refuses AssumeRole \(AccessDenied\)"):
+            await chain(means, auth_type="aws").to(URL, "").headers()
 
 
 async def test_the_variables_go_first(means: Means) -> None:

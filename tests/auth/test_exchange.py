@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from typing import TYPE_CHECKING
+import time
+from math import inf as INF
+from math import nan as NAN
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from cmdai_shell.auth.exchange import Exchange, ExchangeFailed, ExchangeRefused
-from cmdai_shell.auth.oauth2 import ClientCredentials
+from cmdai_shell.auth.oauth2 import ClientCredentials, refreshed
 from cmdai_shell.auth.tls import TlsFiles, also_systems
+from cmdai_shell.auth.tokens import Tokens, read
 from cmdai_shell.errors import ConfigError
 from tests.auth import fake_provider
 from tests.auth.pki import Pki
@@ -22,7 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cmdai_shell.auth.oauth2 import ClientAuth
-    from cmdai_shell.auth.tokens import Tokens
     from tests.auth.fake_provider import FakeProvider
 
 
@@ -51,6 +54,72 @@ async def test_what_a_netrc_says_is_not_sent(fake: FakeProvider, tmp_path: Path)
 
 async def test_a_narrower_scope_is_taken(fake: FakeProvider) -> None:
     assert (await fetched(f"{fake.issuer}/token")).scope == "something narrower"
+
+
+ODD: list[dict[str, Any]] = [
+    *(
+        {"expires_in": odd}
+        for odd in ("3600.0", "soon", NAN, INF, 1e300, [1], True, None, "9" * 20)
+    ),
+    *({"scope": odd} for odd in (5, ["a", 5], {"a": 1}, "\ud800", None)),
+    {"id_token": 5, "expires_at": "never", "error_description": 5, "error_uri": []},
+]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=str)
+async def test_an_answer_with_values_of_other_types(
+    fake: FakeProvider, odd: dict[str, Any]
+) -> None:
+    """Also of a number that no integer is read from (more digits than Python takes)."""
+    usual = {"access_token": "planted", "refresh_token": "r2", "token_type": "bearer"}
+    fake.tokens = [{**usual, **odd, "status": 200}] * 2
+    url = f"{fake.issuer}/token"
+    found = await fetched(url)
+    assert found.access == "planted"
+    assert found.expires in (0.0, pytest.approx(time.time() + 3_600, abs=60))
+    before = Tokens(origin=url, client="c", obtained=0.0, refresh="r1", who="alice")
+    after = await asyncio.to_thread(refreshed, Exchange(), before, token_url=url)
+    assert (after.access, after.refresh, after.who) == ("planted", "r2", "alice")
+    assert read(after.written(), origin=url, client="c") == after, "it can be kept"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"access_token": {"planted": 1}},
+        {"access_token": "plan\nted"},
+        {"access_token": "a" * 70_000},
+        {"access_token": None},
+        {"token_type": ["mac"]},
+        {"token_type": "mac"},
+    ],
+    ids=lambda odd: str(odd)[:30],
+)
+async def test_without_a_token_that_can_be_sent(fake: FakeProvider, odd: dict[str, Any]) -> None:
+    usual = {"access_token": "planted", "refresh_token": "r2", "token_type": "bearer"}
+    fake.tokens = [{**usual, **odd, "status": 200}] * 2
+    url = f"{fake.issuer}/token"
+    with pytest.raises((ExchangeFailed, ExchangeRefused)) as caught:
+        await fetched(url)
+    assert "planted" not in str(caught.value)
+    before = Tokens(origin=url, client="c", obtained=0.0, refresh="r1")
+    after = await asyncio.to_thread(refreshed, Exchange(), before, token_url=url)
+    assert (after.access, after.refresh) == ("", "r2"), "the next one is not lost"
+
+
+@pytest.mark.parametrize(
+    "body", ['{"access_token": "planted", "expires_in": ' + "9" * 5_000 + "}", "[" * 90_000]
+)
+async def test_what_the_reader_of_json_stumbles_over(fake: FakeProvider, body: str) -> None:
+    async def said(_: web.Request) -> web.Response:
+        return web.Response(text=body, content_type="application/json")
+
+    fake.answers["/token"] = said
+    if body.startswith("{"):
+        assert (await fetched(f"{fake.issuer}/token")).access == "planted"
+    else:
+        with pytest.raises(ExchangeFailed, match="did not answer in JSON"):
+            await fetched(f"{fake.issuer}/token")
 
 
 async def test_a_server_that_knows_the_form_alone(fake: FakeProvider) -> None:

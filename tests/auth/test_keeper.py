@@ -35,7 +35,7 @@ class Scene:
     def __init__(self, folder: Path) -> None:
         self.now = T0
         self.renewed: list[str] = []
-        self.trouble: list[CmdaiError] = []
+        self.trouble: list[Exception] = []
         self.gate = threading.Event()
         self.gate.set()
         self.memory = Memory()
@@ -315,6 +315,59 @@ async def test_one_that_cannot_be_stored_is_used_and_stored_later(
     await asyncio.to_thread(finish)
     assert scene.kept().refresh == "r2"
     assert scene.renewed == ["r1"]
+
+
+async def test_a_disk_that_fails_costs_no_login(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.log_in()
+    one = scene.keeper()
+    scene.now += 700
+
+    def broken(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(scene.store, "write", broken)
+        assert await one.access() == "a2"
+    assert await one.access() == "a2"
+    await asyncio.to_thread(finish)
+    assert scene.kept().refresh == "r2"
+
+
+async def test_a_refresh_token_without_an_access_token_is_kept(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.log_in()
+    scene.now += 700
+    one = scene.keeper()
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            scene,
+            "tokens",
+            lambda: Tokens(origin="o", client="c", obtained=scene.now, refresh="r2", who="alice"),
+        )
+        with pytest.raises(BackendDenied, match="without an access token"):
+            await one.access()
+    assert scene.kept().refresh == "r2"
+    scene.now += 60
+    assert await one.access() == "a2"
+    assert scene.renewed == ["r1", "r2"]
+
+
+async def test_a_librarys_own_error_is_told_by_its_name(scene: Scene) -> None:
+    """And not by its words, which may be anything. It is tried again as a failure is."""
+    scene.log_in()
+    scene.now += 700
+    one = scene.keeper()
+    scene.trouble = [ValueError("planted")]
+    for _ in range(2):
+        with pytest.raises(BackendDenied, match=r"cannot be renewed \(ValueError\)") as caught:
+            await one.access()
+        assert "planted" not in str(caught.value)
+    assert scene.renewed == ["r1"]
+    scene.now += 60
+    assert await one.access() == "a2"
 
 
 async def test_tokens_of_another_provider_are_not_sent(scene: Scene) -> None:
