@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trustme
 
-from cmdai_shell.backends import auto, handshake
+from cmdai_shell.backends import REMOTE, auto, handshake
 from tests.fakes.in_thread import in_thread
 from tests.fakes.openai_server import FakeOpenAI
 
@@ -256,3 +256,19 @@ def test_the_list_says_nothing_twice(call: Call, monkeypatch: pytest.MonkeyPatch
     assert call("backends", "list", "--environment", "box")[1] == "box/127.0.0.1:1  in use\n"
     _, out, _ = call("backends", "list", "--verbose", "--environment", "box")
     assert out.startswith("box/127.0.0.1:1  in use  does not listen")
+
+
+def test_one_that_cannot_be_connected_is_said_beside_the_others(
+    call: Call, lab: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(REMOTE, "triton", "a_package_that_is_not_here:Server")
+    call("config", "add-environment", "far", "--url", DEAD, "--kind", "triton", "--no-test")
+    why = "backend 'triton' needs the Python package a_package_that_is_not_here"
+    code, out, err = call("backends", "test", "far")
+    assert (code, "not-asked" in out, why in out) == (1, True, True)
+    assert "pip install a_package_that_is_not_here" in err
+    code, out, _ = call("backends", "health-check", "--all", "--json")
+    states = {row["name"]: row["state"] for row in json.loads(out)}
+    assert (code, states[lab], states["far/127.0.0.1:1"]) == (1, "ok", "not-asked")
+    code, out, _ = call("backends", "list", "--verbose")
+    assert (code, why in out.replace("\n    ", " ")) == (0, True)

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
-from cmdai_shell.config import load, paths
+from cmdai_shell.config import Config, load, paths
+from cmdai_shell.config.schema import Discovery
 from cmdai_shell.core import Hint, Removed, Suggestion
 from cmdai_shell.daemon import finder
 from cmdai_shell.discovery import pins
 from cmdai_shell.discovery.trust import TrustStore
 from cmdai_shell.errors import BackendUnavailable, ConfigError, DiscoveryError
+from cmdai_shell.routing import Pool
 from tests.daemon.conftest import until
 from tests.daemon.house import SPARK, House, found, here, proven
 from tests.fakes.scripted_source import ScriptedSource, there
@@ -476,3 +478,12 @@ async def test_one_of_which_no_server_can_be_made_says_why(monkeypatch):
         shown = house.finder.shown(await house.finder.decisions.trust("spark:8000"))
         assert shown["story"] == "not used yet: no such dialect"
         assert house.members == []
+
+
+async def test_settings_that_nobody_can_follow_leave_the_one_before_in_office(monkeypatch):
+    pool = Pool([])
+    former = finder.Finder(Config(), pool, clock=time.monotonic)
+    monkeypatch.setattr(former, "resign", lambda: pytest.fail("it resigned"))
+    bad = Config(discovery=Discovery(trust_subnets=("nonsense",)))
+    with pytest.raises(ConfigError, match="'nonsense' is no network"):
+        finder.Finder(bad, pool, clock=time.monotonic, former=former)
