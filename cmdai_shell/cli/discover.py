@@ -8,6 +8,7 @@ import random
 import time
 from contextlib import nullcontext
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -119,7 +120,7 @@ def _search(
     config: Config, wanted: Config | None, hosts: Sequence[str], *, is_probing: bool
 ) -> Search:
     """``wanted``: the settings that sources are made of. Raises ConfigError."""
-    from cmdai_shell.daemon import found_servers
+    from cmdai_shell.daemon import found_servers, whereabouts
     from cmdai_shell.discovery.probe import own_networks
     from cmdai_shell.discovery.search import Search
 
@@ -137,6 +138,7 @@ def _search(
         networks=own_networks(config.discovery.exclude_interfaces) if is_probing else (),
         clock=time.monotonic,
         random=random.random,
+        seen_from=partial(whereabouts.seen_from, now=whereabouts.here()),
     )
 
 

@@ -48,8 +48,11 @@ def found_servers(found: Reply) -> Iterator[tuple[str, str]]:
         number = f"{source['known']} known" if source["state"] == "listening" else source["problem"]
         yield "discovery", f"{source['name']}: {source['state']}; {number}{cure}"
     for one in discovery["found"]:
-        if one["state"] not in ("approved", "by-policy"):
-            why = f": {one['story']}" if one["story"] else ""
+        if one["state"] == "approved" and one["story"]:
+            yield "found", f"{one['name']} ({one['url']}), {one['story']}"
+        elif one["state"] not in ("approved", "by-policy"):
+            story = one["story"].removeprefix("not used ")
+            why = f" {story}" if story != one["story"] else f": {story}" if story else ""
             hint = one["hint"] or f"cmdai-shell backends trust {one['name']}"
             yield "found", f"{one['name']} ({one['url']}), not used{why}; {hint}"
     if chain := _chain(found):

@@ -30,6 +30,7 @@ _STATES = {
     "by-policy": "used, by your settings",
     "changed": "not the one you trusted",
     "moved": "perhaps one you trusted, at another address",
+    "elsewhere": "trusted, and not used here",
     "ignored": "ignored, as you wished",
     "refused": "cannot be used",
     "open": "answers",

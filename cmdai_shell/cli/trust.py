@@ -48,6 +48,10 @@ def trust(*, name: str, called: str, environment: str, json_: bool) -> None:
     if json_:
         output.emit(found, "json")
         return
+    if found["state"] == "elsewhere":  # the router of now is none by which to know a network
+        output.say(f"{found['name']}: {found['story']}", "yellow")
+        output.say(found["hint"])
+        return
     output.say(f"{found['name']} ({found['url']}) is used from now on", "green")
     output.say(f"to take that back: cmdai-shell backends forget {found['name']}", "dim")
 

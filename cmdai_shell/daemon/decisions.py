@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cmdai_shell.core import Added
 from cmdai_shell.daemon.found_servers import alone, is_as_asked
-from cmdai_shell.daemon.whereabouts import is_here
+from cmdai_shell.daemon.whereabouts import is_here, knowable
 from cmdai_shell.discovery.policy import spot
 from cmdai_shell.discovery.probed import SOURCE as PROBE
 from cmdai_shell.errors import ConfigError, DiscoveryError
@@ -38,7 +38,7 @@ class Decisions:
         *,
         inquiry: Inquiry,
         notices: Notices,
-        here: Callable[[], Here],
+        here: Callable[[], Awaitable[Here]],
         settle: Callable[[], Awaitable[None]],
     ) -> None:
         self._environments: Collection[str] = config.environments
@@ -63,13 +63,16 @@ class Decisions:
             candidate = self._moved(self._named(name))
             if "://" not in name:
                 alone(candidate, self._found.candidates())
-            if is_as_asked(candidate, called, environment) and is_here(candidate, self._here()):
+            now = await self._here()
+            if is_as_asked(candidate, called, environment) and is_here(candidate, now):
                 return candidate
-            return await self._trusted(candidate, called, environment)
+            return await self._trusted(candidate, called, environment, now)
         finally:
             self._found.end(PROBE)
 
-    async def _trusted(self, candidate: Candidate, called: str, environment: str) -> Candidate:
+    async def _trusted(
+        self, candidate: Candidate, called: str, environment: str, now: Here
+    ) -> Candidate:
         url = candidate.endpoint.url
         if candidate.state == "changed" and candidate.approval is None:  # of the settings
             await asyncio.to_thread(self._store.forget_key, url)
@@ -78,10 +81,10 @@ class Decisions:
             if candidate.key and not candidate.pin:  # looked at again, as a friend's
                 self._found.saw_key(url, "")
                 candidate = replace(candidate, key="", is_key_alone=False)
-            routers = self._here().routers
+            knowable(candidate, now)
             approval = await asyncio.to_thread(
                 lambda: self._store.approve(
-                    candidate, name=called, environment=environment, routers=routers
+                    candidate, name=called, environment=environment, routers=now.routers
                 )
             )
             name = approval.name

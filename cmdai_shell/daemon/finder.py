@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from cmdai_shell.config import paths
+from cmdai_shell.daemon import whereabouts
 from cmdai_shell.daemon.decisions import Decisions
 from cmdai_shell.daemon.found_servers import (
     Logins,
@@ -25,16 +26,7 @@ from cmdai_shell.daemon.found_servers import (
 )
 from cmdai_shell.daemon.inquiry import Inquiry
 from cmdai_shell.daemon.notices import Notices
-from cmdai_shell.daemon.whereabouts import (
-    Here,
-    here,
-    is_behind,
-    is_here,
-    is_home,
-    is_new_router,
-    seen_from,
-    surely,
-)
+from cmdai_shell.daemon.whereabouts import Here, here, is_here, is_home, surely
 from cmdai_shell.discovery.found import Found
 from cmdai_shell.discovery.probed import Probed
 from cmdai_shell.discovery.trust import SEEN_AGAIN, TrustStore
@@ -323,7 +315,9 @@ class Finder:
         log.info("found", extra={"fields": {"name": candidate.name, "state": candidate.state}})
 
     async def _look(self) -> Here:
-        return await surely(lambda now: all(is_behind(one, now) for one in self._approvals), here)
+        return await surely(
+            lambda now: all(whereabouts.is_behind(one, now) for one in self._approvals), here
+        )
 
     async def _is_home(self, candidate: Candidate) -> bool:
         return is_home(candidate, await surely(lambda now: is_home(candidate, now), here))
@@ -374,10 +368,8 @@ class Finder:
 
     def _waiting(self) -> tuple[Candidate, ...]:
         """Without those that changed because we are elsewhere: there somebody else answers."""
-        now = self._here
-        known = (seen_from(each, now) for each in self.found.candidates())
-        new = (each for each in known if is_new_router(each, now))
-        return (*new, *(each for each in self.found.waiting() if is_home(each, now)))
+        new = whereabouts.behind_new_router(self.found.candidates(), self._here)
+        return (*new, *(each for each in self.found.waiting() if is_home(each, self._here)))
 
     # --- what the person sees
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from cmdai_shell import discovery
 from cmdai_shell.config.environment import Environment
 from cmdai_shell.config.environments import belonging
-from cmdai_shell.daemon.whereabouts import Here, asked_here, is_here, is_home
+from cmdai_shell.daemon.whereabouts import Here, asked_here, seen_from
 from cmdai_shell.discovery.policy import Policy, refusal
 from cmdai_shell.discovery.trust import forget_hint, trust_hint
 from cmdai_shell.errors import CmdaiError, ConfigError, DiscoveryError
@@ -233,16 +233,9 @@ def is_as_asked(candidate: Candidate, called: str, environment: str) -> bool:
 
 def shown(candidate: Candidate, now: Here, problem: str) -> Mapping[str, Any]:
     """As ``status`` has it. ``problem``: why it is no member, though it is approved."""
-    if candidate.state in ("approved", "by-policy"):
-        if candidate.approval and not is_here(candidate, now):
-            where = ", ".join(candidate.approval.networks) or "where it is announced"
-            story, hint = f"not used here: over http only in {where}", ""
-            if not is_home(candidate, now):
-                story += ", behind the router of then"
-                hint = f"if this is your network: {trust_hint(candidate.name)}"
-            candidate = replace(candidate, story=story, hint=hint)
-        elif problem:
-            candidate = replace(candidate, story=f"not used yet: {problem}")
+    candidate = seen_from(candidate, now)
+    if problem and candidate.state in ("approved", "by-policy"):
+        candidate = replace(candidate, story=f"not used yet: {problem}")
     endpoint = candidate.endpoint
     return {
         "name": candidate.name,

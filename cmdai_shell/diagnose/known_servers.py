@@ -39,6 +39,7 @@ _TRUST = {
     "candidate": "not trusted yet",
     "changed": "not the one that you trusted",
     "moved": "perhaps one that you trusted",
+    "elsewhere": "approved by you, in another network",
     "ignored": "ignored, as you wished",
     "refused": "cannot be used",
 }
@@ -119,7 +120,7 @@ def _member(
 
 def _stranger(sight: Mapping[str, Any]) -> Server:
     name = sight["name"]
-    waits = sight["state"] in ("candidate", *_USED)
+    waits = sight["state"] in ("candidate", "elsewhere", *_USED)
     hint = sight.get("hint", "")
     if not hint and sight["state"] == "candidate":
         hint = trust_hint(name)

@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from cmdai_shell.core import Endpoint
     from cmdai_shell.discovery.approval import Approval
 
-State = Literal["candidate", "approved", "by-policy", "changed", "moved", "ignored", "refused"]
+State = Literal[
+    "candidate", "approved", "by-policy", "changed", "moved", "elsewhere", "ignored", "refused"
+]
 """Only those that are approved, by the person or by policy, are ever sent anything. ``moved``: a
-stranger where an approved server of plain http may be now."""
+stranger where an approved server of plain http may be now. ``elsewhere``: approved, and not to be
+asked in the network that we are in; said by who knows where we are."""
 
 _LABELS = {
     "host": 255,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,17 +22,41 @@ _GATEWAY = 0x2
 _COMPLETE = 0x2
 """ATF_COM (linux/if_arp.h): the neighbour has answered."""
 _NOBODY = "00:00:00:00:00:00"
+_DISCARD = 9
+"""RFC 863."""
 
 
 def read(folder: Path = _NET) -> frozenset[str]:
     """``192.168.1.1 02:fc:00:00:00:05``, address and hardware address of each router that a default
     route of IPv4 goes by; empty where that is not known."""
+    gateways, neighbours = _tables(folder)
+    return frozenset(_of(gateways, neighbours))
+
+
+def unknown(folder: Path = _NET) -> frozenset[str]:
+    """Addresses of routers whose hardware address the system has not learned yet, or has lost: of
+    a router that was off for a while, or that nothing has gone by since we came here."""
+    gateways, neighbours = _tables(folder)
+    known = {text.partition(" ")[0] for text in _of(gateways, neighbours)}
+    return frozenset(address for address, _ in gateways) - known
+
+
+def ask(address: str) -> None:
+    """Has the system ask that router for its hardware address (ARP), which ``read`` has a moment
+    later: by an empty datagram to it, as there is no other way without rights."""
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.setblocking(False)
+        asking.sendto(b"", (address, _DISCARD))
+
+
+def _tables(folder: Path) -> tuple[set[tuple[str, str]], list[str]]:
+    """Routers as ``_gateways`` has them, and the lines on neighbours."""
     try:
         routes = (folder / "route").read_text("ascii").splitlines()[1:]
         neighbours = (folder / "arp").read_text("ascii").splitlines()[1:]
     except (OSError, ValueError):
-        return frozenset()
-    return frozenset(_of(set(_gateways(routes)), neighbours))
+        return set(), []
+    return set(_gateways(routes)), neighbours
 
 
 def _gateways(routes: Iterable[str]) -> Iterator[tuple[str, str]]:

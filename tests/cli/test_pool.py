@@ -93,3 +93,17 @@ async def test_the_environment_in_use_and_why():
     (standing,) = chain.pool.snapshot(0)
     ((_, text),) = pool.servers({"servers": [asdict(standing)]})
     assert text == "cloud/a: not asked: another environment is in use; scripted-model"
+
+
+def test_one_that_was_trusted_and_is_not_used_is_told_with_what_to_type():
+    story = "not used here: over http only in 10.77.0.0/24, behind the router of then"
+    hint = "if this is your network: cmdai-shell backends trust desk"
+    one = {"name": "desk", "url": "http://10.77.0.1:8000", "state": "elsewhere"}
+    found = {**one, "story": story, "hint": hint}
+    discovery = {"problem": "", "sources": [], "found": [found]}
+    assert list(pool.found_servers({"discovery": discovery})) == [
+        ("found", f"desk (http://10.77.0.1:8000), {story}; {hint}")
+    ]
+    kept = {**one, "state": "approved", "story": "not used yet: it cannot be reached", "hint": ""}
+    ((_, told),) = pool.found_servers({"discovery": {**discovery, "found": [kept]}})
+    assert told == "desk (http://10.77.0.1:8000), not used yet: it cannot be reached"

@@ -9,8 +9,8 @@ import pytest
 
 from cmdai_shell.config import paths
 from cmdai_shell.core import Added, Endpoint, Handshake, Removed, Risk, Suggestion
-from cmdai_shell.daemon import finder
-from cmdai_shell.discovery import pins
+from cmdai_shell.daemon import finder, whereabouts
+from cmdai_shell.discovery import pins, routers
 from cmdai_shell.discovery.probed import KEPT_S, Probed
 from cmdai_shell.discovery.trust import TrustStore
 from cmdai_shell.errors import ConfigError, DiscoveryError
@@ -258,6 +258,83 @@ class TestAnotherNetworkOfTheSameAddresses:
             later.here = here("192.168.1.2", routers=("192.168.1.1 02:00:00:00:00:01",))
             await asyncio.sleep(0.2)
             assert later.members == ["spark:8000"]  # at home it is trusted still
+
+    async def test_a_new_router_is_told_of_once_and_the_key_offers_what_accepts_it(
+        self, monkeypatch
+    ):
+        monkeypatch.setattr(finder, "LOOK_EVERY_S", 0.05)
+        house = House(monkeypatch, there("a", labels=SPARK))
+        house.here = here("192.168.1.2", routers=("192.168.1.1 02:00:00:00:00:01",))
+        async with house.alive():
+            await found(house)
+            await house.finder.decisions.trust("spark:8000")
+            await until(lambda: house.members == ["spark:8000"])
+            house.here = here("192.168.1.2", routers=("192.168.1.1 02:00:00:00:00:66",))
+            await until(lambda: house.members == [] and bool(house.finder.notices.waiting))
+            (shown,) = house.finder.status()["found"]
+            assert shown["state"] == "elsewhere"
+            assert "behind a new router: the key on an empty line" in said(await house.press())
+            assert said(await house.press("list files by size")) == ""
+            offer = await house.press("")
+            assert isinstance(offer, Suggestion)
+            assert offer.command == "cmdai-shell backends trust spark:8000"
+            assert offer.verdict.risk is Risk.CAUTION  # it may be somebody else's network
+            await house.finder.decisions.trust("spark:8000")
+            assert house.members == ["spark:8000"]
+            assert house.offered == ""
+
+    async def test_in_a_network_of_other_addresses_nobody_is_told_of_it(self, monkeypatch):
+        monkeypatch.setattr(finder, "LOOK_EVERY_S", 0.05)
+        house = House(monkeypatch, there("a", labels=SPARK))
+        house.here = here("192.168.1.2", routers=("192.168.1.1 02:00:00:00:00:01",))
+        async with house.alive():
+            await found(house)
+            await house.finder.decisions.trust("spark:8000")
+            house.here = here("10.9.8.7", routers=("10.9.8.1 02:00:00:00:00:66",))
+            await until(lambda: house.members == [])
+            (shown,) = house.finder.status()["found"]
+            assert shown["state"] == "elsewhere"
+            assert (said(await house.press()), house.offered) == ("", "")
+
+    async def test_a_router_that_the_system_has_lost_is_asked_and_is_no_other(self, monkeypatch):
+        monkeypatch.setattr(finder, "LOOK_EVERY_S", 0.05)
+        home = here("192.168.1.2", routers=("192.168.1.1 02:00:00:00:00:01",))
+        house = House(monkeypatch, there("a", labels=SPARK))
+        house.here = home
+        asked = []
+
+        def ask(address: str) -> None:
+            asked.append(address)
+            house.here = home
+
+        monkeypatch.setattr(routers, "ask", ask)
+        async with house.alive():
+            await found(house)
+            await house.finder.decisions.trust("spark:8000")
+            server = house.servers["spark:8000"]
+            house.here = replace(home, routers=frozenset(), unknown=frozenset({"192.168.1.1"}))
+            await until(lambda: asked == ["192.168.1.1"])
+            await asyncio.sleep(0.2)
+            assert house.members == ["spark:8000"]
+            assert house.servers["spark:8000"] is server and not server.closed
+
+    async def test_who_cannot_be_known_by_its_router_is_not_said_to_be_used(self, monkeypatch):
+        """Approved again while the router is off, it would not be asked."""
+        monkeypatch.setattr(routers, "ask", lambda address: None)
+        monkeypatch.setattr(whereabouts, "ROUTER_S", 0.01)
+        house = House(monkeypatch, there("a", labels=SPARK))
+        house.here = here("192.168.1.2", routers=("192.168.1.1 02:00:00:00:00:01",))
+        async with house.alive():
+            await found(house)
+            await house.finder.decisions.trust("spark:8000")
+            house.here = replace(here("192.168.1.2"), unknown=frozenset({"192.168.1.1"}))
+            house.finder._changed.set()
+            await until(lambda: house.members == [])
+            (shown,) = house.finder.status()["found"]
+            assert "192.168.1.1, does not answer" in shown["story"]
+            with pytest.raises(ConfigError, match=r"your router, 192\.168\.1\.1, does not") as no:
+                await house.finder.decisions.trust("spark:8000")
+            assert no.value.hint.startswith("once it answers: ")
 
     async def test_without_a_router_that_is_known_it_is_not_that_network(self, monkeypatch):
         """Whoever runs the cafe's network can give us the address that we had at home."""

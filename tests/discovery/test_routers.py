@@ -51,6 +51,12 @@ def test_the_one_that_the_default_route_goes_by(tmp_path: Path):
 )
 def test_one_that_has_not_answered_is_not_known(tmp_path: Path, arp: str):
     assert there(tmp_path, arp=arp) == frozenset()
+    assert routers.unknown(tmp_path) == {"192.168.1.1"}
+
+
+def test_one_that_is_known_is_not_unknown(tmp_path: Path):
+    there(tmp_path)
+    assert routers.unknown(tmp_path) == frozenset()
 
 
 def test_where_nothing_says_it(tmp_path: Path):
@@ -72,3 +78,13 @@ def test_a_real_one():
         hardware = lab.run("router", "cat", "/sys/class/net/eth0/address").strip()
         found = json.loads(lab.run("client", sys.executable, "-c", program))
         assert found == [f"192.168.1.1 {hardware}"]
+        lab.run("client", "ip", "neigh", "flush", "all")
+        surely = """
+import asyncio
+from cmdai_shell.daemon.whereabouts import here, surely
+print(here().routers, here().unknown)
+print(sorted(asyncio.run(surely(lambda now: bool(now.routers))).routers))
+"""
+        lost, asked = lab.run("client", sys.executable, "-c", surely).splitlines()
+        assert lost == "frozenset() frozenset({'192.168.1.1'})"
+        assert asked == f"['192.168.1.1 {hardware}']"
