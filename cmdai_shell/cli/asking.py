@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import html
 import os
 import sys
 import threading
 import webbrowser
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
 import click
 
 from cmdai_shell.auth.tokens import in_words
 from cmdai_shell.cli import output
+from cmdai_shell.config import paths
+from cmdai_shell.daemon.folder import open_folder
 from cmdai_shell.errors import CmdaiError
+from cmdai_shell.text import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from cmdai_shell.auth.device import DeviceCode
 
 LARGEST = 16 << 10
 """Characters of a secret."""
+_LEADS_TO = (
+    "<!doctype html><meta charset=utf-8><meta name=referrer content=no-referrer>"
+    '<meta http-equiv=refresh content="0;url={0}"><a href="{0}">Log in</a>'
+)
 
 
 def secret(what: str) -> str:
@@ -47,14 +58,40 @@ def has_browser(environ: Mapping[str, str] = os.environ) -> bool:
     return bool(environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"))
 
 
-def open_browser(url: str) -> None:
-    """The address is shown too: it can be opened by hand. Waits for no browser."""
-    output.say("log in in the browser; if none opens, go to")
-    output.say(f"  {url}")
-    if has_browser():
-        threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
-    else:
-        output.say("  (on this machine; from another: cmdai-shell auth login --device)", "dim")
+@contextmanager
+def browser() -> Iterator[Callable[[str], None]]:
+    """What opens one with an address, which is shown too. The browser is given a page of ours that
+    leads there: who else is on this machine sees its arguments, and whoever has the address can
+    log in as himself in the person's place. The page is gone afterwards. Raises DaemonUnavailable
+    for a runtime folder that others can use."""
+    folder = paths.runtime_dir()
+    os.close(open_folder(folder))
+    with NamedTemporaryFile(  # of mode 0600
+        "w", dir=folder, prefix="login-", suffix=".html", encoding="utf-8"
+    ) as page:
+
+        def open_with(url: str) -> None:
+            output.say("log in in the browser; if no page opens there, go to")
+            output.say(f"  {url}")
+            if not has_browser():
+                output.say(
+                    "  (on this machine; from another: cmdai-shell auth login --device)", "dim"
+                )
+                return
+            page.write(_LEADS_TO.format(html.escape(url)))
+            page.flush()
+            address = Path(page.name).as_uri()
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+
+        yield open_with
+
+
+def is_right_person(who: str, before: str) -> bool:
+    """Asked at a terminal. Raises CmdaiError where there is none."""
+    said = f"logged in as {visible(who) or 'somebody without a name'}, before as {visible(before)}"
+    if not sys.stdin.isatty():
+        raise CmdaiError(f"{said}: nothing was stored", "cmdai-shell auth logout, then log in")
+    return click.confirm(f"{said}: is that right?", err=True)
 
 
 def show_code(code: DeviceCode) -> None:

@@ -23,7 +23,6 @@ from cmdai_shell.text import visible
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
 
-    from cmdai_shell.auth.tokens import Tokens
     from cmdai_shell.config import Config
     from cmdai_shell.config.environment import Environment
 
@@ -254,12 +253,22 @@ async def _logged_in(place: Place, *, by_code: bool) -> None:
     assert made.oidc is not None  # noqa: S101
     assert made.keeper is not None  # noqa: S101
     await asyncio.to_thread(place.store.check)  # before somebody types a password in vain
-    work: Coroutine[Any, Any, Tokens]
+    before = await made.keeper.known()
     if by_code:
-        work = made.oidc.login_by_device(asking.show_code)
+        tokens = await made.oidc.login_by_device(asking.show_code)
     else:
-        work = made.oidc.login_by_browser(asking.open_browser)
-    await made.keeper.put(await work)
+        with asking.browser() as open_with:
+            tokens = await made.oidc.login_by_browser(open_with)
+    if before and before.who and before.who != tokens.who:
+        is_right = False
+        try:
+            is_right = asking.is_right_person(tokens.who, before.who)  # nothing else runs
+        finally:
+            if not is_right:
+                await asyncio.to_thread(made.oidc.revoke, tokens)
+        if not is_right:
+            raise CmdaiError(f"nothing was stored: the login of {visible(before.who)} goes on")
+    await made.keeper.put(tokens)
 
 
 async def _logged_out(place: Place) -> str:

@@ -51,9 +51,11 @@ EXAMPLES = re.findall(
     r"```toml\n(.*?)```", (Path(__file__).parents[2] / "docs" / "auth.md").read_text(), re.DOTALL
 )
 OF_ENVIRONMENTS = [it for it in EXAMPLES if "auth_type" in it]
-BROWSER = (
-    f"{sys.executable} -c 'import sys, urllib.request as u; u.urlopen(sys.argv[1], timeout=9)' %s"
+FOLLOWS = (  # a page that leads on; no colon: one parts the programs of BROWSER
+    "import html, re, sys, urllib.request as u; page = u.urlopen(sys.argv[1]).read().decode(); "
+    'u.urlopen(html.unescape(re.search("url=(.*?)\\x22", page)[1]), timeout=9)'
 )
+BROWSER = f"{sys.executable} -c '{FOLLOWS}' %s"
 
 
 @pytest.fixture(autouse=True)
@@ -440,6 +442,44 @@ async def test_by_browser_renewed_and_out_again() -> None:
         assert (code, out) == (1, "office  oidc     nobody is logged in\n")
         kept = [f.read_text() for f in paths.data_dir().rglob("*") if f.is_file()]
         assert not any("planted" in text for text in kept)
+
+
+async def test_nobody_else_sees_where_the_browser_is_sent(tmp_path: Path) -> None:
+    """Who opens that address too is logged in here as himself."""
+    notes = (
+        "import os, pathlib, sys; "
+        f"there = pathlib.Path(sys.argv[1].split(chr(58), 1)[1]); "
+        f'pathlib.Path("{tmp_path}/seen").write_text('
+        "str([sys.argv, oct(there.stat().st_mode), oct(there.parent.stat().st_mode)])); "
+    )
+    async with running() as fake:
+        grants(fake)
+        settings(office(fake.issuer))
+        browser = f"{sys.executable} -c '{notes}{FOLLOWS}' %s"
+        code, _, err = await beside("login", BROWSER=browser)
+        assert code == 0, err
+        assert "code_challenge=" in err  # to be opened by hand
+        seen = (tmp_path / "seen").read_text()
+        assert "code_challenge" not in seen
+        assert "state" not in seen
+        assert "'0o100600', '0o40700'" in seen
+        assert not list(paths.runtime_dir().glob("login-*"))
+
+
+async def test_another_person_than_before_is_asked_about() -> None:
+    async with running() as fake:
+        grants(fake)
+        settings(office(fake.issuer))
+        assert (await beside("login", "--device"))[0] == 0
+        fake.claims = {"sub": "mallory"}
+        code, _, err = await beside("login", "--device")
+        assert code == 1
+        assert "logged in as mallory, before as alice: nothing was stored" in err
+        assert ("/revoke", "planted-refresh-2") in [(p, f.get("token")) for p, f in fake.requests]
+        assert "alice" in (await beside("status"))[1]
+        await beside("logout")
+        assert (await beside("login", "--device"))[0] == 0
+        assert "mallory" in (await beside("status"))[1]
 
 
 async def test_with_a_code_where_no_window_opens() -> None:
