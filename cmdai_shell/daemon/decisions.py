@@ -11,6 +11,7 @@ from cmdai_shell.daemon.found_servers import alone, is_as_asked
 from cmdai_shell.daemon.whereabouts import is_here, knowable
 from cmdai_shell.discovery.policy import spot
 from cmdai_shell.discovery.probed import SOURCE as PROBE
+from cmdai_shell.discovery.trust import forget_hint, trust_hint
 from cmdai_shell.errors import ConfigError, DiscoveryError
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Decisions:
         notices: Notices,
         here: Callable[[], Awaitable[Here]],
         settle: Callable[[], Awaitable[None]],
+        look_at: Callable[[str], Awaitable[None]],
     ) -> None:
         self._environments: Collection[str] = config.environments
         self._found = found
@@ -49,6 +51,7 @@ class Decisions:
         self._notices = notices
         self._here = here
         self._settle = settle
+        self._look_at = look_at
 
     async def trust(self, name: str, *, called: str = "", environment: str = "") -> Candidate:
         """It, as it is then. Raises DiscoveryError where it is not there, ConfigError where it
@@ -57,10 +60,9 @@ class Decisions:
             raise ConfigError(
                 f"no environment {environment!r}", "cmdai-shell config list-environments"
             )
-        for endpoint in await asyncio.to_thread(self._probed.recent):
-            self._found.apply(PROBE, Added(endpoint=endpoint))
+        await self._hear_probed()
         try:
-            candidate = self._moved(self._named(name))
+            candidate = await self._moved(self._named(name))
             if "://" not in name:
                 alone(candidate, self._found.candidates())
             now = await self._here()
@@ -133,8 +135,26 @@ class Decisions:
         hint = f"choose of: {names}" if names else "cmdai-shell backends discover"
         raise DiscoveryError(f"no server {name!r} was found", hint)
 
-    def _moved(self, named: Candidate) -> Candidate:
-        """Of one that seems to have moved, where it seems to be now."""
+    async def _hear_probed(self) -> None:
+        """But for the addresses of those that are trusted: that one of them was there when the
+        person looked does not say that it is."""
+        trusted = {spot(each.approval.url) for each in self._found.candidates() if each.approval}
+        for endpoint in await asyncio.to_thread(self._probed.recent):
+            if spot(endpoint.url) not in trusted:
+                self._found.apply(PROBE, Added(endpoint=endpoint))
+
+    async def _moved(self, named: Candidate) -> Candidate:
+        """Of one that seems to have moved, where it seems to be now. Raises ConfigError if it
+        answers where it was."""
+        if named.may_have_moved and named.approval:
+            await self._look_at(named.approval.name)
+            place = spot(named.endpoint.url)
+            same = [one for one in self._found.candidates() if spot(one.endpoint.url) == place]
+            named = same[0] if same else named
+            if named.may_have_moved and named.approval:
+                again = f"{forget_hint(named.approval.name)}; {trust_hint(named.endpoint.url)}"
+                what = f"{named.approval.name} answers at {named.approval.url}; {named.story}"
+                raise ConfigError(what, f"to use the other in its place: {again}")
         for each in self._found.candidates():
             if each.state == "moved" and each.approval and each.approval.name == named.name:
                 return each

@@ -26,6 +26,7 @@ from cmdai_shell.daemon.found_servers import (
 )
 from cmdai_shell.daemon.inquiry import Inquiry
 from cmdai_shell.daemon.notices import Notices
+from cmdai_shell.daemon.proving import Proving
 from cmdai_shell.daemon.whereabouts import Here, here, is_here, is_home, surely
 from cmdai_shell.discovery.found import Found
 from cmdai_shell.discovery.probed import Probed
@@ -54,8 +55,6 @@ REST, LONGEST_REST_S = 5.0, 1.0
 """Times what it took to follow the news, and seconds: until they are followed again."""
 LOOK_EVERY_S = 15.0
 """Without news, too: we may be in another network by now."""
-PROVE_S = 10.0
-"""For a handshake, where no keeper sees to them."""
 CLOSE_S = 0.6
 """For all that are closed at once."""
 
@@ -108,7 +107,12 @@ class Finder:
         self._has_resigned = False
         self._here = Here()
         self._approvals: tuple[Approval, ...] = ()
-        self._employed = asyncio.Event()
+        self._proving = Proving(
+            lambda: [member for member in self._pool if member.id in self._members],
+            has_keeper=config.load_balancing.health_check_enabled,
+            clock=clock,
+            on_news=self._changed.set,
+        )
         self.decisions = Decisions(
             config,
             self.found,
@@ -118,6 +122,7 @@ class Finder:
             notices=self.notices,
             here=lambda: surely(lambda now: bool(now.routers), here),
             settle=self._settle,
+            look_at=self._look_at,
         )
         self._seen_at: dict[str, float] = {}
         self.closing: list[Member] = former.closing if former else []
@@ -132,8 +137,7 @@ class Finder:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._following())
                     group.create_task(self.inquiry.run())
-                    if not self._config.load_balancing.health_check_enabled:
-                        group.create_task(self._proving())
+                    group.create_task(self._proving.run())
                     await asyncio.sleep(BEGIN_S)
                     # Begun again, the same sources say also who has gone meanwhile.
                     self._watcher = self._watcher or await self._made()
@@ -198,6 +202,7 @@ class Finder:
     async def _follow(self) -> None:
         self._here = await self._look()
         self._see_silence()
+        self._proving.doubt(self.found.candidates())
         self._sync()  # who is known does not wait for a disk
         self.inquiry.look()
         await self._keep()
@@ -249,19 +254,9 @@ class Finder:
                 await asyncio.to_thread(self._store.note_proven, name)
         return bool(found)
 
-    async def _proving(self) -> None:
-        """Where no keeper looks after members: words go to nobody who never computed."""
-        while True:
-            self._employed.clear()
-            for member in self._pool:
-                if member.id in self._members and not member.is_proven:
-                    with suppress(TimeoutError, CmdaiError):
-                        async with asyncio.timeout(PROVE_S):
-                            shake = await member.server.handshake(PROVE_S)
-                        member.note_handshake(shake, self._clock())
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_EVERY_S):
-                    await self._employed.wait()
+    async def _look_at(self, name: str) -> None:
+        await self._proving.look_at(name)
+        self._see_silence()
 
     def _is_seen_again(self, name: str) -> bool:
         """Worth a write."""
@@ -311,7 +306,7 @@ class Finder:
         self._unusable.pop(candidate.name, None)
         approval = candidate.approval
         self._pool.add(self._admit(server), is_proven=bool(approval and approval.is_proven))
-        self._employed.set()
+        self._proving.hurry.set()
         log.info("found", extra={"fields": {"name": candidate.name, "state": candidate.state}})
 
     async def _look(self) -> Here:

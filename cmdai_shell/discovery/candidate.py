@@ -69,6 +69,8 @@ class Candidate:
     """The key that it has to show, kept since its first use; empty before."""
     is_quiet: bool = False
     """It says that it is one that is approved already, at another of its addresses."""
+    may_have_moved: bool = False
+    """Of one that changed: it is a server that we trust, if that is silent at its old address."""
     also: tuple[str, ...] = ()
     """Names of others that claim the same identity. A hint to show, no more."""
 

@@ -43,7 +43,7 @@ class Facts:
         """The pin, empty where it is not known, and whether it is all that vouches for it."""
         return self._keys.get(where, ("", False)) if where else ("", False)
 
-    def is_silent(self, where: Spot) -> bool:
+    def is_silent(self, where: Spot | None) -> bool:
         return where in self._silent
 
     def place(self, where: Spot) -> Spot:

@@ -57,7 +57,7 @@ class Found:
         self._names = Names()
         self._now: tuple[Candidate, ...] | None = None
         self._moved: dict[Spot, Approval] = {}
-        """Where an approved one may be now."""
+        """Where an approved one may be now, if it is silent."""
         self.settle(
             policy or Policy(),
             approvals=approvals,
@@ -227,10 +227,11 @@ class Found:
 
     def _moves(self, boxes: dict[Spot, Box], taken: set[Spot]) -> dict[Spot, Approval]:
         foreign = {*self._approved, *self._written, *taken}
+        gone = [where for where in self._approved if self._facts.place(where) not in boxes]
         found = {}
-        for where, approval in self._approved.items():
-            is_gone = self._facts.is_silent(where) and self._facts.place(where) not in boxes
-            if is_gone and (new := judging.new_place(approval, judging.each(boxes), foreign)):
+        for where in sorted(gone, key=self._facts.is_silent):  # those go before, being last
+            approval = self._approved[where]
+            if new := judging.new_place(approval, judging.each(boxes), foreign):
                 found[new[1]] = approval
         return found
 
@@ -302,7 +303,8 @@ class Found:
             story = "you do not want to hear of it"
             return self._candidate(name, best.endpoint, "ignored", box, story=story, hint=hint)
         for where in box.spots:
-            if approval := self._moved.get(where):
+            approval = self._moved.get(where)
+            if approval and self._facts.is_silent(spot(approval.url)):
                 endpoint = judging.known_by(approval, box.at(where)[0])
                 endpoint = replace(endpoint, url=judging.moved_to(approval.url, where))
                 return self._candidate(
@@ -321,19 +323,15 @@ class Found:
     ) -> Candidate:
         is_changed, story = judging.pretence(claimed, box, claiming)
         state: State = "changed" if is_changed else "candidate"
-        hint = ""
-        if is_changed:
-            hint = f"if it is the same: {forget_hint(claimed.name)}; {trust_hint(name)}"
-        return self._candidate(
-            name,
-            best.endpoint,
-            state,
-            box,
-            approval=claimed,
-            story=story,
-            hint=hint,
-            is_quiet=not is_changed,
+        may_have_moved = is_changed and not self._moved.keys().isdisjoint(box.spots)
+        anew = trust_hint(best.endpoint.url)
+        if not may_have_moved:
+            anew = f"{forget_hint(claimed.name)}; {anew}"
+        hint = f"if it is the same: {anew}" if is_changed else ""
+        made = self._candidate(
+            name, best.endpoint, state, box, approval=claimed, story=story, hint=hint
         )
+        return replace(made, is_quiet=not is_changed, may_have_moved=may_have_moved)
 
     def _by_policy(self, name: str, box: Box, usable: Sequence[Spot]) -> Candidate | None:
         for where in usable:
@@ -362,7 +360,6 @@ class Found:
         approval: Approval | None = None,
         story: str = "",
         hint: str = "",
-        is_quiet: bool = False,
     ) -> Candidate:
         where = spot(endpoint.url)
         key, is_key_alone = self._facts.key(where)
@@ -380,7 +377,6 @@ class Found:
             key=key,
             is_key_alone=is_key_alone,
             pin=pins.get(state, ""),
-            is_quiet=is_quiet,
         )
 
     def _is_written(self, approval: Approval) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from cmdai_shell.config import paths
-from cmdai_shell.core import Added, Endpoint, Handshake, Removed, Risk, Suggestion
+from cmdai_shell.core import Added, Endpoint, Handshake, Removed, Risk, Suggestion, SuggestRequest
 from cmdai_shell.daemon import finder, whereabouts
 from cmdai_shell.discovery import pins, routers
 from cmdai_shell.discovery.probed import KEPT_S, Probed
@@ -21,6 +21,7 @@ from tests.fakes.scripted_source import there
 
 NEW = "http://192.168.1.66:8000"
 LABELS = {**SPARK, "uuid": "u-1"}
+THERE = {**LABELS, "addresses": "192.168.1.66"}
 DOWN = Handshake(state="unreachable", detail="the connection was refused")
 
 
@@ -39,8 +40,7 @@ async def moved(house: House) -> None:
     house.servers["spark:8000"].handshakes = [DOWN]
     house.servers["spark:8000"].turns = [REFUSED]
     house.finder._hear("mdns", Removed(id="a"))
-    labels = {**LABELS, "addresses": "192.168.1.66"}
-    house.finder._hear("mdns", there("b", NEW, labels=labels, model="evil"))
+    house.finder._hear("mdns", there("b", NEW, labels=THERE, model="evil"))
     await until(lambda: house.state("spark-2:8000") == "moved")
     await until(lambda: bool(house.finder.notices.waiting))
 
@@ -69,6 +69,36 @@ class TestMoved:
             assert (approval.name, approval.url, approval.model) == ("spark:8000", NEW, "")
             assert house.servers["spark:8000"].endpoint.url == NEW
             assert house.finder.notices.waiting == ()
+
+    async def test_it_is_offered_before_the_next_round_of_health_checks(self, monkeypatch):
+        async with House(monkeypatch, there("a", labels=LABELS)).alive() as house:
+            await found(house)
+            await house.finder.decisions.trust("spark:8000")
+            await proven(house, "spark:8000")
+            house.servers["spark:8000"].handshakes = [DOWN]
+            house.finder._hear("mdns", Removed(id="a"))
+            house.finder._hear("mdns", there("b", NEW, labels=THERE))
+            await until(lambda: bool(house.finder.notices.waiting))
+            assert house.offered == f"cmdai-shell backends trust {NEW}"
+
+    async def test_by_its_new_address_it_is_trusted_at_once(self, monkeypatch):
+        """Whoever is quicker than we are has read what to type in `backends discover`."""
+        async with House(monkeypatch, there("a", labels=LABELS)).alive() as house:
+            await found(house)
+            await house.finder.decisions.trust("spark:8000")
+            await proven(house, "spark:8000")
+            house.servers["spark:8000"].handshakes = [DOWN]
+            house.finder._hear("mdns", Removed(id="a"))
+            house.finder._hear("mdns", there("b", NEW, labels=THERE))
+            there_now = await house.finder.decisions.trust(NEW)
+            assert (there_now.name, there_now.endpoint.url) == ("spark:8000", NEW)
+
+    async def test_what_was_probed_at_the_old_address_is_no_second_server(self, monkeypatch):
+        async with House(monkeypatch, there("a", labels=LABELS)).alive() as house:
+            await moved(house)
+            probed(host="spark.local")
+            there_now = await house.finder.decisions.trust("spark:8000")
+            assert (there_now.name, there_now.endpoint.url) == ("spark:8000", NEW)
 
     async def test_back_at_its_old_address_it_is_used_and_the_other_is_a_stranger(
         self, monkeypatch
@@ -273,6 +303,9 @@ class TestAnotherNetworkOfTheSameAddresses:
             await until(lambda: house.members == [] and bool(house.finder.notices.waiting))
             (shown,) = house.finder.status()["found"]
             assert shown["state"] == "elsewhere"
+            with pytest.raises(ConfigError, match="spark:8000: not used here: over http") as no:
+                house.desk.chain().addressed(SuggestRequest(line="x", backend="spark:8000"))
+            assert no.value.hint.endswith("cmdai-shell backends trust spark:8000")
             assert "behind a new router: the key on an empty line" in said(await house.press())
             assert said(await house.press("list files by size")) == ""
             offer = await house.press("")
@@ -316,7 +349,8 @@ class TestAnotherNetworkOfTheSameAddresses:
             await until(lambda: asked == ["192.168.1.1"])
             await asyncio.sleep(0.2)
             assert house.members == ["spark:8000"]
-            assert house.servers["spark:8000"] is server and not server.closed
+            assert house.servers["spark:8000"] is server
+            assert not server.closed
 
     async def test_who_cannot_be_known_by_its_router_is_not_said_to_be_used(self, monkeypatch):
         """Approved again while the router is off, it would not be asked."""

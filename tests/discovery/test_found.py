@@ -317,7 +317,7 @@ def test_who_pretends_to_be_an_approved_one_gets_nothing(labels: dict[str, objec
     false = by_url(found, FALSE)
     assert false.state == "changed"
     assert REAL in false.story
-    assert false.hint.endswith(f"backends trust {false.name}")
+    assert false.hint.endswith(f"backends forget spark:8000; cmdai-shell backends trust {FALSE}")
     assert false.name != "spark:8000"
     assert found.waiting() == ()
 
@@ -414,6 +414,18 @@ def test_of_two_that_might_be_it_neither_is() -> None:
 def test_who_is_contradicted_has_not_moved() -> None:
     found = silent(moved(), added("b", "http://192.168.1.150:8000", uuid="u-9"))
     assert by_url(found, "http://192.168.1.150:8000").state == "changed"
+
+
+def test_what_to_type_stays_the_same_once_the_old_address_is_known_to_be_silent() -> None:
+    found = Found(approvals=[SPARK])
+    heard(found, moved())
+    before = by_url(found, NEW)
+    found.saw_silence(REAL, is_silent=True)
+    after = by_url(found, NEW)
+    assert (before.state, after.state) == ("changed", "moved")
+    assert before.may_have_moved
+    assert before.hint.endswith(f": cmdai-shell backends trust {NEW}")
+    assert after.hint.endswith(f": cmdai-shell backends trust {NEW}")
 
 
 def test_while_the_old_one_is_announced_nobody_has_moved() -> None:
