@@ -7,6 +7,7 @@ page's request, a wrong ``state``) is told so and changes nothing. RFC 8252, 7.3
 from __future__ import annotations
 
 import asyncio
+import errno
 import hmac
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 LARGEST = 16 << 10
 HEAD_S = 10.0
+_NO_SUCH_HOST = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 _HOSTS = {"localhost": ("127.0.0.1", "::1"), "127.0.0.1": ("127.0.0.1",), "::1": ("::1",)}
 
 _PAGE = (
@@ -110,18 +112,23 @@ def asked(head: bytes, path: str, port: int) -> dict[str, str] | None:
 
 
 async def _opened(serve: _Serve, hosts: tuple[str, ...], port: int) -> list[asyncio.Server]:
-    """On the same port of each host; a machine without IPv6 does with one."""
+    """On the same port of each host; a machine without IPv6 does with one. If anybody else has it
+    on the other, a browser may go there."""
     servers: list[asyncio.Server] = []
     for host in hosts:
         try:
             server = await asyncio.start_server(serve, host, port, limit=LARGEST)
-        except OSError:
-            if servers:
+        except OSError as error:
+            if servers and error.errno in _NO_SUCH_HOST:
                 continue
+            for server in servers:
+                server.close()
             raise ConfigError(
                 f"nobody can listen on port {port} now, where the browser is to return to",
                 "end what uses it, set oidc_redirect_uri to another port, or log in with a code",
             ) from None
+        if servers and not server.sockets:  # a kernel without IPv6: asyncio leaves it out unsaid
+            continue
         servers.append(server)
         port = _port(server)
     return servers

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -83,6 +85,37 @@ async def test_a_port_that_is_taken() -> None:
             async with listening(f"http://localhost:{port}/back", "st"):
                 pass
     assert "with a code" in caught.value.hint
+
+
+async def test_a_port_that_is_taken_where_a_browser_looks_first() -> None:
+    """``localhost`` is [::1] to it: whoever listens there would get the answer."""
+    with socket.socket(socket.AF_INET6) as other:
+        try:
+            other.bind(("::1", 0))
+        except OSError:
+            pytest.skip("no IPv6 here")
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(ConfigError, match=f"port {port}"):
+            async with listening(f"http://localhost:{port}/back", "st"):
+                pass
+    async with listening(f"http://127.0.0.1:{port}/back", "st"):
+        pass  # nothing of ours was left listening
+
+
+@pytest.mark.parametrize("number", [errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT])
+async def test_a_machine_without_ipv6(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    start = asyncio.start_server
+
+    async def only_four(serve: Any, host: str, port: int, **more: Any) -> asyncio.Server:
+        if host == "::1":
+            raise OSError(number, "not here")
+        return await start(serve, host, port, **more)
+
+    monkeypatch.setattr(asyncio, "start_server", only_four)
+    async with listening("http://localhost/back", "st") as callback:
+        await sent(callback.uri, "/back?state=st&code=good")
+        assert (await callback.answer())["code"] == "good"
 
 
 @pytest.mark.parametrize(
