@@ -47,7 +47,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse(data: bytes, issuer: str) -> Document:
-    """Raises ExchangeFailed, and ConfigError if it is another issuer's."""
+    """Raises ExchangeFailed, and ConfigError if it is another issuer's, or leads from
+    https to http, whatever may be allowed to a host."""
     try:
         found = msgspec.json.decode(data, type=Document)
     except msgspec.MsgspecError:
@@ -60,6 +61,10 @@ def parse(data: bytes, issuer: str) -> Document:
             f"{shown(issuer)} says that it is another issuer: {shown(found.issuer)}",
             f'oidc_issuer = "{shown(found.issuer)}", if you trust that one',
         )
+    if issuer.lower().startswith("https:"):
+        for url in found.urls():
+            if not url.lower().startswith("https:"):
+                raise ConfigError(f"{shown(issuer)} wants secrets over plain http: {shown(url)}")
     return found
 
 
