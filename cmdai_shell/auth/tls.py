@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import ssl
 import stat
 import time
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 LARGEST = 1 << 20
 TIMEOUT_S = 3.0
 """For a file system that hangs."""
+_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 log = logging.getLogger(__name__)
 
@@ -226,9 +228,11 @@ def _read(path: Path, key: str) -> bytes:
 
 
 def _trusting(path: Path) -> ssl.SSLContext:
-    data = _read(path, "tls_ca_path")
+    """What stands between the certificates may be in any script."""
+    found = _CERTIFICATE.findall(_read(path, "tls_ca_path"))
     try:
-        return ssl.create_default_context(cadata=data.decode("ascii"))
+        text = b"\n".join(found).decode("ascii")
+        return ssl.create_default_context(cadata=text or "none")  # for "" it trusts the system's
     except (ssl.SSLError, ValueError):
         raise ConfigError(
             f"{path} holds no certificate of an authority in PEM",

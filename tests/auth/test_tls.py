@@ -243,6 +243,22 @@ async def _nobody() -> AsyncIterator[Listener]:
     yield Listener(url="https://127.0.0.1:1")
 
 
+def test_comments_in_an_authoritys_file_are_no_matter(pki: Pki, tmp_path: Path) -> None:
+    path = tmp_path / "ca.pem"
+    comment = "# F\u0151tan\u00fas\u00edtv\u00e1ny\n".encode() + b"\xff\n"
+    path.write_bytes(comment + (files(pki).ca or path).read_bytes() + comment)
+    assert len(load(TlsFiles(ca=path)).context.get_ca_certs()) == 1
+
+
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "-----BEGIN CERTIFICATE-----\n"])
+def test_a_file_without_an_authority_trusts_nobody(tmp_path: Path, text: str) -> None:
+    """And not the system's."""
+    path = tmp_path / "ca.pem"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="no certificate of an authority"):
+        load(TlsFiles(ca=path))
+
+
 def test_a_key_alone(pki: Pki) -> None:
     with pytest.raises(ConfigError, match="without a certificate"):
         load(TlsFiles(key=pki.key("alice")))
