@@ -38,14 +38,14 @@ LINES, BYTES = 2_000, 500_000
 
 _SHOWN = ("LANG", "TERM", "SHELL", "NO_COLOR", "COLORTERM", "TMUX", "VIRTUAL_ENV")
 _SHOWN_BY_BEGIN = ("CMDAI_", "XDG_", "LC_")
-_SHOWN_BY_END = ("_proxy", "_PROXY")
 
 _README = """\
 What `cmdai-shell diagnostics bundle` put together, for somebody who helps with a problem.
 
 No request and no command is in it. Taken out, as {mark}: whatever looks like a credential;
-values of the variables that the settings name, or whose names sound like one; every setting that
-is not known; comments in the settings; queries of URLs. The home folder is ~.{anonymous}
+values of the variables that the settings name, or whose names sound like one; logins for proxies;
+what follows the program in a command that prints a key; every setting that is not known; comments
+in the settings; queries of URLs. The home folder is ~.{anonymous}
 Look through it before you give it away: tar -xzf, then read.
 """
 _ANONYMOUS = "\nHosts, addresses and your own name are host-1, host-2 ..., the same one each time."
@@ -158,7 +158,9 @@ def _is_installed() -> bool:
 
 def _variables(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for name, value in sorted(environ.items()):
-        if name in _SHOWN or name.startswith(_SHOWN_BY_BEGIN) or name.endswith(_SHOWN_BY_END):
+        if covering.is_proxy(name):
+            yield name, covering.without_login(value)
+        elif name in _SHOWN or name.startswith(_SHOWN_BY_BEGIN):
             yield name, MARK if CREDENTIAL.search(name) else value
 
 

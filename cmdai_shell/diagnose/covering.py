@@ -11,7 +11,7 @@ import json
 import re
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from cmdai_shell.observe.redact import MARK, redact
 
@@ -31,7 +31,11 @@ _LOCAL = re.compile(
 )
 _WORD = re.compile(r"[A-Za-z0-9-]+")
 _ADDRESS = re.compile(
-    r"(?<![\w.:])(?:(?:\d{1,3}\.){3}\d{1,3}|[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7})(?![\w:])"
+    r"""
+    (?<![\w.]) (?:\d{1,3}\.){3}\d{1,3} (?!\w|\.\d)  # a port may follow
+    | (?<![\w.:]) [0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:(?:\.\d{1,3}){3})? (?![\w:]|\.\d)
+    """,
+    re.VERBOSE,
 )
 _MAC = re.compile(r"\b(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}\b")
 
@@ -101,7 +105,8 @@ class Cover:
             address = ip_address(text)
         except ValueError:
             return text
-        if address.is_loopback or address.is_unspecified:
+        plain = getattr(address, "ipv4_mapped", None) or address
+        if plain.is_loopback or plain.is_unspecified:
             return text
         return self._call(text)
 
@@ -126,13 +131,35 @@ def _is_ours(name: str) -> bool:
 
 
 def secrets(environ: Mapping[str, str], variables: Iterable[str]) -> set[str]:
-    """Values of the variables that a setting names, and of those that are called like one."""
+    """Values of the variables that a setting names, and of those that are called like one; logins
+    for proxies."""
     named = set(variables)
-    return {
+    found = {
         value
         for name, value in environ.items()
         if name in named or (CREDENTIAL.search(name) and not name.endswith(("_SOCK", "_PID")))
     }
+    logins = {_proxy(value)[1] for name, value in environ.items() if is_proxy(name)}
+    logins |= {login.partition(":")[2] for login in logins}
+    return found | logins | {unquote(login) for login in logins}
+
+
+def is_proxy(name: str) -> bool:
+    """Of a variable."""
+    return name.lower().endswith("_proxy")
+
+
+def without_login(proxy: str) -> str:
+    """``http://user:password@host:port``, where the scheme may be left out."""
+    scheme, login, host = _proxy(proxy)
+    return f"{scheme}{MARK}@{host}" if login else proxy
+
+
+def _proxy(value: str) -> tuple[str, str, str]:
+    """Its scheme, login and host. What is before an @ counts as login, whatever stands in it."""
+    before, mark, rest = value.partition("://")
+    login, _, host = (rest if mark else value).rpartition("@")
+    return (before + mark if mark else ""), login, host
 
 
 def hosts(status: Mapping[str, Any], urls: Iterable[str]) -> set[str]:

@@ -4,6 +4,7 @@ values, of others only the names. Comments are left out: people keep old keys in
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import tomlkit
@@ -44,6 +45,19 @@ def variables(text: str) -> set[str]:
     return set(re.findall(r"""\w_env["']?\s*=\s*["']([^"'\n]+)["']""", text))
 
 
+def _program(command: Any) -> str:
+    """Of a command, as text or as list, the program alone: a credential may be in what follows."""
+    try:
+        words = shlex.split(command) if isinstance(command, str) else list(map(str, command))
+    except (ValueError, TypeError):
+        return MARK
+    if not words:
+        return ""
+    if "=" in words[0]:  # meant for a shell: a variable and its value
+        return MARK
+    return f"{words[0]} {MARK}" if words[1:] else words[0]
+
+
 def _kept(table: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     return {key: _value(key, each, above) for key, each in table.items()}
 
@@ -54,6 +68,8 @@ def _value(key: str, value: Any, above: str) -> Any:
         return MARK
     if isinstance(value, dict):
         return _kept(value, key)
+    if key.endswith("_command"):
+        return _program(value)
     if isinstance(value, list):
         return [_kept(each, key) if isinstance(each, dict) else each for each in value]
     if key.endswith("_env") and not (isinstance(value, str) and is_variable(value)):
@@ -72,7 +88,8 @@ def _lines(text: str) -> Iterator[str]:
         found = re.fullmatch(r"\s*([\w.-]+)\s*=\s*(.*?)\s*", line)
         if found and found[1].rpartition(".")[2] in _KNOWN:
             key, value = found[1], found[2].partition("#")[0].strip()
-            is_safe = re.fullmatch(r"-?[\d.]+|true|false", value) or not key.endswith("_env")
+            may_be_one = key.endswith(("_env", "_command"))
+            is_safe = re.fullmatch(r"-?[\d.]+|true|false", value) or not may_be_one
             yield f"{key} = {value if is_safe else MARK}"
         elif re.fullmatch(r"\s*\[\[?[\w.-]+\]\]?\s*", line):
             yield line.strip()

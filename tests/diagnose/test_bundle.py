@@ -164,6 +164,42 @@ class TestNoSecret:
         status["discovery"]["found"][0] |= {"story": text, "name": text}
         assert PLAIN not in everything(seen(status=status, found=text))
 
+    @pytest.mark.parametrize(
+        "proxy",
+        [
+            f"bob:{PLAIN}@10.9.8.7:3128",
+            f"{PLAIN}@proxy.corp:3128",
+            f"http://bob:{PLAIN}@proxy.corp",
+            f"http://bob:p/{PLAIN}@proxy.corp",
+            f"bob:p@{PLAIN}@proxy.corp:3128",
+        ],
+    )
+    @pytest.mark.parametrize("name", ["https_proxy", "ALL_PROXY", "CMDAI_PROXY"])
+    def test_of_a_proxys_address(self, name: str, proxy: str) -> None:
+        text = everything(seen(environ={name: proxy}))
+        assert PLAIN not in text
+        assert f"@{proxy.rpartition('@')[2]}" in text, "where it is stays"
+
+    @pytest.mark.parametrize("key", ["api_key_command", "passphrase_command"])
+    @pytest.mark.parametrize(
+        "command",
+        [f"/opt/tools/pw --pin {PLAIN} get", f"'/opt/tools/pw' {PLAIN}", ["/opt/tools/pw", PLAIN]],
+        ids=str,
+    )
+    def test_of_a_command_the_program_alone(self, key: str, command: str | list[str]) -> None:
+        section = "auth" if key.startswith("pass") else "environments.lab"
+        settings(f"[{section}]\n{key} = {json.dumps(command)}\n")
+        settings(f"model = \n[{section}]\n{key} = {json.dumps(command)}\n", "environments/x.toml")
+        found = made(seen())
+        assert PLAIN not in "\n".join(found.values())
+        assert f'{key} = "/opt/tools/pw {MARK}"' in found["config/config.toml"]
+        assert f"{key} = {MARK}" in found["config/environments/x.toml"]
+
+    @pytest.mark.parametrize("command", [f"PIN={PLAIN} pw get", f"pw '{PLAIN}"])
+    def test_of_a_command_that_is_none(self, command: str) -> None:
+        settings(f"[auth]\npassphrase_command = {json.dumps(command)}\n")
+        assert PLAIN not in everything(seen())
+
     def test_nor_in_the_packed_archive(self) -> None:
         what = seen(environ={"GPU_TOKEN": PLAIN}, found=PLAIN)
         data = bundle.archive(bundle.pieces(what), "b", 0)
@@ -250,7 +286,13 @@ class TestNames:
                 "fe80::1 and 10.0.0.1 but 127.0.0.1 and ::1",
                 "host-3 and host-4 but 127.0.0.1 and ::1",
             ),
+            ("203.0.113.7:8080, 10.0.0.1:443.", "host-3:8080, host-4:443."),
+            ("::ffff:10.1.2.3 and [::ffff:10.1.2.3]:80", "host-3 and [host-3]:80"),
+            ("64:ff9b::10.1.2.3 is fe80::1%eth0", "host-3 is host-4%eth0"),
+            ("127.0.0.1:8000 and ::ffff:127.0.0.1", "127.0.0.1:8000 and ::ffff:127.0.0.1"),
+            ("inet6 2001:db8::7/64 inet 10.1.2.3/24", "inet6 host-3/64 inet host-4/24"),
             ("version 1.2.3 at 12:30:45", "version 1.2.3 at 12:30:45"),
+            ("version 1.2.3.4.5 and cmd::x", "version 1.2.3.4.5 and cmd::x"),
             ("box.local", "host-3"),
         ],
     )

@@ -53,6 +53,8 @@ SECRETS = {
     "client secret": "q7Zclientsec0Kx87m",
     "wrong client secret": "q7Zwrongcsec0Kx88m",
     "address": "q7Zinaddress0Kx89m",
+    "argument": "q7Zargument0Kx91m",
+    "proxy": "q7Zofaproxy0Kx92m",
     "access token": "planted-access-",
     "refresh token": "planted-refresh-",
     "device code": "planted-device-code",
@@ -330,6 +332,20 @@ endpoints = ["https://me:{SECRETS["address"]}@gpu.example.com"]
     file.write_text(before)
 
 
+async def show(run: Run) -> None:
+    """What is the person's to write, and not for who gets the bundle."""
+    file = paths.config_dir() / "config.toml"
+    before = file.read_text()
+    command = f"pw --pin {SECRETS['argument']}"
+    file.write_text(f'{before}\n[auth]\npassphrase_command = "{command}"\n')
+    proxy = f"bob:{SECRETS['proxy']}@10.9.8.7:3128"
+    for more in ((), ("--anonymous",)):
+        name = f"bundle{len(more)}.tar.gz"
+        await run.cli("diagnostics", "bundle", "--yes", "-o", name, *more, https_proxy=proxy)
+        assert b"pw [redacted]" in b"".join(opened((run.folder / name).read_bytes()))
+    file.write_text(before)
+
+
 @contextmanager
 def keychain(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
@@ -354,6 +370,7 @@ async def test_planted_secrets_are_found_nowhere_but_in_their_store(
             await log_in(run, servers.provider)
             await use(run, list(servers.by_name))
             await spoil(run)
+            await show(run)
             await run.cli(*rotate, "stored", said=SECRETS["replaced key"] + "\n")
             await run.cli(*rotate, "person")
             kept = found_in(store.read_bytes()) if store.exists() else set()
