@@ -10,6 +10,7 @@ from cmdai_shell.config import environments
 from cmdai_shell.config.detection import Detected, detect
 from cmdai_shell.config.environments import AUTO, NONE
 from cmdai_shell.core import EMBEDDED
+from cmdai_shell.discovery.trust import trust_hint
 from cmdai_shell.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from cmdai_shell.config import Config
     from cmdai_shell.core import Clock, SuggestRequest
+    from cmdai_shell.daemon.finder import Finder
     from cmdai_shell.routing import Pool
     from cmdai_shell.routing.member import Member
 
@@ -114,9 +116,16 @@ class Active:
         return replace(found, reason=f"{known[found.name].title} goes first; it is being asked")
 
 
-def meant(request: SuggestRequest, config: Config, active: Active, pool: Pool) -> SuggestRequest:
+def meant(
+    request: SuggestRequest,
+    config: Config,
+    active: Active,
+    pool: Pool,
+    finder: Finder | None = None,
+) -> SuggestRequest:
     """The request with the names that it means: of the environment, in use or asked for, and of
-    the server; and of the shell. Raises ConfigError for a name that is not there."""
+    the server; and of the shell. Raises ConfigError for a name that is not there, or is of a server
+    that was found and is not used."""
     if request.any_shell:
         request = replace(request, shell=config.default_shell, any_shell=False)
     if request.backend == EMBEDDED:
@@ -132,8 +141,18 @@ def meant(request: SuggestRequest, config: Config, active: Active, pool: Pool) -
     name = request.backend
     if name in config.environments and name not in known and environment in ("", name):
         return replace(request, environment=name, backend="")  # all that it has
+    if name not in known and finder:
+        _used(name, finder)
     backend = _named(name, known, environment)
     return replace(request, environment=known[backend], backend=backend)
+
+
+def _used(name: str, finder: Finder) -> None:
+    """Raises ConfigError for one that was found, and is none of the pool's."""
+    for one in finder.status()["found"]:
+        if one["name"] == name:
+            why = one["story"] or "it was found, and is not used yet"
+            raise ConfigError(f"{name}: {why}", one["hint"] or trust_hint(name))
 
 
 def _known(config: Config, pool: Pool) -> dict[str, str]:

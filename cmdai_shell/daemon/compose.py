@@ -153,7 +153,7 @@ class Chain:
         """The request with the names that it means; their servers are in the pool then. Raises
         ConfigError for a name that is not there."""
         self.active.look()
-        request = meant(request, self.config, self.active, self.pool)
+        request = meant(request, self.config, self.active, self.pool, self.finder)
         wanted = self.config.environments.get(request.environment)
         if wanted and not any(member.environment == wanted.id for member in self.pool):
             for server in servers_of(wanted, self.config, self._clock):
