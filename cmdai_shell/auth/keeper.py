@@ -52,6 +52,11 @@ class LoginNeeded(CmdaiError):
     code = "login-needed"
 
 
+def lock_of(environment: str) -> str:
+    """The file of the store's folder that is held by who changes its tokens."""
+    return f"{quote(environment, safe='')}.lock"
+
+
 class TokenKeeper:
     """``store`` None: nobody has to log in (client credentials), and nothing is kept on disk."""
 
@@ -140,12 +145,6 @@ class TokenKeeper:
         self.forget()
         self._tokens, self._rejected = tokens, ""
 
-    async def drop(self) -> None:
-        """After a logout."""
-        await aside(LOCK_S + self._timeout, lambda: self._put(None))
-        self.forget()
-        self._unsaved = None
-
     def _is_good(self, tokens: Tokens | None) -> bool:
         return bool(tokens and tokens.is_valid(self._wall()) and tokens.access != self._rejected)
 
@@ -207,7 +206,7 @@ class TokenKeeper:
         if store is None:
             return self._renew(None)
         try:
-            with store.folder.held(self._lock, LOCK_S):
+            with store.folder.held(lock_of(self.environment), LOCK_S):
                 return self._renew_stored(store)
         except TimeoutError:
             raise ExchangeFailed(
@@ -268,21 +267,14 @@ class TokenKeeper:
             why = error.message if isinstance(error, CmdaiError) else type(error).__name__
             log.warning("tokens cannot be stored", extra={"fields": {"why": why}})
 
-    def _put(self, tokens: Tokens | None) -> None:
+    def _put(self, tokens: Tokens) -> None:
         store = self._store
         if store is None:
             raise ConfigError(f"{self.environment} needs no login")
         try:
-            with store.folder.held(self._lock, LOCK_S):
-                if tokens:
-                    store.write(self.environment, "tokens", tokens.written())
-                else:
-                    store.remove(self.environment, "tokens")
+            with store.folder.held(lock_of(self.environment), LOCK_S):
+                store.write(self.environment, "tokens", tokens.written())
         except TimeoutError:
             raise CredentialsUnavailable(
                 f"another process has been renewing the login for {LOCK_S:.0f} s"
             ) from None
-
-    @property
-    def _lock(self) -> str:
-        return f"{quote(self.environment, safe='')}.lock"

@@ -86,6 +86,16 @@ def store(config: Config | None = None) -> CredentialStore:
     return _store(paths.data_dir() / "credentials", keys.credential_store, keys.passphrase_command)
 
 
+def places(config: Config | None = None) -> tuple[CredentialStore, ...]:
+    """Each store that settings could have named, one by one; the sealed one if it can be opened."""
+    folder, command = (
+        paths.data_dir() / "credentials",
+        (config.auth if config else Auth()).passphrase_command,
+    )
+    choices: tuple[Choice, ...] = ("file", "keychain", *(("encrypted-file",) if command else ()))
+    return tuple(_store(folder, choice, command) for choice in choices)
+
+
 @cache
 def _store(folder: Path, choice: Choice, command: Command) -> CredentialStore:
     if choice != "encrypted-file":
@@ -176,6 +186,25 @@ def _oauth2(environment: Environment, means: Means) -> Login:
         wall=means.wall,
     )
     return _bearing(environment, means, grant)
+
+
+def revoke(environment: Environment, means: Means, tokens: Tokens) -> str:
+    """Ends a login at who gave it out, whom the settings need not name any more; empty, or why it
+    lives on. The client's secret goes only to the one that it is for. Blocks."""
+    from cmdai_shell.auth.oidc import Oidc, OidcClient
+
+    def said(name: str) -> str:
+        return means.environ.get(name, "").strip() if name else ""
+
+    is_named = tokens.origin == environment.oidc_issuer and tokens.client == (
+        said(environment.oidc_client_id_env) or tokens.client
+    )
+    secret = said(environment.oauth_client_secret_env) if is_named else ""
+    client = OidcClient(issuer=tokens.origin, client=tokens.client, secret=secret)
+    try:
+        return Oidc(_exchange(environment, means), client).revoke(tokens)
+    except ConfigError as error:
+        return error.message
 
 
 def _oidc(environment: Environment, means: Means) -> Login:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from cmdai_shell.auth.blocking import aside
 from cmdai_shell.auth.carrying import Allowed, only_this_machine, require
 from cmdai_shell.auth.keychain import CredentialsUnavailable
 from cmdai_shell.auth.tls import OverTls
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
 
     from cmdai_shell.auth.authenticator import Request
     from cmdai_shell.auth.keeper import TokenKeeper
-    from cmdai_shell.auth.oidc import Oidc
     from cmdai_shell.auth.store import CredentialStore
     from cmdai_shell.auth.tls import Tls
     from cmdai_shell.auth.tokens import Tokens
@@ -27,7 +24,6 @@ if TYPE_CHECKING:
 
 LoginState = Literal["in", "out", "ended", "locked", "missing"]
 """Out and ended: somebody has to log in. Locked: the keychain is. Missing: what was to be set."""
-_REVOKE_S = 25.0
 
 
 class OAuth(OverTls):
@@ -129,17 +125,3 @@ def lasting(words: str, expires: float, now: float, *, is_renewed: bool) -> str:
     """``words``, and until when that is so. ``expires`` 0: it was not said."""
     until = f", for {in_words(expires - now)} more" if expires else ""
     return f"{words}{until}{', then renewed by itself' * is_renewed}"
-
-
-async def logout(keeper: TokenKeeper, oidc: Oidc | None) -> str:
-    """Ends the login there, and here in any case. Empty, or why it lives on there. Raises
-    CredentialsUnavailable if it cannot be removed here."""
-    tokens = await keeper.known()
-    said = ""
-    if tokens and oidc:
-        try:
-            said = await aside(_REVOKE_S, partial(oidc.revoke, tokens))
-        except TimeoutError:
-            said = "the identity provider does not answer in time"
-    await keeper.drop()
-    return said

@@ -56,11 +56,16 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def read(text: str | None, *, origin: str, client: str) -> Tokens | None:
     """None if it was given out by somebody else, to another client, or is not ours."""
+    found = parsed(text)
+    return found if found and (found.origin, found.client) == (origin, client) else None
+
+
+def parsed(text: str | None) -> Tokens | None:
+    """Whoever gave it out."""
     try:
-        found = msgspec.json.decode(text or "", type=Tokens)
+        return msgspec.json.decode(text or "", type=Tokens)
     except msgspec.MsgspecError:
         return None
-    return found if (found.origin, found.client) == (origin, client) else None
 
 
 def in_words(seconds: float) -> str:

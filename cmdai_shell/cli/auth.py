@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from cmdai_shell.auth import schemes
 from cmdai_shell.auth.command import words
 from cmdai_shell.auth.schemes import is_made_with
 from cmdai_shell.cli import asking, output
@@ -18,11 +19,13 @@ from cmdai_shell.cli.client import Client
 from cmdai_shell.cli.logins import Place, Row, of, row
 from cmdai_shell.config import environments, loading
 from cmdai_shell.errors import CmdaiError, ConfigError, DaemonUnavailable
+from cmdai_shell.observe import cores
 from cmdai_shell.text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
 
+    from cmdai_shell.auth.leaving import Left
     from cmdai_shell.config import Config
     from cmdai_shell.config.environment import Environment
 
@@ -48,6 +51,7 @@ def auth() -> None:
 
     Which login an environment wants is its auth_type. docs/auth.md says how each is set up.
     """
+    cores.none()
     # Of a store without a keychain the log says what ``login`` says here.
     logging.getLogger("cmdai_shell.auth").addHandler(logging.NullHandler())
 
@@ -120,21 +124,24 @@ def status(ctx: click.Context, /, *, name: str, json_: bool) -> None:
 def logout(*, name: str, json_: bool) -> None:
     """Log out: the login is ended at the identity provider, and what is stored here is removed.
 
-    Exit code 1 when it is removed here and the identity provider could not be told.
+    It goes from every store of this machine, also what other settings left there. Exit code 1 when
+    the identity provider could not be told, or a store could not be opened.
 
     \b
     Examples:
       cmdai-shell auth logout
       cmdai-shell auth logout --environment cloud --json
     """
-    place = _chosen(name)
-    lives_on = _run(_logged_out(place))
+    place = _chosen(name, needs_login=False)
+    left = _logged_out(place)
     _done(place, json_=json_)
-    if lives_on:
+    if left.alive:
         raise CmdaiError(
-            f"removed here, but not ended at the identity provider: {lives_on}",
+            f"removed here, but not ended at the identity provider: {'; '.join(left.alive)}",
             "end it on the identity provider's own page",
         )
+    if left.unseen:
+        raise CmdaiError(f"it may be kept elsewhere too: {'; '.join(left.unseen)}")
 
 
 @auth.command("rotate-credentials")
@@ -171,24 +178,28 @@ def _with_login(found: Iterable[Environment]) -> Iterable[Environment]:
     return (environment for environment in found if environment.scheme != "none")
 
 
-def _named(name: str, config: Config) -> Environment:
+def _no_login(name: str) -> ConfigError:
+    return ConfigError(
+        f"{name} has no login",
+        f"if it wants a key: cmdai-shell config set environments.{name}.auth_type api_key",
+    )
+
+
+def _named(name: str, config: Config, *, needs_login: bool = True) -> Environment:
     known = config.environments
     if name not in known:
         raise environments.unknown_environment(name, known)
-    if known[name].scheme == "none":
-        raise ConfigError(
-            f"{name} has no login",
-            f"if it wants a key: cmdai-shell config set environments.{name}.auth_type api_key",
-        )
+    if needs_login and known[name].scheme == "none":
+        raise _no_login(name)
     return known[name]
 
 
-def _chosen(name: str) -> Place:
+def _chosen(name: str, *, needs_login: bool = True) -> Place:
     """The one that is named or in use, else the only one that has a login."""
     config = loading.load()
     in_use = config.active_environment
     if name or in_use not in (environments.AUTO, environments.NONE):
-        return of(_named(name or in_use, config), config)
+        return of(_named(name or in_use, config, needs_login=needs_login), config)
     found = list(_with_login(config.environments.values()))
     if len(found) == 1:
         return of(found[0], config)
@@ -271,35 +282,32 @@ async def _logged_in(place: Place, *, by_code: bool) -> None:
     await made.keeper.put(tokens)
 
 
-async def _logged_out(place: Place) -> str:
-    """Why it lives on at the identity provider, or nothing."""
-    from cmdai_shell.auth.session import logout as end
+def _logged_out(place: Place) -> Left:
+    """Raises ConfigError where nothing was kept here and the login is another program's."""
+    from cmdai_shell.auth.leaving import leave
 
-    environment = place.environment
-    if environment.scheme == "oidc":
-        try:
-            made = place.login()
-        except ConfigError as error:  # a setting is gone: what is stored goes all the same
-            await place.store.delete(place.name, "tokens")
-            return error.message
-        assert made.keeper is not None  # noqa: S101
-        return await end(made.keeper, made.oidc)
-    if environment.scheme == "api_key" and environment.api_key_env:
-        variable = environment.api_key_env
-        raise ConfigError(f"the API key is what is in ${variable}", f"unset {variable}")
-    if environment.scheme == "api_key" and environment.api_key_command:
-        program = words(environment.api_key_command)[0]
-        raise ConfigError(f"the API key is what {program} prints", "end it there")
-    if environment.scheme in ("azure", "aws"):
-        how = {"azure": "az logout", "aws": "aws sso logout"}[environment.scheme]
-        raise ConfigError(f"{place.name} is logged in by {environment.scheme}'s own tools", how)
-    if environment.scheme == "oauth2":
-        raise ConfigError(
-            f"{place.name} uses the program's own credentials: nobody is logged in",
-            f"unset {environment.oauth_client_secret_env or environment.oauth_client_id_env}",
-        )
-    await place.store.delete(place.name, place.entry)
-    return ""
+    environment, means = place.environment, place.means
+    left = leave(place.name, place.places, lambda it: schemes.revoke(environment, means, it))
+    if left.removed:
+        return left
+    variable = environment.api_key_env
+    match environment.scheme:
+        case "none":
+            raise _no_login(place.name)
+        case "api_key" if variable:
+            raise ConfigError(f"the API key is what is in ${variable}", f"unset {variable}")
+        case "api_key" if environment.api_key_command:
+            program = words(environment.api_key_command)[0]
+            raise ConfigError(f"the API key is what {program} prints", "end it there")
+        case "azure" | "aws" as scheme:
+            how = {"azure": "az logout", "aws": "aws sso logout"}[scheme]
+            raise ConfigError(f"{place.name} is logged in by {scheme}'s own tools", how)
+        case "oauth2":
+            raise ConfigError(
+                f"{place.name} uses the program's own credentials: nobody is logged in",
+                f"unset {environment.oauth_client_secret_env or environment.oauth_client_id_env}",
+            )
+    return left
 
 
 def _tell_daemon(place: Place) -> None:

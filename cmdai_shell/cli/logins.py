@@ -34,6 +34,8 @@ class Row(LoginStatus):
 class Place:
     environment: Environment
     means: schemes.Means
+    places: tuple[CredentialStore, ...] = ()
+    """All stores, in which other settings may have left something."""
 
     @property
     def store(self) -> CredentialStore:
@@ -85,7 +87,7 @@ class Place:
 
 def of(environment: Environment, config: Config) -> Place:
     """Raises ConfigError."""
-    return Place(environment, schemes.means(environment, config))
+    return Place(environment, schemes.means(environment, config), schemes.places(config))
 
 
 async def row(place: Place) -> Row:
@@ -98,6 +100,8 @@ async def row(place: Place) -> Row:
                 return await _certificate(place)
             case "azure" | "aws":
                 return await _chain(place)
+            case "none":
+                return _row(place, "out", "it has no login, and none is kept")
         return await _tokens(place)
     except CredentialsUnavailable as error:
         return _row(place, "locked", error.message, hint=error.hint)

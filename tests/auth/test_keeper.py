@@ -390,20 +390,6 @@ async def test_without_a_login_nothing_is_kept_on_disk(scene: Scene) -> None:
         await one.put(scene.tokens())
 
 
-async def test_logout_removes_what_is_kept_whatever_the_provider_says(scene: Scene) -> None:
-    class Refusing:
-        def revoke(self, _: Tokens) -> str:
-            return "it is down"
-
-    scene.log_in()
-    one = scene.keeper()
-    assert await one.access() == "a1"
-    assert await session.logout(one, Refusing()) == "it is down"  # type: ignore[arg-type]
-    assert not scene.memory.kept
-    with pytest.raises(BackendDenied, match="nobody is logged in"):
-        await one.access()
-
-
 @pytest.mark.parametrize(
     ("passed", "refresh", "state", "words"),
     [

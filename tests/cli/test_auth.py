@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -31,6 +32,7 @@ from cmdai_shell.errors import CmdaiError, DaemonUnavailable
 from tests.auth import desktop, provider
 from tests.auth.fake_provider import CLIENT, FakeProvider, running
 from tests.cli.conftest import CLI
+from tests.cores import cores_allowed
 from tests.fakes.openai_server import FakeOpenAI
 from tests.integration.conftest import until
 
@@ -103,6 +105,18 @@ def call(*words: str, said: str | bytes = "", **environ: str) -> tuple[int, str,
 async def beside(*words: str, **environ: str) -> tuple[int, str, str]:
     """While this process is the identity provider."""
     return await asyncio.to_thread(partial(call, *words, OFFICE_CLIENT=CLIENT, **environ))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="another process's limits are Linux's to tell")
+def test_its_crash_writes_no_key_to_disk() -> None:
+    settings(LAB)
+    words = [*CLI, "auth", "login", "--environment", "lab"]
+    with cores_allowed(), subprocess.Popen(words, stdin=subprocess.PIPE) as waiting:
+        looked_at = psutil.Process(waiting.pid)
+        until(lambda: looked_at.rlimit(psutil.RLIMIT_CORE)[0] == 1, "no core")
+        assert waiting.poll() is None, "before it has the key"
+        waiting.communicate(KEY.encode(), timeout=60)
+        assert waiting.returncode == 0
 
 
 def row(*words: str, **environ: str) -> dict[str, Any]:
@@ -188,7 +202,7 @@ def test_what_is_no_key(said: bytes) -> None:
         (MTLS, ("login",), 78, "/nowhere.pem cannot be read"),
         (office("https://id.example.com"), ("login",), 78, "$OFFICE_CLIENT is not set"),
         (office("http://id.example.com"), ("login",), 78, "needs https://"),
-        (office("https://id.example.com"), ("logout",), 1, "removed here, but not ended"),
+        (office("https://id.example.com"), ("logout",), 0, "$OFFICE_CLIENT is not set"),
     ],
 )
 def test_what_cannot_be_done_says_why(
@@ -518,6 +532,45 @@ async def test_a_provider_that_cannot_be_told() -> None:
         assert code == 1
         assert "removed here, but not ended at the identity provider" in err
         assert (await beside("status"))[1].endswith("nobody is logged in\n")
+
+
+@pytest.mark.parametrize(
+    ("now", "environ"),
+    [
+        ({"oidc_client_id_env": "OTHER"}, {"OTHER": "another-client"}),
+        ({"oidc_issuer": "https://another.example"}, {}),
+        ({"oidc_client_id_env": "GONE"}, {}),
+        ({"auth_type": "api_key"}, {}),
+        ({"auth_type": "none"}, {}),
+    ],
+    ids=["client", "issuer", "variable", "auth_type", "none"],
+)
+async def test_logout_ends_what_other_settings_began(
+    now: dict[str, str], environ: dict[str, str]
+) -> None:
+    async with running() as fake:
+        grants(fake)
+        settings(office(fake.issuer))
+        assert (await beside("login", "--device"))[0] == 0
+        settings(office(**{"issuer": fake.issuer, **now}))
+        code, _, err = await beside("logout", "--environment", "office", **environ)
+        assert code == 0, err
+        assert ("/revoke", "planted-refresh-1") in [(p, f.get("token")) for p, f in fake.requests]
+        assert not list(paths.data_dir().rglob("credentials.*"))
+
+
+@pytest.mark.parametrize("after", ["file", "encrypted-file"])
+def test_logout_empties_the_store_that_was_named_before(after: str) -> None:
+    def named(choice: str) -> str:
+        return f'[auth]\ncredential_store = "{choice}"\npassphrase_command = "echo planted"\n{LAB}'
+
+    before = {"file": "encrypted-file", "encrypted-file": "file"}[after]
+    settings(named(before))
+    assert call("login", said=KEY)[0] == 0
+    settings(named(after))
+    code, _, err = call("logout")
+    assert code == 0, err
+    assert not list(paths.data_dir().rglob("credentials.*"))
 
 
 async def test_the_programs_own_credentials() -> None:
