@@ -124,9 +124,9 @@ class Decisions:
     def _named(self, name: str) -> Candidate:
         """By its name, or by its URL: that means the same to all who look."""
         known = self._found.candidates()
-        where = spot(name) if "://" in name else None
+        where = self._found.place(name) if "://" in name else None
         for each in known:
-            if name == each.name or where == spot(each.endpoint.url):
+            if name == each.name or (where and where == self._found.place(each.endpoint.url)):
                 return each
         near = [each for each in known if each.name.startswith(f"{name}:")]
         if len(near) == 1:

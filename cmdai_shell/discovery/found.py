@@ -149,6 +149,10 @@ class Found:
         self._facts.saw_addresses(host, addresses)
         self._now = None
 
+    def place(self, url: str) -> Spot | None:
+        """What it comes to: over http two names of one address are one place."""
+        return self._facts.place(where) if (where := spot(url)) else None
+
     def candidates(self) -> tuple[Candidate, ...]:
         """Approved ones first, then by their names."""
         if self._now is None:

@@ -162,7 +162,7 @@ async def named(host: str) -> Host:
     if not (_is_numeric(bare) or _NAME.fullmatch(bare)) or len(bare) > 255:
         hint = "--host spark-1a2b.local or --host 192.168.1.20; a URL: backends test URL"
         raise DiscoveryError(f"{shown!r} is no name or address of a host", hint)
-    addresses = [bare] if _is_numeric(bare) else await _resolved(bare, shown)
+    addresses = [bare] if _is_numeric(bare) else await resolved(bare)
     private = [text for text in addresses if _is_private(text) or _is_loopback(text)]
     if not private:
         hint = f"cmdai-shell backends test https://{shown}"
@@ -176,7 +176,8 @@ def _is_loopback(text: str) -> bool:
     return found is not None and found.is_loopback
 
 
-async def _resolved(name: str, shown: str) -> list[str]:
+async def resolved(name: str) -> list[str]:
+    """Its addresses by the system's look-up, within 2 s. Raises DiscoveryError."""
     loop = asyncio.get_running_loop()
     found: asyncio.Future[list[str]] = loop.create_future()
 
@@ -198,6 +199,7 @@ async def _resolved(name: str, shown: str) -> list[str]:
         async with asyncio.timeout(_RESOLVE_S):
             if addresses := await found:
                 return addresses
+    shown = one_line(name)[:80]
     hint = f"its address instead? ping {shown}; names in .local need mDNS (libnss-mdns)"
     raise DiscoveryError(f"nobody knows where {shown} is", hint)
 

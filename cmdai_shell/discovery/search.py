@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from cmdai_shell.core import Added
 from cmdai_shell.discovery import probe
-from cmdai_shell.discovery.policy import spot
+from cmdai_shell.discovery.policy import address, spot
 from cmdai_shell.discovery.trust import trust_hint
 from cmdai_shell.discovery.watching import Watcher
 from cmdai_shell.errors import DiscoveryError
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 _LOOK_S = 0.05
 _MOST_TROUBLES = 8
 """Of one source."""
+_MOST_NAMES = 64
+"""That are looked up: anybody can announce more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +89,7 @@ class Search:
         self._names = Watcher(named, hear=self._hear_name, clock=clock, random=random)
         self._answers: dict[str, Answer] = {}
         self._troubles: list[Trouble] = []
+        self._looked_up: set[str] = set()
         self._group: asyncio.TaskGroup | None = None
 
     async def run(self, seconds: float) -> None:
@@ -136,6 +140,16 @@ class Search:
     def _hear(self, source: str, said: Added | Removed) -> None:
         self._found.apply(source, said)
         self._hear_name(source, said)
+        host = urlsplit(said.endpoint.url).hostname if isinstance(said, Added) else None
+        is_new = host and not address(host) and host not in self._looked_up
+        if host and is_new and self._group and len(self._looked_up) < _MOST_NAMES:
+            self._looked_up.add(host)
+            self._group.create_task(self._look_up(host))
+
+    async def _look_up(self, host: str) -> None:
+        """Whether a server of a name can be used depends on where that leads."""
+        with suppress(DiscoveryError):
+            self._found.resolved(host, await probe.resolved(host))
 
     def _hear_name(self, _: str, said: Added | Removed) -> None:
         if self._round and self._group and isinstance(said, Added):

@@ -9,7 +9,7 @@ import pytest
 
 from cmdai_shell.config import paths
 from cmdai_shell.core import Added, Endpoint, Handshake, Removed, Risk, Suggestion, SuggestRequest
-from cmdai_shell.daemon import finder, whereabouts
+from cmdai_shell.daemon import finder
 from cmdai_shell.discovery import pins, routers
 from cmdai_shell.discovery.probed import KEPT_S, Probed
 from cmdai_shell.discovery.trust import TrustStore
@@ -148,6 +148,19 @@ class TestChanged:
             await until(lambda: house.finder._here == house.here)
             await asyncio.sleep(2 * finder.SETTLE_S)
             assert house.finder.notices.waiting == ()
+
+
+class TestTwoNames:
+    async def test_the_one_that_a_name_server_has_is_as_good(self, monkeypatch):
+        """It is announced in the own network, too, and that announcement is the one shown."""
+        dns = there("b", "http://spark.lab.test:8000", source="dns")
+        async with House(monkeypatch, there("a", labels=SPARK), dns).alive() as house:
+            await found(house)
+            house.finder.found.resolved("spark.lab.test", ("192.168.1.7",))
+            shown = await house.finder.decisions.trust("http://spark.lab.test:8000")
+            assert (shown.name, shown.state) == ("spark:8000", "approved")
+            with pytest.raises(DiscoveryError):
+                await house.finder.decisions.trust("http://other.lab.test:8000")
 
 
 class TestIgnored:
@@ -355,7 +368,7 @@ class TestAnotherNetworkOfTheSameAddresses:
     async def test_who_cannot_be_known_by_its_router_is_not_said_to_be_used(self, monkeypatch):
         """Approved again while the router is off, it would not be asked."""
         monkeypatch.setattr(routers, "ask", lambda address: None)
-        monkeypatch.setattr(whereabouts, "ROUTER_S", 0.01)
+        monkeypatch.setattr(routers, "ANSWER_S", 0.01)
         house = House(monkeypatch, there("a", labels=SPARK))
         house.here = here("192.168.1.2", routers=("192.168.1.1 02:00:00:00:00:01",))
         async with house.alive():

@@ -91,6 +91,27 @@ async def test_a_source_that_fails_does_not_end_the_others() -> None:
     assert [trouble.source for trouble in one.troubles()] == ["mdns"]
 
 
+@pytest.mark.parametrize(("address", "state"), [("10.77.0.1", "candidate"), ("8.8.8.8", "refused")])
+async def test_a_name_is_looked_up_before_it_is_said_to_be_of_no_use(
+    monkeypatch: pytest.MonkeyPatch, address: str, state: str
+) -> None:
+    """As the daemon does, so that both say the same of it."""
+
+    async def resolved(name: str) -> list[str]:
+        if name != "spark.lab.test":
+            raise DiscoveryError(f"nobody knows where {name} is", "its address instead?")
+        return [address]
+
+    monkeypatch.setattr(probe, "resolved", resolved)
+    known = there("a", "http://spark.lab.test:8000", source="dns")
+    unknown = there("b", "http://gone.lab.test:8000", source="dns")
+    one = search(ScriptedSource("dns", [known, unknown, known, FOREVER]))
+    await one.run(0.3)
+    states = {seen.url: seen.state for seen in one.seen()}
+    assert states["http://spark.lab.test:8000"] == state
+    assert states["http://gone.lab.test:8000"] == "refused"
+
+
 async def test_who_is_not_to_be_asked_is_not(asked: list[Host]) -> None:
     one = search(ScriptedSource("mdns", [ssh("spark-1.local", "192.168.1.9"), FOREVER]))
     await one.run(0.2)
