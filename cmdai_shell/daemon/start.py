@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cmdai_shell.config import paths
 from cmdai_shell.daemon import folder
 from cmdai_shell.errors import CmdaiError, DaemonUnavailable
+from cmdai_shell.observe import cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -250,6 +251,7 @@ def _descriptors() -> Sequence[int]:
 def _live(listeners: Listeners, program: Program, *, foreground: bool = False) -> None:
     folder.sign_lock(listeners.lock)
     os.chdir("/")
+    cores.none()
     from cmdai_shell.daemon.lifecycle import live
 
     live(listeners, program, foreground=foreground)

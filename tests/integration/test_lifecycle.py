@@ -14,9 +14,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 
 from cmdai_shell.daemon import folder
+from tests.cores import cores_allowed
 from tests.daemon.test_wire import record
 from tests.integration.conftest import SCRIPTED, Process, read, until
 
@@ -93,6 +95,15 @@ def test_the_persons_line_is_not_in_its_environment(daemon: Process) -> None:
     environ = (Path("/proc") / str(pid) / "environ").read_bytes()
     assert b"READLINE" not in environ
     assert b"HARMLESS=yes" in environ
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="another process's limits are Linux's to tell")
+def test_its_crash_writes_no_memory_to_disk(daemon: Process) -> None:
+    """And whoever may end it may look at it as before: no file of it in /proc is root's."""
+    with cores_allowed():
+        pid = daemon.start()
+    assert psutil.Process(pid).rlimit(psutil.RLIMIT_CORE)[0] == 1
+    assert (Path("/proc") / str(pid) / "fd").stat().st_uid == os.getuid()
 
 
 def test_twenty_racing_starters_make_one_daemon(daemon: Process, tmp_path: Path) -> None:

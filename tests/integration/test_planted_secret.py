@@ -371,6 +371,9 @@ async def test_planted_secrets_are_found_nowhere_but_in_their_store(
             await use(run, list(servers.by_name))
             await spoil(run)
             await show(run)
+            if sys.platform == "linux":  # a core would have them all
+                daemon = psutil.Process(Process(runtime_dir).pid)
+                assert daemon.rlimit(psutil.RLIMIT_CORE)[0] <= 1
             await run.cli(*rotate, "stored", said=SECRETS["replaced key"] + "\n")
             await run.cli(*rotate, "person")
             kept = found_in(store.read_bytes()) if store.exists() else set()

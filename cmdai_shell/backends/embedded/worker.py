@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
-import resource
 import signal
 import sys
 import threading
@@ -21,6 +20,7 @@ import msgspec
 from cmdai_shell.backends.embedded import pipe, threads
 from cmdai_shell.backends.embedded.answer import Answerer, TooLong
 from cmdai_shell.backends.embedded.llama import Aborted, LoadFailed
+from cmdai_shell.observe import cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -140,7 +140,7 @@ def _end_with_parent() -> None:
 def main(make: Callable[[pipe.Load], Model] = Answerer) -> None:
     _end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the daemon
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # it would hold what the person typed
+    cores.none()
     with contextlib.suppress(OSError):  # no /proc, or a container that forbids it
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
     sink = os.dup(1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from cmdai_shell.core import Cut, Notice, Prompt
 from cmdai_shell.errors import BackendUnavailable, ModelUnavailable
 from tests.backends.embedded.conftest import closing, engine, model_file
 from tests.contracts import BackendContract, collect
+from tests.cores import cores_allowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -302,17 +302,11 @@ async def test_the_worker_sees_little_of_the_environment(
 @pytest.mark.skipif(sys.platform != "linux", reason="another process's limits are Linux's to tell")
 async def test_a_crash_writes_no_memory_to_disk(tmp_path: Path) -> None:
     """What the person typed would be in the core."""
-    limits = resource.getrlimit(resource.RLIMIT_CORE)
-    if limits[1] == 0:
-        pytest.skip("cores are forbidden here anyway")
-    resource.setrlimit(resource.RLIMIT_CORE, (limits[1], limits[1]))
-    try:
+    with cores_allowed():
         async with closing(engine(cache_dir=tmp_path)) as backend:
             await collect(backend, ask("fine"))
             worker = psutil.Process(backend.status().pid)
-            assert worker.rlimit(psutil.RLIMIT_CORE) == (0, 0)
-    finally:
-        resource.setrlimit(resource.RLIMIT_CORE, limits)
+            assert worker.rlimit(psutil.RLIMIT_CORE)[0] == 1
 
 
 async def test_a_stopped_worker_is_ended_within_a_second(scripted: EmbeddedBackend) -> None:
