@@ -12,6 +12,7 @@ from cmdai_shell.daemon.pair import WRITE_TIMEOUT, shell_of
 from cmdai_shell.daemon.pipes import Pipes
 from cmdai_shell.daemon.pump import pump
 from cmdai_shell.daemon.reply import Reply
+from cmdai_shell.daemon.shortage import Shortage
 from cmdai_shell.errors import DaemonUnavailable, WireError
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class HookServer:
         self._may_accept = may_accept
         """Asked before each press: no means it waits in the socket's queue for our successor."""
         self._open: set[asyncio.Task[None]] = set()
+        self._shortage = Shortage(clock)
 
     async def serve(self, listener: socket.socket, stopping: asyncio.Event) -> None:
         """Answer until ``stopping``; then finish what is in flight within GRACE, or fail it."""
@@ -75,7 +77,8 @@ class HookServer:
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
             return
         except OSError as error:  # out of descriptors: those in flight free some
-            log.warning("accept failed", extra={"fields": {"error": error.strerror}})
+            if not self._shortage.notes(error):
+                log.warning("accept failed", extra={"fields": {"error": error.strerror}})
             loop.remove_reader(listener)
             loop.call_later(0.5, loop.add_reader, listener, self._accept, listener, group)
             return

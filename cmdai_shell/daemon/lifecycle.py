@@ -9,6 +9,7 @@ import os
 import signal
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from cmdai_shell import __version__
 from cmdai_shell.auth import blocking
 from cmdai_shell.config import paths
 from cmdai_shell.daemon import trim
+from cmdai_shell.daemon.shortage import Shortage, ask_for_more
 from cmdai_shell.daemon.start import API, HOOK
 from cmdai_shell.errors import CmdaiError
 from cmdai_shell.observe import logs
@@ -33,6 +35,7 @@ log = logging.getLogger(__name__)
 def live(listeners: Listeners, program: Program, *, foreground: bool) -> None:
     """Serve until told to stop. Does not return after an upgrade: it becomes the new version."""
     os.environ.pop("CMDAI_SAFETY_LEVEL", None)  # it comes with each request, from that shell
+    ask_for_more()
     daemon = Daemon(listeners, program)
     try:
         with logs.written(paths.log_dir(), foreground=foreground):
@@ -60,7 +63,7 @@ class Daemon:
     async def serve(self) -> None:
         """Return after ``stop``, or when an upgrade was found and nothing is in flight."""
         loop = asyncio.get_running_loop()
-        loop.set_exception_handler(_note)
+        loop.set_exception_handler(partial(_note, Shortage(time.monotonic)))
         for sign in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sign, self.stop)
         log.info("started", extra={"fields": {"version": __version__, "pid": os.getpid()}})
@@ -151,9 +154,11 @@ def _reload(desk: Desk) -> None:
         log.exception("not reloaded")
 
 
-def _note(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+def _note(shortage: Shortage, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """asyncio's own words may quote the objects at hand, and with them what was typed."""
-    log.error("an error nobody awaited", exc_info=context.get("exception"))
+    error = context.get("exception")
+    if not shortage.notes(error):
+        log.error("an error nobody awaited", exc_info=error)
 
 
 def _become_the_new_version(listeners: Listeners, program: Program) -> None:

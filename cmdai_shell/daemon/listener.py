@@ -10,7 +10,6 @@ import asyncio
 import importlib
 import logging
 import socket
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -35,6 +34,7 @@ def is_ours(host: str) -> bool:
 async def listen(port: int, families: Callable[[], Sequence[Family]]) -> None:
     """Until cancelled. A port that another program has is waited for."""
     http = await asyncio.to_thread(importlib.import_module, "cmdai_shell.daemon.http")
+    doorway = await asyncio.to_thread(importlib.import_module, "cmdai_shell.daemon.doorway")
     web = http.web
 
     async def metrics(request: Any) -> Any:
@@ -44,15 +44,9 @@ async def listen(port: int, families: Callable[[], Sequence[Family]]) -> None:
 
     app = web.Application(client_max_size=1024)
     app.add_routes([web.get("/metrics", metrics)])
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
-    await runner.setup()
-    try:
-        await web.SockSite(runner, await _bound(port)).start()
+    async with doorway.opened(app, await _bound(port)):
         log.info("metrics", extra={"fields": {"port": port}})
         await asyncio.Event().wait()
-    finally:
-        with suppress(asyncio.TimeoutError):
-            await runner.cleanup()
 
 
 async def _bound(port: int) -> socket.socket:

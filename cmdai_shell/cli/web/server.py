@@ -27,6 +27,7 @@ from aiohttp import web
 from cmdai_shell.cli import output
 from cmdai_shell.cli.watcher import Watcher
 from cmdai_shell.cli.web import state
+from cmdai_shell.daemon import doorway
 from cmdai_shell.daemon.listener import ADDRESS, is_ours
 from cmdai_shell.errors import CmdaiError
 
@@ -105,15 +106,8 @@ class Page:
                 web.post("/do", self._do),
             ]
         )
-        runner = web.AppRunner(
-            app, access_log=None, handler_cancellation=True, shutdown_timeout=0.2
-        )
-        await runner.setup()
-        try:
-            await web.SockSite(runner, listener).start()
+        async with doorway.opened(app, listener, handler_cancellation=True):
             await self._watcher.run()
-        finally:
-            await runner.cleanup()
 
     def _changed(self) -> None:
         self._number += 1
