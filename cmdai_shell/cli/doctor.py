@@ -102,8 +102,10 @@ def _chosen(
 
 
 def _has_servers(around: Surroundings) -> bool:
+    from cmdai_shell.discovery.trust import TrustStore
+
     with suppress(CmdaiError):  # a check has said what is wrong with the settings
-        return bool(around.settings().environments)
+        return bool(around.settings().environments or TrustStore(around.data_dir).approvals())
     return False
 
 

@@ -10,8 +10,11 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from cmdai_shell import __version__
+from cmdai_shell.backends.faults import test_hint
 from cmdai_shell.config.paths import SOCKET_PATH_LIMIT
+from cmdai_shell.diagnose import reasons
 from cmdai_shell.diagnose.check import Check, fail, ok, warn
+from cmdai_shell.diagnose.known_servers import health
 from cmdai_shell.errors import DaemonUnavailable
 
 if TYPE_CHECKING:
@@ -127,6 +130,26 @@ def logins(around: Surroundings) -> Finding:
     return fail(what, first["hint"] or "cmdai-shell auth status")
 
 
+def servers(around: Surroundings) -> Finding:
+    """Whether those in use answer the daemon, and those that were trusted are used; nobody is
+    asked here."""
+    try:
+        status = around.daemon()
+    except DaemonUnavailable:
+        return ok("no daemon is running, so none knows")
+    used = [one for one in status.get("servers") or () if one["is_active"]]
+    down = [one for one in used if one["state"] != "login" and health(one) == "down"]
+    if down:
+        first, more = down[0], f" (and {len(down) - 1} more)" if len(down) > 1 else ""
+        what = f"{first['id']} does not answer: {reasons.standing(first)}{more}"
+        made = fail if len(down) == len(used) else warn
+        return made(what, first["hint"] or test_hint(first["id"]))
+    for one in (status.get("discovery") or {}).get("found") or ():
+        if one["state"] in ("elsewhere", "changed", "moved"):
+            return warn(f"{one['name']}: {one['story']}", one["hint"] or "cmdai-shell status")
+    return ok(f"servers that answer, as far as the daemon knows: {len(used)}")
+
+
 def traces(around: Surroundings) -> Finding:
     """Whether the collector gets them, where the settings name one."""
     try:
@@ -153,5 +176,6 @@ CHECKS = (
     Check("daemon", daemon),
     Check("last-error", last_error),
     Check("logins", logins),
+    Check("servers", servers),
     Check("traces", traces),
 )

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 from cmdai_shell.cli import doctor as module
 from cmdai_shell.cli.client import Client
 from cmdai_shell.config import paths
+from cmdai_shell.core import Endpoint
 from cmdai_shell.diagnose.check import Check, Finding, fail, ok, warn
 from cmdai_shell.diagnose.surroundings import here
+from cmdai_shell.discovery.candidate import Candidate
+from cmdai_shell.discovery.trust import TrustStore
 
 if TYPE_CHECKING:
     import pytest
@@ -42,6 +45,15 @@ def test_that_all_is_well_says_nothing_of_servers_and_says_so(
     assert (code, out) == (0, "all 1 checks passed\n")
     assert err == "your servers were not asked: cmdai-shell doctor --dgx\n"
     assert call("doctor", "--only", "home")[2] == ""
+
+
+def test_nor_of_one_that_was_trusted(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    found(monkeypatch, one=ok("fine"))
+    assert call("doctor")[2] == ""
+    endpoint = Endpoint(id="spark:8000", url="http://192.168.1.7:8000", source="mdns")
+    desk = Candidate(name="spark:8000", endpoint=endpoint, state="candidate")
+    TrustStore(paths.data_dir()).approve(desk)
+    assert call("doctor")[2] == "your servers were not asked: cmdai-shell doctor --dgx\n"
 
 
 def test_a_failure_and_its_cure(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

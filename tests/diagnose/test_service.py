@@ -150,6 +150,33 @@ class TestDaemon:
         found = look("logins", healthy, daemon=lambda: {**status(), "servers": [other]})
         assert found.severity == "ok"
 
+    def test_a_server_that_does_not_answer_the_daemon(self, healthy: Surroundings) -> None:
+        assert look("servers", healthy).severity == "ok"
+        assert look("servers", healthy, daemon=gone(FileNotFoundError())).severity == "ok"
+        well = {"id": "lab", "is_active": True, "state": "ok", "why": "", "hint": ""}
+        dead = {**well, "id": "desk", "state": "unreachable", "why": "the connection was refused"}
+        found = look("servers", healthy, daemon=lambda: {**status(), "servers": [dead]})
+        assert found.severity == "fail"
+        assert "desk does not answer: unreachable, the connection was refused" in found.what
+        assert found.cure == "cmdai-shell backends test desk"
+        found = look("servers", healthy, daemon=lambda: {**status(), "servers": [dead, well]})
+        assert (found.severity, "desk" in found.what) == ("warn", True)
+        aside = {**dead, "is_active": False}
+        found = look("servers", healthy, daemon=lambda: {**status(), "servers": [aside, well]})
+        assert found.severity == "ok"
+
+    def test_a_trusted_server_that_is_not_used(self, healthy: Surroundings) -> None:
+        one = {
+            "name": "desk",
+            "state": "elsewhere",
+            "story": "not used here: over http only in 10.77.0.0/24, behind the router of then",
+            "hint": "if this is your network: cmdai-shell backends trust desk",
+        }
+        told = {**status(), "servers": [], "discovery": {"found": [one]}}
+        found = look("servers", healthy, daemon=lambda: told)
+        assert (found.severity, found.cure) == ("warn", one["hint"])
+        assert found.what == f"desk: {one['story']}"
+
     def test_a_collector_that_does_not_get_the_traces(self, healthy: Surroundings) -> None:
         told = {
             "endpoint": "http://127.0.0.1:4318",
