@@ -7,28 +7,29 @@ import json
 import shutil
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import urlsplit
 
 import click
 
-from cmdai_shell.cli import output
+from cmdai_shell.cli import members, output
 from cmdai_shell.cli.advertise import advertise
 from cmdai_shell.cli.discover import discover
 from cmdai_shell.cli.drain import drain, undrain
 from cmdai_shell.cli.trust import forget, ignore, trust
 from cmdai_shell.config import environments, loading
-from cmdai_shell.config.environment import Environment, Kind
+from cmdai_shell.config.environment import Kind
 from cmdai_shell.core import Handshake
 from cmdai_shell.errors import BackendError, ConfigError
 from cmdai_shell.text import model_name, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from cmdai_shell.core import Endpoint, Server
+    from cmdai_shell.cli.members import Member
+    from cmdai_shell.core import Endpoint
 
 as_json = click.option("--json", "json_", is_flag=True, help="As one JSON document.")
 
@@ -70,7 +71,7 @@ for _command in (advertise, discover, drain, forget, ignore, trust, undrain):
 @click.option("--environment", "name", default="", help="Only those of this one.")
 @as_json
 def list_(*, verbose: bool, name: str, json_: bool) -> None:
-    """List the servers that are written down, best first.
+    """List the servers that are written down, and those that you trusted, best first.
 
     Without --verbose nobody is asked anything. With it each server tells its software, version
     and models; nothing is computed. A priority stands where one of them has any.
@@ -80,7 +81,7 @@ def list_(*, verbose: bool, name: str, json_: bool) -> None:
       cmdai-shell backends list
       cmdai-shell backends list --verbose --json
     """
-    found = _of([_environment(name)] if name else _all())
+    found = members.of(name) if name else members.everyone()
     rows = [_row(member) for member in found]
     if verbose:
         for row, more in zip(rows, asyncio.run(_look(found)), strict=True):
@@ -121,7 +122,7 @@ def test(ctx: click.Context, /, *, name: str, timeout: float, json_: bool, **mor
       cmdai-shell backends test http://192.168.1.100:8000
       cmdai-shell backends test https://gpu.example.com --api-key-env GPU_KEY
     """
-    found = _named(name, **more)
+    found = members.named(name, **more)
     with output.LiveLine() as live:
         live.show(f"asking {name} …")
         results = asyncio.run(_shake(found, timeout))
@@ -164,8 +165,8 @@ def health_check(
       cmdai-shell backends health-check --all
       cmdai-shell backends health-check home-lab --watch
     """
-    chosen = [member for name in names for member in _named(name)]
-    found = chosen or _of(_all() if everyone else _active())
+    chosen = [member for name in names for member in members.named(name)]
+    found = chosen or (members.everyone() if everyone else members.active())
     if not found:
         raise ConfigError("no servers to check", "cmdai-shell config add-environment --help")
     while True:
@@ -179,79 +180,11 @@ def health_check(
         ctx.exit(1)
 
 
-# --- which
-
-
-@dataclass(frozen=True, slots=True)
-class _Member:
-    environment: Environment
-    endpoint: Endpoint
-
-    def connect(self) -> Server:
-        from cmdai_shell.backends import connect
-        from cmdai_shell.backends.places import logins, settings
-
-        config = loading.load()
-        auth = logins(self.environment, config)(self.endpoint.url, self.endpoint.kind)
-        return connect(self.endpoint, settings(auth, config.load_balancing))
-
-
-def _of(found: Iterable[Environment]) -> list[_Member]:
-    return [
-        _Member(environment, endpoint)
-        for environment in found
-        for endpoint in environments.endpoints(environment)
-    ]
-
-
-def _all() -> list[Environment]:
-    return list(loading.load().environments.values())
-
-
-def _active() -> list[Environment]:
-    config = loading.load()
-    if config.active_environment == environments.AUTO:
-        return list(config.environments.values())
-    chosen = environments.chosen(config)
-    return [chosen] if chosen else []
-
-
-def _environment(name: str) -> Environment:
-    known = loading.load().environments
-    if name not in known:
-        raise environments.unknown_environment(name, known)
-    return known[name]
-
-
-def _named(name: str, *, kind: str = "", model: str = "", api_key_env: str = "") -> list[_Member]:
-    """The servers that a name means. Raises ConfigError."""
-    if "://" in name:
-        made = Environment(
-            endpoints=(name,),
-            kind=kind or "auto",  # type: ignore[arg-type]
-            model=model,
-            api_key_env=api_key_env,
-            allow_http_credentials=True,  # the person names both, here and now
-        )
-        return _of([made])
-    members = _of(_all())
-    ids = [member.endpoint.id for member in members]
-    places = [member.environment.id for member in members]
-    for called in (ids, places, [id_.partition("/")[2] for id_ in ids]):
-        if name in called:
-            return [member for member, word in zip(members, called, strict=True) if word == name]
-    if not members:
-        raise ConfigError(
-            f"no server {name!r}", "there is none yet: cmdai-shell setup, or give a URL"
-        )
-    raise environments.unknown_server(name, ids)
-
-
 # --- asking
 
 
-async def _shake(found: Sequence[_Member], timeout: float) -> list[Handshake]:
-    async def one(member: _Member) -> Handshake:
+async def _shake(found: Sequence[Member], timeout: float) -> list[Handshake]:
+    async def one(member: Member) -> Handshake:
         try:
             server = member.connect()
         except ConfigError as error:
@@ -266,8 +199,8 @@ async def _shake(found: Sequence[_Member], timeout: float) -> list[Handshake]:
     return [task.result() for task in tasks]
 
 
-async def _look(found: Sequence[_Member]) -> list[dict[str, Any]]:
-    async def one(member: _Member) -> dict[str, Any]:
+async def _look(found: Sequence[Member]) -> list[dict[str, Any]]:
+    async def one(member: Member) -> dict[str, Any]:
         try:
             server = member.connect()
         except ConfigError as error:
@@ -297,7 +230,7 @@ async def _look(found: Sequence[_Member]) -> list[dict[str, Any]]:
 # --- showing
 
 
-def _row(member: _Member) -> dict[str, Any]:
+def _row(member: Member) -> dict[str, Any]:
     endpoint = member.endpoint
     return {
         "name": endpoint.id,
@@ -316,7 +249,11 @@ def _cells(row: dict[str, Any], active: str, *, has_priority: bool) -> tuple[str
     is_told = row["url"] == f"http://{row['name'].partition('/')[2]}"
     first: tuple[str, ...] = (
         row["name"],
-        "in use" if row["environment"] == active else "",
+        "in use"
+        if row["environment"] == active
+        else ""
+        if row["source"] == "static"
+        else "trusted",
         "" if is_told else row["url"],
         f"priority {row['priority']}" if has_priority else "",
     )
@@ -349,7 +286,7 @@ def _columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
         yield visible("  ".join(cells)).replace("\n", " ").rstrip()
 
 
-def _tested(member: _Member, result: Handshake) -> dict[str, Any]:
+def _tested(member: Member, result: Handshake) -> dict[str, Any]:
     return {"name": member.endpoint.id, "url": member.endpoint.url, **asdict(result)}
 
 
@@ -384,7 +321,7 @@ def _verdict(result: Handshake) -> None:
 
 
 def _show(
-    found: Sequence[_Member], results: Sequence[Handshake], *, json_: bool, watch: bool
+    found: Sequence[Member], results: Sequence[Handshake], *, json_: bool, watch: bool
 ) -> None:
     rows = [_tested(member, result) for member, result in zip(found, results, strict=True)]
     if json_:

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from cmdai_shell.discovery.candidate import Candidate
 
 _IP = (socket.AF_INET, socket.AF_INET6)
-ROUTER_S, _LOOK_S = 0.5, 0.02
-"""For a router that is asked for its hardware address; one that is there takes milliseconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +55,9 @@ async def surely(is_enough: Callable[[Here], bool], look: Callable[[], Here] = h
         return now
     for address in now.unknown:
         await asyncio.to_thread(routers.ask, address)
-    until = time.monotonic() + ROUTER_S
+    until = time.monotonic() + routers.ANSWER_S
     while now.unknown and time.monotonic() < until:
-        await asyncio.sleep(_LOOK_S)  # the system tells of no change of its table
+        await asyncio.sleep(routers.LOOK_S)  # the system tells of no change of its table
         now = await asyncio.to_thread(look)
     return now
 
@@ -114,9 +112,9 @@ def behind_new_router(known: Iterable[Candidate], now: Here) -> Iterator[Candida
     network of the same addresses. Only the person knows."""
     for each in known:
         approval, is_other = each.approval, now.routers and not is_home(each, now)
-        if approval and is_other and _is_its_network(each, approval, now):
-            if (seen := seen_from(each, now)).state == "elsewhere":
-                yield seen
+        is_alike = bool(approval and is_other and _is_its_network(each, approval, now))
+        if is_alike and (seen := seen_from(each, now)).state == "elsewhere":
+            yield seen
 
 
 def knowable(each: Candidate, now: Here) -> None:

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 from cmdai_shell.config.environments import endpoints, is_near, place
 from cmdai_shell.core import Handshake
+from cmdai_shell.diagnose import approved
 from cmdai_shell.diagnose.routes import Route, routes
 from cmdai_shell.errors import BackendError, ConfigError
 
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from cmdai_shell.core import Endpoint, Load, Server
     from cmdai_shell.diagnose.surroundings import Surroundings
     from cmdai_shell.discovery.approval import Approval
-    from cmdai_shell.discovery.pins import LearnedIdentity
 
 STEP_S, SHAKE_S = 3.0, 10.0
 """For each of name, connections, certificate and date; for the sums."""
@@ -107,8 +107,8 @@ def targets(around: Surroundings) -> tuple[Target, ...]:
     config = around.settings()
     written = tuple(_written(config, around))
     urls = {target.url for target in written}
-    approved = TrustStore(around.data_dir).approvals()
-    return (*written, *(_approved(a, config, around) for a in approved if a.url not in urls))
+    found = TrustStore(around.data_dir).approvals()
+    return (*written, *(_approved(a, config, around) for a in found if a.url not in urls))
 
 
 def _written(config: Config, around: Surroundings) -> Iterator[Target]:
@@ -136,50 +136,19 @@ def _connect(
 
 
 def _approved(approval: Approval, config: Config, around: Surroundings) -> Target:
-    from cmdai_shell.discovery.trust import forget_hint, trust_hint
+    from cmdai_shell.discovery.trust import forget_hint
 
     environment = config.environments.get(approval.environment)
     near = is_near(urlsplit(approval.url).hostname or "")
-
-    def connect() -> Server:
-        from cmdai_shell import backends
-        from cmdai_shell.auth.authenticator import Authenticator, NoLogin
-        from cmdai_shell.backends import places
-        from cmdai_shell.discovery import routers
-        from cmdai_shell.discovery.pins import PinnedAtFirstUse
-
-        is_plain = approval.url.startswith("http:")
-        if is_plain and approval.routers and routers.read().isdisjoint(approval.routers):
-            what = f"{approval.name} was trusted in another network: who is here gets no login"
-            raise ConfigError(what, f"if this is that network: {trust_hint(approval.name)}")
-        auth: Authenticator = NoLogin()
-        if environment:
-            auth = places.logins(environment, config, around.environ)(approval.url, approval.kind)
-        if approval.url.startswith("https:"):
-            auth = PinnedAtFirstUse(
-                auth,
-                approval.url,
-                remember=_forget,
-                pin=approval.pin,
-                is_key_alone=approval.is_key_alone,
-                on_mismatch=lambda _: None,
-                name=approval.name,
-                hint=forget_hint(approval.name),
-            )
-        return backends.connect(approval.endpoint, places.settings(auth, config.load_balancing))
 
     return Target(
         name=approval.name,
         url=approval.url,
         place=place(environment) if environment else "local" if near else "cloud",
-        connect=connect,
+        connect=partial(approved.connect, approval, config, around.environ),
         forget=forget_hint(approval.name),
         is_key_alone=approval.is_key_alone,
     )
-
-
-async def _forget(_: LearnedIdentity) -> None:
-    """A look learns nothing: the daemon does, at the first use."""
 
 
 # --- looking

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import socket
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
 _NET = Path("/proc/thread-self/net")
 _GATEWAY = 0x2
@@ -22,6 +23,8 @@ _GATEWAY = 0x2
 _COMPLETE = 0x2
 """ATF_COM (linux/if_arp.h): the neighbour has answered."""
 _NOBODY = "00:00:00:00:00:00"
+ANSWER_S, LOOK_S = 0.5, 0.02
+"""Seconds: a router that is there takes some ms to say its hardware address."""
 _DISCARD = 9
 """RFC 863."""
 
@@ -47,6 +50,19 @@ def ask(address: str) -> None:
     with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
         asking.setblocking(False)
         asking.sendto(b"", (address, _DISCARD))
+
+
+def is_one_of(known: Collection[str]) -> bool:
+    """We are behind one of these now; may block for ANSWER_S, for one that the system has to ask
+    first."""
+    for address in unknown():
+        ask(address)
+    until = time.monotonic() + ANSWER_S
+    while read().isdisjoint(known):
+        if not unknown() or time.monotonic() > until:
+            return False
+        time.sleep(LOOK_S)
+    return True
 
 
 def _tables(folder: Path) -> tuple[set[tuple[str, str]], list[str]]:

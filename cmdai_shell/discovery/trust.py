@@ -36,6 +36,7 @@ VERSION = 1
 FOLDER, NAME = "trust", "trust.json"
 MOST = 500
 """Approvals, and as many keys."""
+MOST_NAMED = 10
 SEEN_AGAIN = 3_600.0
 """Seconds after which it is worth a write that somebody was seen again."""
 
@@ -147,9 +148,10 @@ class TrustStore:
             kept = tuple(approval for approval in file.approvals if approval.name != name)
             ignored = tuple(each for each in file.ignored if each.name != name)
             if not found:
-                known = [approval.name for approval in kept]
+                known = [each.name for each in decided]
                 near = nearest(name, known, cutoff=0.5)
-                hint = f"did you mean {near}?" if near else "cmdai-shell backends list"
+                names = ", ".join(known[:MOST_NAMED])
+                hint = f"did you mean {near}?" if near else names and f"choose of: {names}"
                 raise ConfigError(f"no server {name!r} was approved", hint)
             return msgspec.structs.replace(file, approvals=kept, ignored=ignored)
 

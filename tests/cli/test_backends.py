@@ -7,12 +7,16 @@ import re
 import socket
 import ssl
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
 
 from cmdai_shell.backends import REMOTE, auto, handshake
+from cmdai_shell.config import paths
+from cmdai_shell.core import Endpoint
+from cmdai_shell.discovery.candidate import Candidate
+from cmdai_shell.discovery.trust import TrustStore
 from tests.fakes.in_thread import in_thread
 from tests.fakes.openai_server import FakeOpenAI
 
@@ -272,3 +276,45 @@ def test_one_that_cannot_be_connected_is_said_beside_the_others(
     assert (code, states[lab], states["far/127.0.0.1:1"]) == (1, "ok", "not-asked")
     code, out, _ = call("backends", "list", "--verbose")
     assert (code, why in out.replace("\n    ", " ")) == (0, True)
+
+
+def trusted(url: str, **more: Any) -> None:
+    endpoint = Endpoint(id="spark:8000", url=url, source="mdns")
+    found = Candidate(name="spark:8000", endpoint=endpoint, state="candidate")
+    TrustStore(paths.data_dir()).approve(found, name="desk", **more)
+
+
+def test_one_that_was_trusted_is_a_server_as_the_others(call: Call, url: str) -> None:
+    trusted(url)
+    assert call("backends", "list")[1].split() == ["desk", "trusted", url]
+    (row,) = json.loads(call("backends", "list", "--json")[1])
+    assert (row["name"], row["source"]) == ("desk", "mdns")
+    assert "vllm 0.32.0" in call("backends", "list", "--verbose")[1]
+    code, out, err = call("backends", "test", "desk")
+    assert (code, out.splitlines()[0]) == (0, f"desk  {url}"), err
+    assert call("backends", "health-check", "--all")[1].split()[:2] == ["desk", "ok"]
+    assert call("backends", "health-check")[1].split()[:2] == ["desk", "ok"]
+    code, _, err = call("backends", "test", "gone")
+    assert "choose of: desk" in err
+
+
+def test_one_that_was_trusted_in_another_network_is_asked_nothing(
+    call: Call, fake: FakeOpenAI, url: str
+) -> None:
+    trusted(url, routers=["192.168.1.1 02:00:00:00:00:01"])
+    code, out, err = call("backends", "test", "desk")
+    assert code == 1
+    assert "was trusted in another network" in out
+    assert "if this is that network: cmdai-shell backends trust desk" in err
+    assert call("backends", "health-check", "--all")[0] == 1
+    call("backends", "list", "--verbose")
+    assert fake.paths == []
+
+
+def test_none_for_no_servers_is_none_of_those_that_were_trusted(
+    call: Call, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    trusted(url)
+    monkeypatch.setenv("CMDAI_ACTIVE_ENVIRONMENT", "none")
+    code, _, err = call("backends", "health-check")
+    assert (code != 0, "no servers to check" in err) == (True, True)

@@ -30,3 +30,15 @@ def test_forgotten_also_while_no_server_is_wanted(
     code, _, more = call("backends", "forget", "spark:8000")
     assert code != 0
     assert "no server 'spark:8000' was approved" in more
+
+
+def test_a_wrong_name_is_answered_with_those_that_there_are(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = TrustStore(paths.data_dir())
+    for name in ("desk", "attic"):
+        endpoint = Endpoint(id=name, url=f"http://192.168.1.{len(name)}:8000", source="mdns")
+        store.approve(Candidate(name=name, endpoint=endpoint, state="candidate"))
+    monkeypatch.setenv("CMDAI_ACTIVE_ENVIRONMENT", "none")
+    assert "choose of: desk, attic" in call("backends", "forget", "wrong-one")[2]
+    assert "did you mean desk?" in call("backends", "forget", "desc")[2]
