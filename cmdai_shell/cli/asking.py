@@ -59,7 +59,7 @@ def has_browser(environ: Mapping[str, str] = os.environ) -> bool:
 
 
 @contextmanager
-def browser() -> Iterator[Callable[[str], None]]:
+def browser(environment: str) -> Iterator[Callable[[str], None]]:
     """What opens one with an address, which is shown too. The browser is given a page of ours that
     leads there: who else is on this machine sees its arguments, and whoever has the address can
     log in as himself in the person's place. The page is gone afterwards. Raises DaemonUnavailable
@@ -74,9 +74,8 @@ def browser() -> Iterator[Callable[[str], None]]:
             output.say("log in in the browser; if no page opens there, go to")
             output.say(f"  {url}")
             if not has_browser():
-                output.say(
-                    "  (on this machine; from another: cmdai-shell auth login --device)", "dim"
-                )
+                output.say("  in a browser of this machine; to use another machine's, type", "dim")
+                output.say(f"  cmdai-shell auth login --environment {environment} --device", "dim")
                 return
             page.write(_LEADS_TO.format(html.escape(url)))
             page.flush()
@@ -86,11 +85,12 @@ def browser() -> Iterator[Callable[[str], None]]:
         yield open_with
 
 
-def is_right_person(who: str, before: str) -> bool:
+def is_right_person(environment: str, who: str, before: str) -> bool:
     """Asked at a terminal. Raises CmdaiError where there is none."""
     said = f"logged in as {visible(who) or 'somebody without a name'}, before as {visible(before)}"
     if not sys.stdin.isatty():
-        raise CmdaiError(f"{said}: nothing was stored", "cmdai-shell auth logout, then log in")
+        hint = f"cmdai-shell auth logout --environment {environment}"
+        raise CmdaiError(f"{said}: nothing was stored", hint)
     return click.confirm(f"{said}: is that right?", err=True)
 
 

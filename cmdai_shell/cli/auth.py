@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -23,9 +24,10 @@ from cmdai_shell.observe import cores
 from cmdai_shell.text import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable
+    from collections.abc import Collection, Coroutine, Iterable
 
     from cmdai_shell.auth.leaving import Left
+    from cmdai_shell.auth.store import Entry
     from cmdai_shell.config import Config
     from cmdai_shell.config.environment import Environment
 
@@ -41,7 +43,7 @@ _STYLES: dict[str, output.Style] = {"in": "green", "out": "yellow"}
     epilog="""\b
 Examples:
   cmdai-shell auth login --environment work
-  cmdai-shell auth login --device
+  cmdai-shell auth login --environment work --device
   cmdai-shell auth status
   cmdai-shell auth logout --environment work
 """
@@ -77,7 +79,13 @@ def login(*, name: str, device: bool, browser: bool, json_: bool) -> None:
     if device and browser:
         raise click.UsageError("--device or --browser, not both")
     place = _chosen(name)
-    match place.environment.scheme:
+    scheme = place.environment.scheme
+    if (device or browser) and scheme != "oidc":
+        raise ConfigError(
+            f"--device and --browser are for auth_type oidc; that of {place.name} is {scheme}",
+            f"cmdai-shell auth login --environment {place.name}",
+        )
+    match scheme:
         case "api_key":
             _keep_key(place)
         case "mtls":
@@ -88,6 +96,8 @@ def login(*, name: str, device: bool, browser: bool, json_: bool) -> None:
             _run(_rotated(place))
         case _:
             _run(_logged_in(place, by_code=device or not (browser or asking.has_browser())))
+    for words_ in (left := _emptied(place, but=place.kept)).alive + left.unseen:
+        output.say(f"what was kept before: {words_}", "yellow")
     _done(place, json_=json_, says_where=True)
 
 
@@ -268,12 +278,13 @@ async def _logged_in(place: Place, *, by_code: bool) -> None:
     if by_code:
         tokens = await made.oidc.login_by_device(asking.show_code)
     else:
-        with asking.browser() as open_with:
+        with asking.browser(place.name) as open_with:
             tokens = await made.oidc.login_by_browser(open_with)
     if before and before.who and before.who != tokens.who:
         is_right = False
         try:
-            is_right = asking.is_right_person(tokens.who, before.who)  # nothing else runs
+            # nothing else runs while it asks
+            is_right = asking.is_right_person(place.name, tokens.who, before.who)
         finally:
             if not is_right:
                 await asyncio.to_thread(made.oidc.revoke, tokens)
@@ -282,12 +293,16 @@ async def _logged_in(place: Place, *, by_code: bool) -> None:
     await made.keeper.put(tokens)
 
 
-def _logged_out(place: Place) -> Left:
-    """Raises ConfigError where nothing was kept here and the login is another program's."""
+def _emptied(place: Place, but: Collection[tuple[str, Entry]] = ()) -> Left:
     from cmdai_shell.auth.leaving import leave
 
     environment, means = place.environment, place.means
-    left = leave(place.name, place.places, lambda it: schemes.revoke(environment, means, it))
+    return leave(place.name, place.places, partial(schemes.revoke, environment, means), but)
+
+
+def _logged_out(place: Place) -> Left:
+    """Raises ConfigError where nothing was kept here and the login is another program's."""
+    environment, left = place.environment, _emptied(place)
     if left.removed:
         return left
     variable = environment.api_key_env

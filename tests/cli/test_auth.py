@@ -392,6 +392,14 @@ def test_that_in_use_is_meant() -> None:
     assert [it["state"] for it in json.loads(call("status", "--json")[1])] == ["out", "in"]
 
 
+@pytest.mark.parametrize("option", ["--device", "--browser"])
+def test_a_login_of_a_person_is_not_silently_one_by_key(option: str) -> None:
+    settings(LAB)
+    code, _, err = call("login", option, said=f"{KEY}\n")
+    assert (code, "that of lab is api_key" in err) == (78, True), err
+    assert row("status", "--environment", "lab")["state"] == "out", "nothing was stored"
+
+
 # --- a certificate
 
 
@@ -456,6 +464,27 @@ async def test_by_browser_renewed_and_out_again() -> None:
         assert (code, out) == (1, "office  oidc     nobody is logged in\n")
         kept = [f.read_text() for f in paths.data_dir().rglob("*") if f.is_file()]
         assert not any("planted" in text for text in kept)
+
+
+async def test_where_no_browser_opens_the_line_for_another_machine_is_whole() -> None:
+    async with running() as fake:
+        grants(fake)
+        settings(LAB + office(fake.issuer))
+        words = [*CLI, "auth", "login", "--environment", "office", "--browser"]
+        with subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "OFFICE_CLIENT": CLIENT},
+        ) as waiting:
+            assert waiting.stderr is not None
+            said = b""
+            while b"--device" not in said:
+                line = await asyncio.to_thread(waiting.stderr.readline)
+                assert line, said
+                said = line
+            waiting.terminate()
+        assert said.decode().strip() == "cmdai-shell auth login --environment office --device"
 
 
 async def test_nobody_else_sees_where_the_browser_is_sent(tmp_path: Path) -> None:
@@ -571,6 +600,22 @@ def test_logout_empties_the_store_that_was_named_before(after: str) -> None:
     code, _, err = call("logout")
     assert code == 0, err
     assert not list(paths.data_dir().rglob("credentials.*"))
+
+
+def test_what_earlier_settings_left_is_told_and_the_next_login_removes_it() -> None:
+    settings('[auth]\ncredential_store = "file"\n' + LAB)
+    assert call("login", said=KEY)[0] == 0
+    sealed = '[auth]\ncredential_store = "encrypted-file"\npassphrase_command = "echo planted"\n'
+    settings(sealed + LAB)
+    code, out, _ = call("status")
+    assert code == 1
+    assert "no API key is stored; of earlier settings there is still api-key in file" in out
+    code, _, err = call("login", said="another-key")
+    assert code == 0
+    assert "earlier settings" not in err
+    kept = [f.name for f in paths.data_dir().rglob("credentials.*") if f.is_file()]
+    assert kept == ["credentials.sealed"]
+    assert row("status", "--environment", "lab")["words"] == "an API key is stored"
 
 
 async def test_the_programs_own_credentials() -> None:
