@@ -87,7 +87,7 @@ def _in_use(active: str) -> str:
 
 @click.command("add-environment")
 @click.argument("name")
-@click.option("--url", "urls", multiple=True, required=True, help="A server's address; repeatable.")
+@click.option("--url", "urls", multiple=True, help="A server's address; repeatable.")
 @click.option("--fallback", "fallbacks", multiple=True, help="One to ask when no other answers.")
 @click.option("--title", default="", help="What you call it, in any words.")
 @click.option("--kind", type=click.Choice(get_args(Kind)), help="The servers' software.")
@@ -111,9 +111,15 @@ def add_environment(name: str, *, use: bool, no_test: bool, json_: bool, **given
       cmdai-shell config add-environment cloud --url https://gpu.example.com --api-key-env GPU_KEY
       cmdai-shell config add-environment two --url http://gpu1:8000 --url http://gpu2:8000
       cmdai-shell config add-environment mine --url http://a:8000 --set retry_count=0
+      cmdai-shell config add-environment lab2 --set discovery_method=mdns
     """
-    path = loading.config_file()
-    file = edit.add_environment(path, name, values(given))
+    path, wanted = loading.config_file(), values(given)
+    if not given["urls"] and wanted.get("discovery_method", "static") == "static":
+        raise click.UsageError(
+            "--url is missing, its server's address; to have servers found: "
+            "--set discovery_method=mdns"
+        )
+    file = edit.add_environment(path, name, wanted)
     if use:
         edit.set_value(path, "active_environment", name)
     reload_daemon()
@@ -126,6 +132,8 @@ def add_environment(name: str, *, use: bool, no_test: bool, json_: bool, **given
         output.emit({"name": name, "file": str(file), "is_active": use, "found": rows}, "json")
     else:
         trying.tell(found)
+        if not given["urls"]:
+            output.say(f"to give it a server: cmdai-shell backends trust NAME --environment {name}")
         warn_if_shared(name)
         if found and not any(one.is_usable for one in found):
             output.say(f"to take it back: cmdai-shell config remove-environment {name}")

@@ -71,7 +71,8 @@ class Active:
         self._states, self._next = states, now + EVERY_S
         found = self._decided(is_new=is_new)
         self.reason = found.reason
-        name = found.name or self._pool.active or NONE  # if nobody answers: as before
+        # If nobody answers: as before; at first those that belong to no environment, if there are.
+        name = found.name or self._pool.active or ""
         if name != self._pool.active:
             log.info("environment", extra={"fields": {"active": name, "before": self.name}})
             self._pool.use(name)

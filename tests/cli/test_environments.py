@@ -440,3 +440,18 @@ def test_keys_go_above_a_table(call: Call, folder: Path, monkeypatch: pytest.Mon
 def test_one_server_under_two_names_is_noted(call: Call) -> None:
     assert "too" not in add(call, "box", *URL)[2]
     assert "note: lab has an address of box, too" in add(call, "lab", f"{URL[0]}={URL[1]}/")[2]
+
+
+def test_an_environment_that_finds_its_servers_needs_no_address(call: Call) -> None:
+    code, _, err = add(call, "lab2", "--set", "discovery_method=mdns")
+    assert code == 0, err
+    assert loading.load().environments["lab2"].discovery_method == "mdns"
+    assert "cmdai-shell backends trust NAME --environment lab2" in err
+
+
+def test_without_either_it_says_what_is_missing(call: Call, folder: Path) -> None:
+    code, _, err = add(call, "lab2")
+    assert code == 2
+    assert "--url is missing" in err
+    assert "discovery_method=mdns" in err
+    assert not folder.exists()

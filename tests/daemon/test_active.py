@@ -272,6 +272,15 @@ class TestAuto:
             house.says(place, "unreachable")
         assert house.active == "lab"
 
+    async def test_a_trusted_one_of_no_environment_is_asked_while_the_environments_have_none(self):
+        """An environment that looks for its servers itself has none at first."""
+        found = ScriptedServer("spark:8000", well("echo spark"))
+        house = House('[environments.office]\ndiscovery_method = "mdns"\n', found)
+        assert house.chain.active.name == ""
+        made = await house.press()
+        assert isinstance(made, Suggestion)
+        assert made.backend == "spark:8000"
+
     async def test_the_cloud_only_if_it_may(self):
         off = "[environment_detection]\nfallback_to_cloud = false\n"
         house = House(off + TWO, *(ScriptedServer(id_, does.REFUSED) for id_ in IDS))
