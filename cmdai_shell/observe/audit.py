@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import json
 import logging
-import logging.handlers
-import os
 import queue
 import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from cmdai_shell.observe.private import PrivateFile
 from cmdai_shell.observe.redact import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from io import TextIOWrapper
     from pathlib import Path
 
     from cmdai_shell.core import Suggestion
@@ -72,7 +70,7 @@ class Lines:
         handler.close()
 
 
-class _Private(logging.handlers.RotatingFileHandler):
+class _Private(PrivateFile):
     def __init__(self, path: Path, size: int) -> None:
         super().__init__(path, maxBytes=size, backupCount=KEPT - 1, encoding="utf-8", delay=True)
         self._path = path
@@ -80,16 +78,6 @@ class _Private(logging.handlers.RotatingFileHandler):
 
     def format(self, record: logging.LogRecord) -> str:
         return json.dumps(record.__dict__["made"](), ensure_ascii=False, default=str)
-
-    def _open(self) -> TextIOWrapper:
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-
-        def private(name: str, flags: int) -> int:
-            made = os.open(name, flags | os.O_NOFOLLOW, 0o600)
-            os.fchmod(made, 0o600)
-            return made
-
-        return open(self._path, "a", encoding="utf-8", opener=private)
 
     def handleError(self, record: logging.LogRecord) -> None:
         if not self._is_told:

@@ -17,6 +17,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from cmdai_shell.observe.private import PrivateFile
 from cmdai_shell.observe.redact import redact
 
 if TYPE_CHECKING:
@@ -133,12 +134,7 @@ class _Plain(logging.handlers.QueueHandler):
 
 def _handlers(folder: Path, foreground: bool) -> Iterator[logging.Handler]:
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = folder / FILE
-        os.close(os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
-        yield logging.handlers.RotatingFileHandler(
-            path, maxBytes=SIZE, backupCount=KEPT - 1, encoding="utf-8"
-        )
+        yield PrivateFile(folder / FILE, maxBytes=SIZE, backupCount=KEPT - 1, encoding="utf-8")
     except OSError as error:
         sys.stderr.write(f"cmdai-shell: no log in {folder}: {error.strerror}\n")
     if foreground:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,38 @@ def test_only_the_person_can_read_it(tmp_path: Path) -> None:
     with logs.written(tmp_path / "log", foreground=False):
         log.info("x")
     assert (tmp_path / "log" / logs.FILE).stat().st_mode & 0o077 == 0
+
+
+def test_nobody_else_can_after_a_rotation_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "SIZE", 200)
+    before = os.umask(0o022)
+    try:
+        with logs.written(tmp_path, foreground=False):
+            for _ in range(20):
+                log.info("x")
+    finally:
+        os.umask(before)
+    found = sorted(tmp_path.glob("daemon.log*"))
+    assert len(found) == logs.KEPT
+    assert [path.stat().st_mode & 0o077 for path in found] == [0] * logs.KEPT
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_nobody_leads_it_elsewhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    target, place = tmp_path / "target", tmp_path / logs.FILE
+    target.touch()
+    if kind == "link":
+        place.symlink_to(target)
+    else:
+        os.mkfifo(place)
+    with logs.written(tmp_path, foreground=False):
+        log.warning("hello")
+    assert target.read_text() == ""
+    assert "no log in" in capsys.readouterr().err
 
 
 def test_an_exception_tells_its_type_and_place_but_not_its_words(tmp_path: Path) -> None:
