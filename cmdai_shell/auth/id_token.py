@@ -59,7 +59,7 @@ def verified(token: str, keys: Callable[[bool], KeySet]) -> dict[str, Any]:
                 return dict(jwt.decode(token, known, algorithms=list(ALGORITHMS)).claims)
         except InvalidKeyIdError:
             continue
-        except (JoseError, ValueError, TypeError, KeyError) as error:
+        except (JoseError, ValueError, TypeError, KeyError, RecursionError) as error:
             raise _refused(_words(error)) from None
     raise _refused("it is signed with a key that its issuer does not list")
 

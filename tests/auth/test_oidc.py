@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from aiohttp import web
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.errors import SecurityWarning
 from joserfc.jwk import OKPKey
 
@@ -68,6 +68,11 @@ def forged(claims: dict[str, Any]) -> str:
 
 class In(int):
     """So many seconds from when the test runs: minutes after its parameters are made."""
+
+
+def nested(_: dict[str, Any]) -> str:
+    """Well signed, and deeper than a reader of JSON goes."""
+    return jws.serialize_compact({"alg": "RS256", "kid": "one"}, b"[" * 20_000, KEY)
 
 
 def dated(claims: dict[str, Any]) -> dict[str, Any]:
@@ -140,8 +145,9 @@ async def test_clocks_that_differ_a_little(fake: FakeProvider, claims: dict[str,
         (lambda _: "", "cannot be read"),
         (lambda _: "x" * 70_000, "too long"),
         (lambda _: "ü.ü.ü", "cannot be read"),
+        (nested, "cannot be read"),
     ],
-    ids=["none", "HS256", "forged", "unknown kid", "junk", "empty", "huge", "not ascii"],
+    ids=["none", "HS256", "forged", "unknown kid", "junk", "empty", "huge", "not ascii", "nested"],
 )
 async def test_wrong_signatures(
     fake: FakeProvider, sign: Callable[[dict[str, Any]], str], words: str
