@@ -139,21 +139,31 @@ def set_(key: str, value: str, *, json_: bool) -> None:
         output.emit({"key": key, "file": str(file)}, "json")
     else:
         now = _written(key)
-        was = "as before" if now == before else f"was {before}"
+        was = "as before" if now == before else f"was {_covered(key, before)}"
         folder = loading.config_file().parent
         where = file.relative_to(folder) if file.is_relative_to(folder) else file
-        output.say(redact(f"{key} = {now} ({was}), in {where}"))
+        output.say(f"{key} = {_covered(key, now)} ({was}), in {where}")
     if key in KEYS:
         warn_if_outranked(key)
     reload_daemon()
 
 
-def _written(key: str) -> str:
-    """The value by the files alone, as TOML; "unknown" where they, or the key, are wrong."""
+def _written(key: str) -> object:
+    """The value by the files alone; None where they, or the key, are wrong."""
     try:
-        return editing.literal(_value(key, environ={}))
+        return msgspec.to_builtins(_value(key, environ={}))
     except ConfigError:
+        return None
+
+
+def _covered(key: str, value: object) -> str:
+    """As TOML, without a credential. The key stays away from ``redact``: ``api_key_env`` before a
+    variable's name would make a credential of it."""
+    from cmdai_shell.diagnose.settings_shown import covered  # only for what is written
+
+    if value is None:
         return "unknown"
+    return redact(editing.literal(covered(key.rpartition(".")[2], value)))
 
 
 @config.command()

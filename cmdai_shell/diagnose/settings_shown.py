@@ -59,10 +59,12 @@ def _program(command: Any) -> str:
 
 
 def _kept(table: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    return {key: _value(key, each, above) for key, each in table.items()}
+    return {key: covered(key, each, above) for key, each in table.items()}
 
 
-def _value(key: str, value: Any, above: str) -> Any:
+def covered(key: str, value: Any, above: str = "") -> Any:
+    """A setting's value; of a command the program, and no credential where a variable's name should
+    be. ``above``: the table the key is in."""
     is_name = above == FOLDER  # of an environment: any word
     if not (isinstance(value, dict) if is_name else key in _KNOWN):
         return MARK

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from cmdai_shell.observe.private import PrivateFile
-from cmdai_shell.observe.redact import redact
+from cmdai_shell.observe.redact import MARK, redact, spans
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +72,19 @@ def to_line(record: logging.LogRecord) -> str:
         causes = list(_causes(record.exc_info[1]))
         entry["exception"] = [_kind(cause) for cause in causes]
         entry["at"] = [place for cause in causes for place in _places(cause.__traceback__)]
-    return redact(json.dumps(entry, ensure_ascii=False, default=str))
+    return json.dumps(_covered(entry), ensure_ascii=False)
+
+
+def _covered(value: Any, key: str = "") -> Any:
+    """Texts without credentials; under a name such as ``token`` there is nothing else. Numbers stay,
+    whatever they are called: ``tokens`` is a count. Not the line as a whole: it must stay JSON."""
+    if value is None or isinstance(value, int | float):
+        return value
+    if isinstance(value, dict):
+        return {redact(str(name)): _covered(each, str(name)) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_covered(each, key) for each in value]
+    return MARK if value != "" and spans(f"{key}=x") else redact(str(value))
 
 
 def to_text(line: str) -> str:

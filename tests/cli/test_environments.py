@@ -201,6 +201,22 @@ def test_a_broken_file_is_named_by_every_command(call: Call, folder: Path) -> No
         assert "did you mean timeout_ms?" in err
 
 
+def test_set_shows_names_and_no_credential(call: Call) -> None:
+    add(call, "lab", *URL)
+
+    def said(key: str, value: str) -> str:
+        code, _, err = call("config", "set", f"environments.lab.{key}", value)
+        assert code == 0, err
+        return err.partition(" = ")[2].rpartition(", in ")[0]
+
+    assert said("auth_type", "api_key") == '"api_key" (was "auto")'
+    assert said("api_key_env", "GPU_KEY") == '"GPU_KEY" (was "")'
+    assert "s3same" not in said("api_key_env", "s3same")
+    said("api_key_env", "")
+    assert "s3same" not in said("api_key_command", "printf s3same")
+    assert said("api_key_command", "pass show gpu") == '"pass [redacted]" (was "printf [redacted]")'
+
+
 def test_one_value_of_one_environment(call: Call, folder: Path) -> None:
     add(call, "lab", *URL)
     code, _, err = call("config", "set", "environments.lab.timeout_ms", "3000")

@@ -85,6 +85,23 @@ def test_a_library_cannot_quote_the_person(tmp_path: Path) -> None:
     assert entries(tmp_path)[0]["event"] == "bad request %s"
 
 
+def test_a_count_of_tokens_is_no_credential_and_every_line_stays_json(tmp_path: Path) -> None:
+    fields = {
+        "tokens": 12,
+        "token": "s3same",
+        "sent": {"passwords": ["open it"], "to": ["gpu", 'token="abcdefghijkl"']},
+        "secret": "",
+    }
+    with logs.written(tmp_path, foreground=False):
+        log.info("attempt", extra={"fields": fields})
+    (entry,) = entries(tmp_path)
+    assert entry["tokens"] == 12
+    assert (entry["token"], entry["secret"]) == ("[redacted]", "")
+    assert "gpu" in str(entry["sent"])
+    text = (tmp_path / logs.FILE).read_text()
+    assert not any(word in text for word in ("s3same", "open it", "abcdefghijkl"))
+
+
 def test_an_unforeseen_end_is_written_down(tmp_path: Path) -> None:
     with (
         pytest.raises(ModuleNotFoundError),
