@@ -11,7 +11,7 @@ from cmdai_shell.auth.keychain import CredentialsUnavailable
 from cmdai_shell.auth.store import Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from cmdai_shell.auth.store import CredentialStore
     from cmdai_shell.auth.tokens import Tokens
@@ -34,15 +34,21 @@ class Left:
     """Stores that could not be opened, and why."""
 
 
-def leave(environment: str, places: Sequence[CredentialStore], revoke: Revoke) -> Left:
+def leave(
+    environment: str,
+    places: Sequence[CredentialStore],
+    revoke: Revoke,
+    but: Collection[tuple[str, Entry]] = (),
+) -> Left:
     """Nobody renews meanwhile: what is revoked is what was given out last. Blocks. ``places`` are
-    of one folder. Raises CredentialsUnavailable where another process does not let go."""
+    of one folder; ``but`` (store's choice, entry) stays. Raises CredentialsUnavailable where another
+    process does not let go."""
     left = Left()
     try:
         with places[0].folder.held(lock_of(environment), LOCK_S):
             for place in places:
                 try:
-                    _empty(place, environment, revoke, left)
+                    _empty(place, environment, revoke, left, but)
                 except CredentialsUnavailable as error:
                     if error.state != "none" or place.choice != "keychain":
                         left.unseen.append(str(error))
@@ -64,8 +70,16 @@ def found(environment: str, places: Sequence[CredentialStore]) -> list[tuple[str
     return seen
 
 
-def _empty(place: CredentialStore, environment: str, revoke: Revoke, left: Left) -> None:
+def _empty(
+    place: CredentialStore,
+    environment: str,
+    revoke: Revoke,
+    left: Left,
+    but: Collection[tuple[str, Entry]],
+) -> None:
     for entry in ENTRIES:
+        if (place.choice, entry) in but:
+            continue
         text = place.read(environment, entry)
         if text is None:
             continue
