@@ -27,6 +27,8 @@ MOST_STREAM = 16 << 20
 _CHUNK = 1 << 16
 _REFUSAL_S = 0.5
 """What an error says is worth so much waiting: its status is known."""
+_FRESH_S = 2.0
+"""Who works for longer on a request and closes then has another reason than our certificate."""
 _DRAIN_S = 0.1
 """What comes after the end is worth a connection that can be used again, and no more."""
 
@@ -70,7 +72,9 @@ class Call:
         return asyncio.timeout(max(0.0, self.deadline - self.clock()))
 
     def failure(self, error: Exception, *, heard: bool = False) -> BackendUnavailable:
-        return faults.unavailable(error, server=self.server, hint=self.hint, heard=heard)
+        is_fresh = not self.is_reused and self.clock() - self.dialled < _FRESH_S
+        is_tls_fresh = is_fresh and self.url.startswith("https:")
+        return faults.unavailable(error, server=self.server, heard=heard, is_tls_fresh=is_tls_fresh)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

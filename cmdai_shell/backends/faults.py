@@ -18,6 +18,12 @@ _NO_WAY = frozenset(
 )
 """The kernel knows at once that nobody is there."""
 
+_UNKNOWN_AUTHORITY = frozenset({2, 18, 19, 20, 21})
+"""OpenSSL's X509_V_ERR_: no issuer, self-signed, so in the chain, no local issuer, no first one."""
+_AUTHORITY = "/path/ca.pem"
+CLIENT_CERTIFICATE = "perhaps it wants a client certificate: tls_cert_path, tls_key_path"
+"""Not every server says so by an alert."""
+
 STALE = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionError)
 """What writing to a kept connection raises that the server has closed meanwhile."""
 
@@ -46,11 +52,27 @@ def key_hint(name: str, url: str) -> str:
     )
 
 
+def authority_hint(name: str) -> str:
+    """What to type where its certificate is of an authority that this machine does not know.
+    ``name`` as for ``key_hint``; for one that was found and belongs to no environment, its test."""
+    if "://" in name:
+        url = shlex.quote(name)
+        return f"cmdai-shell config add-environment NAME --url {url} --set tls_ca_path={_AUTHORITY}"
+    environment, is_written, _ = name.partition("/")
+    if not is_written:
+        return test_hint(name)
+    return f"cmdai-shell config set environments.{environment}.tls_ca_path {_AUTHORITY}"
+
+
 def unavailable(
-    error: Exception, *, server: str, hint: str, heard: bool = False
+    error: Exception, *, server: str, heard: bool = False, is_tls_fresh: bool = False
 ) -> BackendUnavailable:
-    """``heard``: something of the answer had come before it failed."""
+    """``heard``: something of the answer had come before it failed. ``is_tls_fresh``: its
+    connection had just been made, with TLS."""
     cause, words = _cause(error, heard)
+    hint = authority_hint(server) if _is_unknown_authority(error) else test_hint(server)
+    if cause == "reset" and is_tls_fresh and not heard:
+        words, hint = "closed the connection right after the TLS handshake", CLIENT_CERTIFICATE
     return BackendUnavailable(f"{server} {words}", hint, cause)
 
 
@@ -81,6 +103,11 @@ def _cause(error: Exception, heard: bool) -> tuple[str, str]:
             return "reset", "closed the connection"
         case _:
             return "garbage", "did not answer in HTTP"
+
+
+def _is_unknown_authority(error: Exception) -> bool:
+    found = getattr(error, "certificate_error", None)
+    return getattr(found, "verify_code", 0) in _UNKNOWN_AUTHORITY
 
 
 def _tls(error: BaseException) -> str | None:

@@ -291,13 +291,15 @@ def _tested(member: Member, result: Handshake) -> dict[str, Any]:
 
 
 def _tell(endpoint: Endpoint, result: Handshake) -> None:
+    from cmdai_shell.backends.faults import CLIENT_CERTIFICATE
+
     click.echo(endpoint.id if endpoint.id == endpoint.url else f"{endpoint.id}  {endpoint.url}")
     for step in result.steps:
         mark = " " if step.is_ok else "!"
         line = f"{mark} {step.name:<9} {_milliseconds(step.seconds):>9}  {step.detail}"
         click.echo(visible(line).replace("\n", " ").rstrip())
     _verdict(result)
-    if result.state == "unreachable":
+    if result.state == "unreachable" and result.hint != CLIENT_CERTIFICATE:
         advice = _ADVICE.get(result.steps[-1].name, _STUCK)
         output.say(f"  {advice.format(host=urlsplit(endpoint.url).hostname)}")
     elif result.hint:

@@ -12,7 +12,7 @@ from functools import partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from cmdai_shell.backends.faults import test_hint
+from cmdai_shell.backends.faults import CLIENT_CERTIFICATE, authority_hint, test_hint
 from cmdai_shell.diagnose import dgx
 from cmdai_shell.diagnose.check import Check, Finding, fail, ok, warn
 from cmdai_shell.diagnose.known_servers import line
@@ -166,7 +166,11 @@ def _tls(target: Target, seen: Seen, _: Surroundings) -> Finding:
             what = f"{target.name}: its certificate expires in {days:.0f} days"
             return warn(what, f"renew it on that host, then look: {show}")
     if _is(seen, "tls") and seen.shaken:
-        is_plain = seen.shaken.hint in ("", test_hint(target.name))
+        is_plain = seen.shaken.hint in (
+            "",
+            test_hint(target.name),
+            authority_hint(target.name),
+        )
         cure = _trust_cure(target, seen.shaken.detail, show) if is_plain else seen.shaken.hint
         return fail(_said(target, seen), cure)
     left = f", {(seen.valid[1] - now) / 86_400:.0f} days left" if seen.valid else ""
@@ -180,6 +184,8 @@ def _trust_cure(target: Target, detail: str, show: str) -> str:
         return f"ask who runs it whether its key was changed; only then {renew}; look: {show}"
     if "mismatch" in detail:
         return f"write a name that its certificate has into the url: {_edit(target)}; look: {show}"
+    if target.environment:
+        return f"with its authority's file: {authority_hint(target.name)}; look: {show}"
     return f"set tls_ca_path to its authority's file: {_edit(target)}; look: {show}"
 
 
@@ -237,6 +243,9 @@ def _answers(target: Target, seen: Seen, _: Surroundings) -> Finding:
         return warn(_said(target, seen), f"wait until its model is loaded, then: {test}")
     if state == "unreachable" and seen.shaken.steps[-1].name == "identify":
         cure = f"is that its port? correct the url, or kind: {_edit(target)}; then: {test}"
+        return fail(_said(target, seen), cure)
+    if seen.shaken.hint == CLIENT_CERTIFICATE:
+        cure = f"{CLIENT_CERTIFICATE}: {_edit(target)}; then: {test}"
         return fail(_said(target, seen), cure)
     if state == "unreachable":
         return fail(_said(target, seen), f"restart it on {target.host}, then: {test}")

@@ -465,6 +465,21 @@ async def test_a_certificate_of_nobody() -> None:
                 await http_client.get("/", 20)
 
 
+async def test_an_unknown_authority_says_the_line_that_names_it() -> None:
+    async with tls_server() as (url, _):
+        for name, line in {
+            "lab/gpu:8443": "config set environments.lab.tls_ca_path /path/ca.pem",
+            url: f"config add-environment NAME --url {url} --set tls_ca_path=/path/ca.pem",
+        }.items():
+            one = HttpClient(url, name=name, settings=Settings(auth=NoLogin()))
+            try:
+                with pytest.raises(BackendUnavailable) as caught:
+                    await one.get("/", 20)
+            finally:
+                await one.aclose()
+            assert caught.value.hint == f"cmdai-shell {line}"
+
+
 async def test_a_pin_alone_does_not_switch_the_check_off() -> None:
     class Pinned(NoLogin):
         def pin(self) -> aiohttp.Fingerprint | None:

@@ -471,19 +471,19 @@ async def test_where_no_browser_opens_the_line_for_another_machine_is_whole() ->
         grants(fake)
         settings(LAB + office(fake.issuer))
         words = [*CLI, "auth", "login", "--environment", "office", "--browser"]
-        with subprocess.Popen(
-            words,
+        waiting = await asyncio.create_subprocess_exec(
+            *words,
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             env={**os.environ, "OFFICE_CLIENT": CLIENT},
-        ) as waiting:
-            assert waiting.stderr is not None
-            said = b""
-            while b"--device" not in said:
-                line = await asyncio.to_thread(waiting.stderr.readline)
-                assert line, said
-                said = line
-            waiting.terminate()
+        )
+        assert waiting.stderr is not None
+        said = b""
+        while b"--device" not in said:
+            said = await waiting.stderr.readline()
+            assert said, "it says nothing more"
+        waiting.terminate()
+        await waiting.communicate()
         assert said.decode().strip() == "cmdai-shell auth login --environment office --device"
 
 

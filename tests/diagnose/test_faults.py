@@ -138,6 +138,22 @@ def unknown_authority(b: Bench) -> Finding:
     return b.tls(with_authority=False)
 
 
+def wants_a_certificate(b: Bench) -> Finding:
+    """It takes any handshake, and closes where no certificate came: so do llama.cpp's server and
+    others that check it by themselves."""
+
+    async def close(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        request.transport.close()
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", close)
+    context, file = gpu.certificate(b.tmp_path)
+    url = b.stack.enter_context(in_thread(app, context))
+    return b.at("server-answers", url, tls_ca_path=file)
+
+
 def others_certificate(b: Bench) -> Finding:
     return b.tls("other.example")
 
@@ -349,7 +365,7 @@ FAULTS: dict[str, tuple[str, Callable[[Bench], Finding], str]] = {
     "certificate-expired": ("server-tls", expired, "openssl s_client"),
     "certificate-ends-soon": ("server-tls", ends_soon, "openssl s_client"),
     "certificate-not-yet": ("server-tls", not_yet, "timedatectl set-ntp true"),
-    "unknown-authority": ("server-tls", unknown_authority, "tls_ca_path"),
+    "unknown-authority": ("server-tls", unknown_authority, "tls_ca_path /path/ca.pem"),
     "others-certificate": ("server-tls", others_certificate, "a name that its certificate has"),
     "no-tls": ("server-tls", no_tls, "its address is http://127.0.0.1"),
     "other-key": ("server-tls", other_key, "only then set cert_pinning_sha256"),
@@ -360,6 +376,7 @@ FAULTS: dict[str, tuple[str, Callable[[Bench], Finding], str]] = {
     "loading": ("server-answers", loading, "wait until its model is loaded"),
     "wrong-sums": ("server-answers", wrong_sums, "another model"),
     "wedged": ("server-answers", wedged, "restart it"),
+    "wants-a-certificate": ("server-answers", wants_a_certificate, "tls_cert_path"),
     "hung": ("server-answers", hung, "restart it"),
     "no-inference-server": ("server-answers", not_a_server, "correct the url"),
     "slow": ("server-latency", slow, "nvidia-smi"),

@@ -122,10 +122,9 @@ def test_a_certificate_that_has_expired(desk: Desk, tmp_path: Path) -> None:
     started(lab, "", str(tmp_path / "new"))
     assert f"notAfter={chains['new']:%b} {chains['new'].day:2}" in desk.type(look)
     cure = desk.is_named("server-tls", "cannot be trusted: .*local issuer")
-    edit = "set tls_ca_path to its authority's file: cmdai-shell config edit lab; look: "
-    assert cure == edit + look
-    with (paths.config_dir() / "environments/lab.toml").open("a") as file:
-        file.write(f"tls_ca_path = {str(tmp_path / 'authority')!r}\n")
+    edit = "cmdai-shell config set environments.lab.tls_ca_path /path/ca.pem"
+    assert cure == f"with its authority's file: {edit}; look: {look}"
+    desk.type(edit.replace("/path/ca.pem", str(tmp_path / "authority")))
     desk.is_well("server-tls")
     desk.is_well("server-answers")
 
