@@ -1,8 +1,8 @@
 """What ``doctor --fix`` does by itself: only what cannot do harm, and never to settings, rc files,
 what a credential or the list of approved servers holds.
 
-The trust folder's rights are left alone, too: others may have written there, and a person has to
-look before it counts again.
+The rights of the trust folder and of the folder of credentials are left alone, too: others may have
+written there, and a person has to look before it counts again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _SOCKETS = ("hook.sock", "api.sock")
 _LOCK = "daemon.lock"
-_PRIVATE = ("credentials", "history")
+_PRIVATE = ("history",)
 """Folders below the data folder. Others may read the models."""
 _MOST = 2_000
 """Files of one folder."""

@@ -41,6 +41,18 @@ def test_what_is_private_is_shut(healthy: Surroundings, tmp_path: Path) -> None:
     assert mend(healthy) == []
 
 
+def test_what_others_may_have_written_is_no_credential_again(healthy: Surroundings) -> None:
+    kept = healthy.data_dir / "credentials"
+    kept.mkdir(mode=0o700, parents=True)
+    for name, rights in (("credentials.json", 0o666), ("lock", 0o644)):
+        (kept / name).touch()
+        (kept / name).chmod(rights)
+    kept.chmod(0o755)
+    assert mend(healthy) == []
+    assert mode(kept) == 0o755
+    assert mode(kept / "credentials.json") == 0o666
+
+
 class TestSockets:
     def left(self, around: Surroundings) -> Path:
         (around.runtime_dir / "daemon.lock").touch(0o600)
