@@ -258,6 +258,8 @@ def hints(
     for way in WAYS["all"]:
         if way in ways:
             yield from (f"  {line}" for line in _WHY[way])
+            if way == "dns_srv" and (records := _records(wanted)):
+                yield f"  nor {records}, which your environments name"
     if "mdns" in ways and not _is_in_network(config):
         yield "  this machine is in no network that is listened on now: ip address"
     if wanted and not is_probing:
@@ -265,6 +267,11 @@ def hints(
     if wanted:
         yield "  what makes a server found: cmdai-shell backends discover --how"
     yield "  with its address: cmdai-shell config add-environment lab --url http://HOST:8000"
+
+
+def _records(config: Config | None) -> str:
+    known = config.environments.values() if config else ()
+    return one_line(", ".join(e.dns_srv_record for e in known if e.discovery_method == "dns_srv"))
 
 
 def _ways(config: Config | None) -> set[str]:

@@ -212,8 +212,13 @@ def build(written: Written) -> Environment:
         key, cause, what = complaint
         nowhere = Setting(None, written.source, written.path)
         where = written.settings.get(key) or written.settings.get(cause, nowhere)
-        raise _at(where.source, where.path, f"{toml.dotted((*written.path, key))}: {what}")
+        such = f"a line such as: {key} = {_SUCH_AS[key]}" if key in _SUCH_AS else ""
+        raise _at(where.source, where.path, f"{toml.dotted((*written.path, key))}: {what}", such)
     return environment
+
+
+_SUCH_AS = {"dns_srv_record": '"_inference._tcp.example.org"', "k8s_service_name": '"vllm"'}
+"""Of those that have to be there and are missing, where the name alone does not say what goes."""
 
 
 def incomplete(environment: Environment) -> tuple[str, str, str] | None:

@@ -20,6 +20,7 @@ from cmdai_shell.daemon.found_servers import (
     Logins,
     connected,
     keep_key,
+    listened_to,
     policy,
     shown,
     sources,
@@ -373,16 +374,7 @@ class Finder:
         return {
             "problem": self._problem,
             "dropped": self.found.dropped,
-            "sources": [
-                {
-                    "name": one.name,
-                    "state": one.state,
-                    "problem": one.problem if one.state == "failed" else "",
-                    "hint": one.hint if one.state == "failed" else "",
-                    "known": len(one.known),
-                }
-                for one in watched
-            ],
+            "sources": list(map(listened_to, watched)),
             "found": [self.shown(each) for each in self.found.candidates()],
         }
 

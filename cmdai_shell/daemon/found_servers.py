@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cmdai_shell.discovery.candidate import Candidate
     from cmdai_shell.discovery.pins import LearnedIdentity
     from cmdai_shell.discovery.trust import TrustStore
+    from cmdai_shell.discovery.watching import Watched
 
 PRIORITY = {"mdns": 30, "probe": 30, "kubernetes": 20, "dns": 10}
 """Of servers that belong to no environment: what is in the own network goes before the cluster,
@@ -229,6 +230,23 @@ def is_as_asked(candidate: Candidate, called: str, environment: str) -> bool:
         what = f"{candidate.name} stands in your configuration: its name and login do, too"
         raise ConfigError(what, "cmdai-shell config edit")
     return False
+
+
+def listened_to(one: Watched) -> dict[str, Any]:
+    """As ``status`` has it. Nothing wrong with a name server that knows of no record, but with the
+    name of the record, perhaps."""
+    has_failed = one.state == "failed"
+    asked = getattr(one.source, "questions", ())
+    problem = one.problem if has_failed else ""
+    if asked and all(question.state == "absent" for question in asked):
+        problem = f"no SRV record {' or '.join(question.owner.name for question in asked)}"
+    return {
+        "name": one.name,
+        "state": one.state,
+        "problem": problem,
+        "hint": one.hint if has_failed else "",
+        "known": len(one.known),
+    }
 
 
 def shown(candidate: Candidate, now: Here, problem: str) -> Mapping[str, Any]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import shlex
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cmdai_shell.diagnose.check import Check, fail, ok, warn
 from cmdai_shell.diagnose.questions import DEAD, Question, ask
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from cmdai_shell.config import Config
+    from cmdai_shell.config.environment import Environment
     from cmdai_shell.diagnose.check import Finding
     from cmdai_shell.diagnose.questions import Replies, Reply, State
     from cmdai_shell.diagnose.surroundings import Surroundings
@@ -26,6 +28,7 @@ TARGETS_S = 0.8
 TIMEOUT_S = 5.0
 MOST_TARGETS = 32
 
+_SPELLING = "cmdai-shell config edit: is it spelled so in discovery.dns_domains?"
 _OFF = "DNS is not asked for servers (discovery.dns_domains is empty)"
 _WORDS: dict[State, str] = {
     "silent": "no answer within 1.5 s",
@@ -118,14 +121,30 @@ def dns_records(around: Surroundings) -> Finding:
     questions = [Question(target, kind) for target in targets for kind in ("A", "AAAA")]
     addresses = ask(living, questions, TARGETS_S) if questions and living else {}
     searched = {owner.domain for owner in names if _is_from_search(owner, who, asked)}
-    return judged_records(names, replies, addresses, searched)
+    return judged_records(names, replies, addresses, searched, written(config.environments))
+
+
+def written(environments: Mapping[str, Environment]) -> dict[str, str]:
+    """The records that stand in environments, each with what opens it."""
+    return {
+        each.dns_srv_record.rstrip(".").lower(): (
+            f"cmdai-shell config edit {each.id}: is its dns_srv_record spelled so?"
+        )
+        for each in environments.values()
+        if each.discovery_method == "dns_srv"
+    }
 
 
 def judged_records(
-    names: Sequence[Owner], replies: Replies, addresses: Replies, searched: Collection[str] = ()
+    names: Sequence[Owner],
+    replies: Replies,
+    addresses: Replies,
+    searched: Collection[str] = (),
+    written: Mapping[str, str] = MappingProxyType({}),
 ) -> Finding:
     """The worst of all domains. ``searched``: those that this network gave us; that there is
-    nothing for us in them is no fault."""
+    nothing for us in them is no fault. ``written``: record -> where its name is put right, if not
+    in ``discovery.dns_domains``."""
     living = {server: found for server, found in replies.items() if not _useless(found.values())}
     if not living:
         return ok("not known, as no name server answers")
@@ -136,6 +155,7 @@ def judged_records(
             living,
             addresses,
             is_wanted=domain not in searched,
+            written=written,
         )
         for domain in _domains(names)
     ]
@@ -147,7 +167,13 @@ def judged_records(
 
 
 def _judged_domain(
-    domain: str, names: Sequence[str], replies: Replies, addresses: Replies, *, is_wanted: bool
+    domain: str,
+    names: Sequence[str],
+    replies: Replies,
+    addresses: Replies,
+    *,
+    is_wanted: bool,
+    written: Mapping[str, str],
 ) -> Finding:
     told = {
         server: [found[Question(name, "SRV")] for name in names]
@@ -163,7 +189,9 @@ def _judged_domain(
     if not having:
         if missing and not is_wanted:
             return ok(f"{domain} has no records for us")
-        return _nothing(domain, names, failing, {server: replies[server] for server in missing})
+        able = {server: replies[server] for server in missing}
+        spelling = next(filter(None, map(written.get, names)), _SPELLING)
+        return _nothing(domain, names, failing, able, spelling)
     if failing:
         bad, word = next(iter(failing.items()))
         what = f"{bad} fails at {domain} ({word}), {having[0]} does not"
@@ -175,7 +203,11 @@ def _judged_domain(
 
 
 def _nothing(
-    domain: str, names: Sequence[str], failing: dict[NameServer, str], missing: Replies
+    domain: str,
+    names: Sequence[str],
+    failing: dict[NameServer, str],
+    missing: Replies,
+    spelling: str,
 ) -> Finding:
     """Nobody has a record; ``missing`` are those who can tell."""
     if not missing:
@@ -185,7 +217,7 @@ def _nothing(
     server = next(iter(missing))
     if all(found[Question(domain, "SOA")].state == "absent" for found in missing.values()):
         what = f"there is no domain {domain}, says {server} (NXDOMAIN)"
-        return fail(what, "cmdai-shell config edit: is it spelled so in discovery.dns_domains?")
+        return fail(what, spelling)
     what = f"{domain} is there, but has no SRV record {' or '.join(names)}, says {server}"
     return fail(what, f"put into its zone: {names[0]}. 300 IN SRV 10 60 8000 HOST.{domain}.")
 

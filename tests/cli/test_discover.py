@@ -197,6 +197,13 @@ def test_why_nothing_is_found_is_about_where_it_was_looked(
     assert unsaid not in err
 
 
+def test_a_record_of_an_environment_that_is_not_there_is_named() -> None:
+    srv = Environment(id="srv", discovery_method="dns_srv", dns_srv_record="_x._tcp.lab.test")
+    config = msgspec.structs.replace(Config(), environments={"srv": srv})
+    said = list(discover.hints(config, narrowed(config, "cloud"), (), is_probing=True))
+    assert "  nor _x._tcp.lab.test, which your environments name" in said
+
+
 def test_where_the_settings_do_not_look_is_said(
     capsys: pytest.CaptureFixture[str], sources: Callable[..., list[Config]]
 ) -> None:

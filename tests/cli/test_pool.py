@@ -107,3 +107,11 @@ def test_one_that_was_trusted_and_is_not_used_is_told_with_what_to_type():
     kept = {**one, "state": "approved", "story": "not used yet: it cannot be reached", "hint": ""}
     ((_, told),) = pool.found_servers({"discovery": {**discovery, "found": [kept]}})
     assert told == "desk (http://10.77.0.1:8000), not used yet: it cannot be reached"
+
+
+def test_a_record_that_is_not_there_is_named():
+    source = {"name": "dns:lab", "state": "listening", "known": 0, "hint": "",
+              "problem": "no SRV record _x._tcp.lab.test"}  # fmt: skip
+    rows = pool.found_servers({"discovery": {"problem": "", "sources": [source], "found": []}})
+    said = "dns:lab: listening; 0 known; no SRV record _x._tcp.lab.test"
+    assert list(rows) == [("discovery", said)]

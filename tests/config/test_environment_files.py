@@ -244,6 +244,10 @@ class TestWhereTheyAre:
         ("kind = 'vllm'", "1: endpoints: needed for static"),
         ("name = 'x'\nendpoints = []", "2: endpoints: needed for static"),
         (URL + "discovery_method = 'dns_srv'", "2: dns_srv_record: needed for dns_srv"),
+        (
+            URL + "discovery_method = 'k8s_service'",
+            '2: k8s_service_name: needed for k8s_service: a line such as: k8s_service_name = ',
+        ),
         (URL + "auth_type = 'oidc'", "2: oidc_issuer: needed for oidc"),
         (URL + "kind = 'sagemaker'", "2: region: needed for sagemaker"),
         (URL + "tls_key_path = 'a'", "2: tls_cert_path: needed beside tls_key_path"),

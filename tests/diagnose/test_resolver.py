@@ -119,6 +119,16 @@ class TestRecords:
     def test_no_domain_and_no_record_are_two_things(self) -> None:
         absent = judged(replies(Reply("absent"), "absent"))
         assert (absent.severity, "there is no domain dgx.test" in absent.what) == ("fail", True)
+        assert "discovery.dns_domains" in absent.cure
+        written = resolver.written(
+            {
+                "srv": Environment(
+                    id="srv", discovery_method="dns_srv", dns_srv_record=owners([DOMAIN])[0].name
+                )
+            }
+        )
+        named = judged(replies(Reply("absent"), soa="absent"), written=written)
+        assert named.cure.startswith("cmdai-shell config edit srv: ")
         empty = judged(replies(Reply("absent")))
         assert "dgx.test is there, but has no SRV record _cmdai._tcp.dgx.test or" in empty.what
         assert "_cmdai._tcp.dgx.test. 300 IN SRV" in empty.cure
