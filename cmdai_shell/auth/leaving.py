@@ -41,8 +41,8 @@ def leave(
     but: Collection[tuple[str, Entry]] = (),
 ) -> Left:
     """Nobody renews meanwhile: what is revoked is what was given out last. Blocks. ``places`` are
-    of one folder; ``but`` (store's choice, entry) stays. Raises CredentialsUnavailable where another
-    process does not let go."""
+    of one folder; ``but`` (store's choice, entry) stays. Raises CredentialsUnavailable where
+    another process does not let go."""
     left = Left()
     try:
         with places[0].folder.held(lock_of(environment), LOCK_S):

@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from cmdai_shell.auth import schemes, tls
+from cmdai_shell.auth.blocking import aside
 from cmdai_shell.auth.command import is_there, words
 from cmdai_shell.auth.keychain import CredentialsUnavailable
+from cmdai_shell.auth.leaving import found
 from cmdai_shell.auth.session import LoginStatus, lasting, status
+from cmdai_shell.auth.store import TIMEOUT_S
 from cmdai_shell.auth.tokens import in_words
 from cmdai_shell.errors import BackendDenied, CmdaiError, ConfigError
 
 if TYPE_CHECKING:
     from cmdai_shell.auth.session import LoginState
-    from cmdai_shell.auth.store import CredentialStore, Entry
+    from cmdai_shell.auth.store import Choice, CredentialStore, Entry
     from cmdai_shell.config import Config
     from cmdai_shell.config.environment import Environment
 
@@ -49,6 +53,18 @@ class Place:
     def entry(self) -> Entry:
         """What its login keeps in the store, beside tokens."""
         return "api-key" if self.environment.scheme == "api_key" else "key-passphrase"
+
+    @property
+    def kept(self) -> frozenset[tuple[Choice, Entry]]:
+        """In which store its login is by the settings of now, and under what."""
+        one, chosen = self.environment, self.store.choice
+        entries: set[Entry] = {"key-passphrase"} if one.tls_cert_path else set()
+        if one.scheme == "oidc":
+            entries.add("tokens")
+        if one.scheme == "api_key" and not (one.api_key_env or one.api_key_command):
+            entries.add("api-key")
+        choices: tuple[Choice, ...] = ("file", "keychain") if chosen == "auto" else (chosen,)
+        return frozenset(product(choices, entries))
 
     def login(self) -> schemes.Login:
         """Raises ConfigError."""
@@ -91,7 +107,23 @@ def of(environment: Environment, config: Config) -> Place:
 
 
 async def row(place: Place) -> Row:
-    """How the login does now. Asks nobody but the store; of azure and aws, their own chain."""
+    """How the login does now. Asks nobody but the stores; of azure and aws, their own chain."""
+    now = await _now(place)
+    # A sealed file that is not in use is not opened: that may ask the person for a passphrase.
+    seen = [it for it in place.places if it.choice in (place.store.choice, "file", "keychain")]
+    try:
+        old = await aside(TIMEOUT_S, lambda: set(found(place.name, seen)) - place.kept)
+    except TimeoutError:
+        old = set()
+    if not old:
+        return now
+    rest = ", ".join(f"{entry} in {choice}" for choice, entry in sorted(old))
+    cure = f"cmdai-shell auth logout --environment {place.name}"
+    said = f"{now.words}; of earlier settings there is still {rest}"
+    return replace(now, words=said, hint=now.hint or cure)
+
+
+async def _now(place: Place) -> Row:
     try:
         match place.environment.scheme:
             case "api_key":
@@ -134,9 +166,9 @@ async def _key(place: Place) -> Row:
             return _row(place, "in", f"the API key is what is in ${variable}")
         hint = f"export {variable}=..., then cmdai-shell daemon restart"
         return _row(place, "missing", f"the API key is missing: ${variable} is not set", hint=hint)
-    found = await place.store.get(place.name, "api-key")
+    key = await place.store.get(place.name, "api-key")
     where = await place.store.where()
-    if found:
+    if key:
         return _row(place, "in", "an API key is stored", where=where)
     hint = f"cmdai-shell auth login --environment {place.name}"
     return _row(place, "out", "no API key is stored", hint=hint, where=where)
