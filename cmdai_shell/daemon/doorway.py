@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, cast
 
@@ -27,10 +27,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @asynccontextmanager
 async def opened(
-    app: web.Application, listener: socket.socket, **options: Any
+    app: web.Application, *listeners: socket.socket, **options: Any
 ) -> AsyncIterator[None]:
-    """``app`` is served there meanwhile; closes ``listener``. ``options``: of web.AppRunner."""
-    door = _Doorway(listener)
+    """``app`` is served there meanwhile; closes ``listeners``. ``options``: of web.AppRunner."""
+    door = _Doorway(listeners)
     app.middlewares.insert(0, door.noted)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2, **options)
     await runner.setup()
@@ -50,8 +50,8 @@ class _Doorway:
     """Where there is no room, who has waited longest without a word gives way to who comes: a
     crowd that only stands there keeps nobody out."""
 
-    def __init__(self, listener: socket.socket) -> None:
-        self._listener = listener
+    def __init__(self, listeners: Sequence[socket.socket]) -> None:
+        self._listeners = listeners
         self._loop = asyncio.get_running_loop()
         self._silent: dict[asyncio.Transport, asyncio.TimerHandle] = {}
         """Those that have asked nothing yet, or nothing more; the first one the longest."""
@@ -60,25 +60,31 @@ class _Doorway:
 
     def open(self, group: asyncio.TaskGroup, server: Callable[[], asyncio.Protocol]) -> None:
         self._group, self._server = group, server
-        self._listener.setblocking(False)
-        self._loop.add_reader(self._listener, self._accept)
+        for listener in self._listeners:
+            listener.setblocking(False)
+            self._listen(listener)
 
     def close(self) -> None:
-        self._loop.remove_reader(self._listener)
-        self._listener.close()
+        for listener in self._listeners:
+            self._loop.remove_reader(listener)
+            listener.close()
         for handle in self._silent.values():
             handle.cancel()
 
-    def _accept(self) -> None:
+    def _listen(self, listener: socket.socket) -> None:
+        if listener.fileno() >= 0:
+            self._loop.add_reader(listener, self._accept, listener)
+
+    def _accept(self, listener: socket.socket) -> None:
         try:
-            client, _ = self._listener.accept()
+            client, _ = listener.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
             return
         except OSError as error:
             if not self._shortage.notes(error):
                 raise
-            self._loop.remove_reader(self._listener)
-            self._loop.call_later(PAUSE_S, self._again)
+            self._loop.remove_reader(listener)
+            self._loop.call_later(PAUSE_S, self._listen, listener)
             return
         self._forget_the_closed()
         if len(self._silent) + len(self._asking) >= MOST:
@@ -87,10 +93,6 @@ class _Doorway:
                 return
             self._shut(next(iter(self._silent)))
         self._group.create_task(self._let_in(client))
-
-    def _again(self) -> None:
-        if self._listener.fileno() >= 0:
-            self._loop.add_reader(self._listener, self._accept)
 
     async def _let_in(self, client: socket.socket) -> None:
         client.setblocking(False)

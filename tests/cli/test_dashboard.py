@@ -10,6 +10,7 @@ import subprocess
 import sys
 import urllib.request
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -68,8 +69,11 @@ class TestWeb:
         try:
             assert process.stdout
             address, _, token = process.stdout.readline().strip().partition("#")
+            host = urlsplit(address).netloc
+            assert re.fullmatch(r"[0-9a-f]{16}\.localhost:\d+", host)
             asked = urllib.request.Request(
-                f"{address}state?after=-1", headers={"Authorization": f"Bearer {token}"}
+                f"http://127.0.0.1:{host.rpartition(':')[2]}/state?after=-1",
+                headers={"Authorization": f"Bearer {token}", "Host": host},
             )
             with urllib.request.urlopen(asked, timeout=20) as answer:
                 assert json.load(answer)["daemon"]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tests.fakes.api_socket import Told
 
-TOKEN = "the-token"
+TOKEN, NAME = "the-token", "abc.localhost"
 OURS = {"Authorization": f"Bearer {TOKEN}"}
 
 
@@ -35,6 +35,7 @@ class Served:
 
     async def get(self, path: str, **headers: str) -> tuple[int, str]:
         url = f"http://127.0.0.1:{self.port}{path}"
+        headers = {"Host": f"{NAME}:{self.port}"} | headers
         async with self.session.get(url, headers=headers) as answer:
             assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
             assert answer.headers["Cache-Control"] == "no-store"
@@ -43,6 +44,7 @@ class Served:
 
     async def do(self, body: object, **headers: str) -> int:
         url, data = f"http://127.0.0.1:{self.port}/do", json.dumps(body)
+        headers = {"Host": f"{NAME}:{self.port}"} | headers
         async with self.session.post(url, data=data, headers=headers) as answer:
             return answer.status
 
@@ -67,11 +69,11 @@ def told_api(runtime_dir: Path) -> Iterator[Told]:
 
 @asynccontextmanager
 async def served(interval: float = 0.05) -> AsyncIterator[Served]:
-    listener = server.bound(0)
-    page = server.Page(Client(start=()), interval, TOKEN)
+    listeners = server.bound(0)
+    page = server.Page(Client(start=()), interval, TOKEN, NAME)
     async with ClientSession() as session, asyncio.TaskGroup() as group:
-        serving = group.create_task(page.serve(listener))
-        yield Served(listener.getsockname()[1], session)
+        serving = group.create_task(page.serve(*listeners))
+        yield Served(listeners[0].getsockname()[1], session)
         serving.cancel()
 
 
@@ -97,7 +99,17 @@ async def test_without_the_token(told_api: Told, said: dict[str, str]) -> None:
     assert told_api.asked == []
 
 
-@pytest.mark.parametrize("name", ["evil.example.com", "127.0.0.1.nip.io", "127.0.0.1@evil.com"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "evil.example.com",
+        "127.0.0.1.nip.io",
+        "127.0.0.1",
+        "localhost",
+        "old.localhost",
+        "x@abc.localhost",
+    ],
+)
 async def test_a_name_that_only_points_here(told_api: Told, name: str) -> None:
     async with served() as page:
         host = {"Host": f"{name}:{page.port}"}
@@ -105,7 +117,7 @@ async def test_a_name_that_only_points_here(told_api: Told, name: str) -> None:
         status, text = await page.get("/state", **host, **OURS)
         assert (status, "spark" in text) == (421, False)
         assert await page.do({"do": "drain", "name": "desk"}, **host, **OURS) == 421
-        assert (await page.get("/state", Host=f"localhost:{page.port}", **OURS))[0] == 200
+        assert (await page.get("/state", **OURS))[0] == 200
     assert told_api.asked == []
 
 
@@ -116,7 +128,7 @@ async def test_a_page_of_another_origin(told_api: Told, origin: str) -> None:
         other = {"Origin": origin}
         assert await page.do({"do": "drain", "name": "desk"}, **other, **OURS) == 403
         assert (await page.get("/state", **other, **OURS))[0] == 403
-        own = {"Origin": f"http://127.0.0.1:{page.port}"}
+        own = {"Origin": f"http://{NAME}:{page.port}"}
         await page.until("desk")
         assert await page.do({"do": "drain", "name": "desk"}, **own, **OURS) == 204
         await page.until("desk gets no new request")
@@ -204,3 +216,23 @@ def test_a_port_that_is_taken() -> None:
         other.listen()
         with pytest.raises(CmdaiError, match="cannot be used"):
             server.bound(other.getsockname()[1])
+
+
+def test_a_port_that_another_has_at_the_other_address() -> None:
+    """A browser may look there first."""
+    with socket.socket(socket.AF_INET6) as other:
+        try:
+            other.bind(("::1", 0))
+        except OSError:
+            pytest.skip("no IPv6 here")
+        other.listen()
+        with pytest.raises(CmdaiError, match="cannot be used"):
+            server.bound(other.getsockname()[1])
+
+
+def test_no_run_has_the_name_of_another() -> None:
+    """What an earlier program at this port left in the browser is another origin's."""
+    names = {server.fresh_name(8000, platform) for platform in ("linux", "darwin") * 5}
+    assert len(names) == 10
+    assert all(name.endswith(".localhost") for name in names)
+    assert server.fresh_name(0, "darwin") == "127.0.0.1"  # a Safari may not know the others
