@@ -109,7 +109,7 @@ def discover(
         _tell(seen, troubles)
         for line in hints(config, wanted, seen, is_probing=probe):
             output.say(line)
-    if not seen:
+    if not _announced(seen):
         ctx.exit(1)
 
 
@@ -244,7 +244,7 @@ def hints(
 ) -> Iterator[str]:
     """What to type next: to use one, or to find one. ``wanted``: the settings that were looked by,
     None if only hosts were asked."""
-    if seen:
+    if _announced(seen):
         if first := next(filter(None, map(rows.next_step, seen)), ""):
             yield f"to use one: {one_line(first)}"
         sources = {source.partition(":")[0] for each in seen for source in each.sources}
@@ -253,7 +253,7 @@ def hints(
             if source in sources:
                 yield f"your settings do not look there: cmdai-shell config set {setting}"
         return
-    yield "nothing found"
+    yield "nothing else found" if seen else "nothing found"
     ways = _ways(wanted)
     for way in WAYS["all"]:
         if way in ways:
@@ -267,6 +267,13 @@ def hints(
     if wanted:
         yield "  what makes a server found: cmdai-shell backends discover --how"
     yield "  with its address: cmdai-shell config add-environment lab --url http://HOST:8000"
+
+
+def _announced(seen: Sequence[Seen]) -> list[Seen]:
+    """Without those that are known because the person trusts them."""
+    from cmdai_shell.discovery.search import REMEMBERED
+
+    return [each for each in seen if each.sources != (REMEMBERED,)]
 
 
 def _records(config: Config | None) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, get_args
 from cmdai_shell.discovery.policy import refusal
 from cmdai_shell.discovery.probe import State as ProbeState
 from cmdai_shell.discovery.trust import trust_hint
-from cmdai_shell.text import one_line
+from cmdai_shell.text import model_name, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -74,8 +74,8 @@ def cells(seen: Seen) -> tuple[str, ...]:
         seen.name,
         "a server" if seen.kind == "auto" else seen.kind,
         seen.url,
-        ", ".join(seen.sources),
-        f"{seen.models[0]}{more}" if seen.models else "",
+        ", ".join(dict.fromkeys(source.partition(":")[0] for source in seen.sources)),
+        f"{model_name(seen.models[0])}{more}" if seen.models else "",
         _STATES.get(seen.state, seen.state),
         next_step(seen),
     )

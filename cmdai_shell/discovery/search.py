@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from cmdai_shell.discovery.policy import Spot
     from cmdai_shell.discovery.probe import Answer, Host
 
+REMEMBERED = "you"
+"""The source of one that the person trusts, and nobody announces now: it is asked all the same."""
 _LOOK_S = 0.05
 _MOST_TROUBLES = 8
 """Of one source."""
@@ -108,12 +110,9 @@ class Search:
 
     def seen(self) -> tuple[Seen, ...]:
         """All that is there now, by their names."""
-        found = [_seen(self._seen_from(each)) for each in self._found.candidates() if each.sources]
-        where = {
-            place: at
-            for at, each in enumerate(each for each in self._found.candidates() if each.sources)
-            for place in _places(each)
-        }
+        known = [each for each in self._found.candidates() if each.sources or each.approval]
+        found = [_seen(self._seen_from(each)) for each in known]
+        where = {place: at for at, each in enumerate(known) for place in _places(each)}
         for answer in self._answers.values():
             place = spot(answer.endpoint.url)
             if place in where:
@@ -131,7 +130,11 @@ class Search:
         """What keeps a source from seeing all that there may be."""
         watched = (*self._watcher.watched, *self._names.watched)
         found = [trouble for one in watched for trouble in _troubles(one)]
-        return tuple(dict.fromkeys([*found, *self._troubles]))
+        # Two sources of one kind, an environment's and that of all, fail in the same way.
+        once: dict[tuple[str, str], Trouble] = {}
+        for each in found:
+            once.setdefault((each.source.partition(":")[0], each.problem), each)
+        return tuple(dict.fromkeys([*once.values(), *self._troubles]))
 
     def _is_listening(self) -> bool:
         watched = (*self._watcher.watched, *self._names.watched)
@@ -188,7 +191,7 @@ def _seen(candidate: Candidate) -> Seen:
         url=endpoint.url,
         kind=endpoint.kind,
         state=candidate.state,
-        sources=candidate.sources,
+        sources=candidate.sources or (REMEMBERED,),
         models=(endpoint.model,) if endpoint.model else (),
         story=candidate.story,
         hint=candidate.hint or (trust_hint(endpoint.url) if is_new else ""),
@@ -215,7 +218,7 @@ def _merged(seen: Seen, answer: Answer) -> Seen:
         seen,
         kind=seen.kind if kind == "auto" else kind,
         models=answer.models or seen.models,
-        sources=(*seen.sources, "probe"),
+        sources=(*(each for each in seen.sources if each != REMEMBERED), "probe"),
     )
 
 

@@ -66,6 +66,18 @@ def test_a_command_is_never_broken_into_lines(
     assert all(len(line) <= width for line in text.splitlines())
 
 
+def test_a_row_has_short_words() -> None:
+    seen = Seen(
+        name="a",
+        url="http://10.0.0.1:8000",
+        kind="vllm",
+        state="open",
+        sources=("mdns", "mdns:2", "dns:_inference._tcp.lab.test", "probe"),
+        models=("/srv/models/qwen/coder-7b.gguf",),
+    )
+    assert cells(seen)[3:5] == ("mdns, dns, probe", "coder-7b.gguf")
+
+
 def test_plain_lines_stand_in_columns() -> None:
     one = Seen(name="a", url="http://10.0.0.1:8000", kind="auto", state="candidate")
     two = Seen(name="longer", url="http://10.0.0.2:8000", kind="vllm", state="approved")

@@ -12,6 +12,8 @@ from aiohttp.test_utils import TestServer
 
 from cmdai_shell.core import Added, Endpoint
 from cmdai_shell.discovery import probe
+from cmdai_shell.discovery.approval import made
+from cmdai_shell.discovery.candidate import Candidate
 from cmdai_shell.discovery.found import Found
 from cmdai_shell.discovery.probe import Answer, Host
 from cmdai_shell.discovery.search import Search, Trouble
@@ -79,6 +81,28 @@ async def test_nobody_is_waited_for_when_all_have_failed() -> None:
         Trouble(source="mdns", problem="no network", hint="plug it in"),
         Trouble(source="kubernetes", problem="no cluster", hint="kubectl"),
     )
+
+
+async def test_what_two_sources_of_one_kind_say_is_said_once() -> None:
+    errors = [DiscoveryError("no kubeconfig", "kubectl") for _ in range(2)]
+    one = search(
+        ScriptedSource("kubernetes", [errors[0]]), ScriptedSource("kubernetes:2", [errors[1]])
+    )
+    await one.run(0.3)
+    assert [trouble.source for trouble in one.troubles()] == ["kubernetes"]
+
+
+async def test_a_trusted_one_is_listed_also_when_nobody_announces_it(asked: list[Host]) -> None:
+    endpoint = Endpoint(id="desk", url="http://192.168.1.9:8000", source="mdns")
+    candidate = Candidate(name="desk", endpoint=endpoint, state="candidate")
+    found = Found(approvals=[made(candidate, "desk", "", (), 0.0)])
+    one = Search([], found, hosts=["192.168.1.9"], clock=time.monotonic, random=lambda: 0.5)
+    assert [(seen.name, seen.state, seen.sources) for seen in one.seen()] == [
+        ("desk", "approved", ("you",))
+    ]
+    await one.run(0.2)
+    (seen,) = one.seen()  # and who is asked at its address is no other
+    assert (seen.name, seen.state, seen.sources) == ("desk", "approved", ("probe",))
 
 
 async def test_a_source_that_fails_does_not_end_the_others() -> None:
