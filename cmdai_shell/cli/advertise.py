@@ -44,7 +44,7 @@ as_json = click.option("--json", "json_", is_flag=True, help="As one JSON docume
 @click.option("--name", default="", help="What people see; without it, by this machine's name.")
 @click.option("--https", is_flag=True, help="It is spoken to over TLS.")
 @click.option("--write", is_flag=True, help="Let Avahi announce it for good: write its file.")
-@click.option("--print", "print_", is_flag=True, help="Print that file, and do nothing else.")
+@click.option("--print", "print_", is_flag=True, help="Print that file; announce nothing.")
 @as_json
 def advertise(
     *,
@@ -71,10 +71,11 @@ def advertise(
       cmdai-shell backends advertise --print | sudo tee /etc/avahi/services/cmdai-shell-8000.service
     """
     said = _advert(port, kind, model, name, is_tls=https)
+    exclude = loading.load().discovery.exclude_interfaces
     if print_:
+        said, _ = asyncio.run(_described(said, exclude))
         _print(said, json_=json_)
         return
-    exclude = loading.load().discovery.exclude_interfaces
     addresses, said = asyncio.run(_checked(said, exclude))
     if write:
         _write(said, json_=json_)
@@ -149,17 +150,26 @@ async def _checked(said: Advert, exclude: Sequence[str]) -> tuple[Sequence[str],
     """Where it can be reached, and what it says of itself. Raises DiscoveryError."""
     from cmdai_shell.discovery import advertise
 
+    said, has_answered = await _described(said, exclude)
     own = advertise.own_addresses(exclude)
-    answer = None if said.url.startswith("https:") else await _asked(said.port, own)
-    kind = answer.endpoint.kind if answer and said.kind == "auto" else said.kind
-    addresses = await advertise.addresses_of(said.port, own, kind=kind)
-    if answer:
-        only = answer.endpoint.model if not answer.endpoint.model.startswith("/") else ""
-        auth = answer.endpoint.labels.get("auth", said.auth)
-        said = replace(said, kind=kind, model=said.model or only, auth=auth)
-    elif not said.url.startswith("https:"):
+    addresses = await advertise.addresses_of(said.port, own, kind=said.kind)
+    if not (has_answered or said.url.startswith("https:")):
         output.say("it does not answer like an inference server that we know", "yellow")
     return addresses, said
+
+
+async def _described(said: Advert, exclude: Sequence[str]) -> tuple[Advert, bool]:
+    """With what the server says of itself where the person says nothing, and whether it does."""
+    from cmdai_shell.discovery import advertise
+
+    own = advertise.own_addresses(exclude)
+    answer = None if said.url.startswith("https:") else await _asked(said.port, own)
+    if answer is None:
+        return said, False
+    kind = answer.endpoint.kind if said.kind == "auto" else said.kind
+    only = answer.endpoint.model if not answer.endpoint.model.startswith("/") else ""
+    auth = answer.endpoint.labels.get("auth", said.auth)
+    return replace(said, kind=kind, model=said.model or only, auth=auth), True
 
 
 async def _asked(port: int, own: Sequence[str]) -> Answer | None:

@@ -169,6 +169,8 @@ def run(ask: Questions, identify: Identify | None, environ: Mapping[str, str] = 
 
 
 def _url(ask: Questions, kind: _Kind, identify: Identify | None) -> str:
+    if kind.place == "local":
+        output.say("those that announce themselves need none: cmdai-shell backends discover", "dim")
     question, typed = f"What is its address? (such as {kind.url})", ""
     while True:
         typed = ask.text(question, typed, _address)

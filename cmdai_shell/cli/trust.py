@@ -95,18 +95,20 @@ def forget(*, name: str, json_: bool) -> None:
         output.emit(found, "json")
         return
     gone = found["forgotten"]
-    if gone in _by_settings():
-        output.say(f"the key of {gone} is forgotten; your settings trust it still")
-    else:
+    url = _by_settings().get(gone)
+    if url is None:
         output.say(f"{gone} is not used any longer; nothing is sent to it")
+    else:
+        what = f"the key of {gone}" if url.startswith("https:") else f"what you said of {gone}"
+        output.say(f"{what} is forgotten; your settings trust it still")
 
 
-def _by_settings() -> set[str]:
-    """Names of those that need no word of the person."""
+def _by_settings() -> dict[str, str]:
+    """Name -> URL of those that need no word of the person."""
     if loading.load().active_environment == NONE:
-        return set()
+        return {}
     found = (Client().status()["discovery"] or {}).get("found", [])
-    return {one["name"] for one in found if one["state"] == "by-policy"}
+    return {one["name"]: one["url"] for one in found if one["state"] == "by-policy"}
 
 
 def _trusted(name: str, called: str, environment: str) -> Reply:

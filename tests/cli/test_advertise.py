@@ -75,6 +75,16 @@ def test_the_file_is_printed_without_a_server(capsys: pytest.CaptureFixture[str]
     assert ElementTree.fromstring(json.loads(out)["avahi"]).findtext("name") == "%h inference"
 
 
+def test_what_is_printed_has_what_the_server_says_of_itself(
+    capsys: pytest.CaptureFixture[str], own: list[str]
+) -> None:
+    with served(FakeOpenAI("vllm")) as port:
+        out, err = run(capsys, "--port", port, "--print")
+    assert "<txt-record>api=vllm</txt-record>" in out
+    assert "model=Qwen/Qwen2.5-Coder-7B-Instruct" in out
+    assert err == ""
+
+
 def test_a_server_that_does_not_run(own: list[str]) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
