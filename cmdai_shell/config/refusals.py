@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
@@ -93,7 +94,11 @@ def _bad_value(key: Key, value: object, path: Path, found: str) -> BadSetting:
         what = what[:1].lower() + what[1:]
     is_private = steps or "api_key" in key.name or key.name.endswith("_env")  # perhaps the key
     shown = "" if is_private else _shown(value)
-    return BadSetting(path, f"{dotted(path)}{shown}: {what}")
+    hint = ""
+    if what == "expected a list, got text" and isinstance(value, str) and not is_private:
+        listed = json.dumps([value], ensure_ascii=False)
+        hint = f"a list is written {listed}; at a shell in quotes: '{listed}'"
+    return BadSetting(path, f"{dotted(path)}{shown}: {what}", hint)
 
 
 def _worded(types: str) -> str:

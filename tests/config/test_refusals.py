@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from cmdai_shell.config.refusals import BadSetting, nearest, nearest_dotted, placed
+from cmdai_shell.config.refusals import BadSetting, checked, nearest, nearest_dotted, placed
+from cmdai_shell.config.schema import KEYS
 from cmdai_shell.errors import ConfigError
 
 TEXT = "a = 1\n\n[b]\nc = [\n  1,\n]\n"
@@ -38,3 +39,10 @@ def test_the_nearest_word() -> None:
     assert nearest_dotted("threads", ["embedded.threads"]) == "embedded.threads"
     assert nearest_dotted("embeded.threads", ["embedded.threads"]) == "embedded.threads"
     assert nearest_dotted("", ["embedded.threads"]) == ""
+
+
+def test_one_word_for_a_list_is_answered_with_the_list() -> None:
+    key = KEYS["discovery.trust_subnets"]
+    with pytest.raises(BadSetting) as caught:
+        checked(key, "10.77.0.0/24", ("discovery", "trust_subnets"))
+    assert """'["10.77.0.0/24"]'""" in caught.value.hint
