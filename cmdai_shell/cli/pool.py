@@ -45,8 +45,8 @@ def found_servers(found: Reply) -> Iterator[tuple[str, str]]:
         yield "trust", discovery["problem"]
     for source in discovery["sources"]:
         cure = f" ({source['hint']})" if source["hint"] else ""
-        number = [f"{source['known']} known"] if source["state"] == "listening" else []
-        number = "; ".join([*number, *filter(None, [source["problem"]])])
+        known = f"{source['known']} known" if source["state"] == "listening" else ""
+        number = "; ".join(filter(None, [known, source["problem"]]))
         yield "discovery", f"{source['name']}: {source['state']}; {number}{cure}"
     for one in discovery["found"]:
         if one["state"] == "approved" and one["story"]:
