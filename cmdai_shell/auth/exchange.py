@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import re
+import shlex
+import socket
 import ssl
 import time
 from typing import TYPE_CHECKING, Any
@@ -150,8 +152,8 @@ class _Session(OAuth2Session):  # type: ignore[misc]
                 response._content = _read(response, until)  # noqa: SLF001  as if read by it
         except (requests.RequestException, TimeoutError, OSError, ValueError) as error:
             raise ExchangeFailed(
-                f"the identity provider {urlsplit(url).netloc} {_why(error)}",
-                "cmdai-shell doctor",
+                f"the identity provider {visible(urlsplit(url).netloc)} {_why(error)}",
+                _look(error, url),
             ) from None
         if self.may_be_empty and response.status_code == 200:
             return response
@@ -216,6 +218,13 @@ def _checked(response: Any, url: str) -> Any:
     else:
         if status < 400:
             return response
+    if (
+        response.request.method == "GET" and status >= 400
+    ):  # it was not told who asks: no client is refused
+        raise ExchangeFailed(
+            f"there is no OpenID configuration at {shown(url)} (HTTP {status})",
+            "check oidc_issuer in the environment: it has to be the identity provider's address",
+        )
     if isinstance(body.get("error"), str):
         raise _refused(host, body)
     if status in (401, 403):
@@ -270,8 +279,28 @@ def _why(error: Exception) -> str:
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "broke off in mid-answer"
     if isinstance(error, requests.ConnectionError):
-        return "cannot be reached" if "timed out" not in str(error) else "does not answer in time"
+        return _unreached(error)
     return "did not answer in HTTP"
+
+
+def _look(error: Exception, url: str) -> str:
+    if isinstance(error, requests.exceptions.SSLError):
+        return "if its authority is your own: set tls_ca_path in the environment to its file"
+    return f"curl -v {shlex.quote(shown(url))}"
+
+
+def _unreached(error: requests.ConnectionError) -> str:
+    """urllib3 keeps what the kernel said as the cause of its own error."""
+    reason = getattr(error.args[0] if error.args else None, "reason", None)
+    cause = getattr(reason, "__cause__", None) or getattr(reason, "__context__", None)
+    if isinstance(cause, socket.gaierror):
+        return "cannot be reached: its name cannot be resolved"
+    if isinstance(cause, ConnectionRefusedError):
+        return "cannot be reached: the connection was refused"
+    if isinstance(cause, TimeoutError) or "timed out" in str(error):
+        return "does not answer in time"
+    said = getattr(cause, "strerror", None)
+    return f"cannot be reached: {said.lower()}" if said else "cannot be reached"
 
 
 def _reason(error: BaseException) -> str:

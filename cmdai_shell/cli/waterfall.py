@@ -32,8 +32,16 @@ _WHYS = {
     "late": "as the one before looked dead",
     "slow": "as the one before took long",
     "beside": "in case no server answers",
-    "alone": "as there is no server",
+    "alone": "as no server is left to ask",
 }
+_CAUSES = {
+    "backend-busy": "too busy",
+    "backend-denied": "not let in: cmdai-shell auth status",
+    "backend-rejected": "the request was refused",
+    "model-missing": "it has no such model",
+    "bad-completion": "the answer was unusable",
+}
+"""Of what is an error's code and no word of a person."""
 _HEDGES = {
     "won": "a second server was asked, and was first",
     "lost": "a second server was asked, and was not first",
@@ -124,7 +132,7 @@ def summary(trace: Mapping[str, Any]) -> Iterator[str]:
 def _attempt(one: Mapping[str, Any]) -> Row:
     begins, ends = one["began_ms"], one["began_ms"] + one["elapsed_ms"]
     first = begins + one["ttft_ms"] if one["ttft_ms"] else ends
-    said = [str(one["outcome"]) + (f" ({one['cause']})" if one["cause"] else "")]
+    said = [str(one["outcome"]) + _cause(one["cause"])]
     if one["tokens"]:
         said.append(f"{one['tokens']} tokens")
     if one["ttft_ms"]:
@@ -133,6 +141,10 @@ def _attempt(one: Mapping[str, Any]) -> Row:
         said.append(why)
     style = _OUTCOMES.get(one["outcome"], "")
     return Row(f"  {visible(one['id'])}", begins, first, ends, ", ".join(said), style)
+
+
+def _cause(cause: str) -> str:
+    return f" ({_CAUSES.get(cause, cause)})" if cause else ""
 
 
 def _noted(line: str, note: str, width: int) -> Iterator[str]:

@@ -52,6 +52,12 @@ async def test_what_a_netrc_says_is_not_sent(fake: FakeProvider, tmp_path: Path)
     assert "Authorization" not in fake.headers[0]
 
 
+async def test_a_provider_whose_name_nobody_knows() -> None:
+    with pytest.raises(ExchangeFailed, match="its name cannot be resolved") as caught:
+        await asyncio.to_thread(Exchange(timeout=5).get, "https://id.invalid/jwks")
+    assert caught.value.hint == "curl -v https://id.invalid/jwks"
+
+
 async def test_a_narrower_scope_is_taken(fake: FakeProvider) -> None:
     assert (await fetched(f"{fake.issuer}/token")).scope == "something narrower"
 

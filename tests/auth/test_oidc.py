@@ -369,8 +369,22 @@ async def test_a_provider_that_is_down(fake: FakeProvider) -> None:
     one = oidc(fake)
     object.__setattr__(one.settings, "issuer", "http://127.0.0.1:1")
     one._documents.issuer = "http://127.0.0.1:1"
-    with pytest.raises(ExchangeFailed, match="cannot be reached"):
+    with pytest.raises(ExchangeFailed, match="cannot be reached: the connection was refused") as it:
         await by_code(one)
+    assert it.value.hint == "curl -v http://127.0.0.1:1/.well-known/openid-configuration"
+
+
+async def test_what_is_no_provider_at_all(fake: FakeProvider) -> None:
+    """An inference server with a key, say."""
+
+    async def key_please(_: web.Request) -> web.Response:
+        return web.json_response({"error": {"message": "Invalid API Key"}}, status=401)
+
+    fake.answers["/.well-known/openid-configuration"] = key_please
+    words = r"no OpenID configuration at http://\S+ \(HTTP 401\)"
+    with pytest.raises(ExchangeFailed, match=words) as caught:
+        await by_code(oidc(fake))
+    assert "oidc_issuer" in caught.value.hint
 
 
 # --- the code on another screen

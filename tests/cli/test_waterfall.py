@@ -70,6 +70,16 @@ def test_why_and_what_came_of_it():
     assert notes["spark"] == ("answered, 7 tokens, first after 30 ms, as the one before failed")
 
 
+def test_an_errors_code_is_no_word_of_a_person():
+    denied = attempt("gpu", 5.5, 4, outcome="failed", cause="backend-denied")
+    own = attempt("embedded", 9.5, 50, why="alone")
+    notes = [row.note for row in waterfall.rows(traced(denied, own)) if row.label.startswith("  ")]
+    assert notes == [
+        "failed (not let in: cmdai-shell auth status)",
+        "answered, as no server is left to ask",
+    ]
+
+
 def test_the_decision_in_words():
     assert list(waterfall.summary(FAILOVER)) == [
         "not asked: lab: it wants a key",
