@@ -43,6 +43,8 @@ def found_servers(found: Reply) -> Iterator[tuple[str, str]]:
         return
     if discovery["problem"]:
         yield "trust", discovery["problem"]
+    if discovery.get("begins"):
+        yield "discovery", "begins: who is there is not known yet"
     for source in discovery["sources"]:
         cure = f" ({source['hint']})" if source["hint"] else ""
         known = f"{source['known']} known" if source["state"] == "listening" else ""
@@ -54,8 +56,11 @@ def found_servers(found: Reply) -> Iterator[tuple[str, str]]:
         elif one["state"] not in ("approved", "by-policy"):
             story = one["story"].removeprefix("not used ")
             why = f" {story}" if story != one["story"] else f": {story}" if story else ""
-            hint = one["hint"] or f"cmdai-shell backends trust {one['name']}"
-            yield "found", f"{one['name']} ({one['url']}), not used{why}; {hint}"
+            hint = one["hint"]
+            if one["state"] != "elsewhere":  # that is where the person is, and no fault
+                hint = hint or f"cmdai-shell backends trust {one['name']}"
+            said = f"{one['name']} ({one['url']}), not used{why}"
+            yield "found", f"{said}; {hint}" if hint else said
     if chain := _chain(found):
         yield "order", " -> ".join(chain)
 

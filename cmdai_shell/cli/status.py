@@ -170,7 +170,8 @@ def _manual(manual: Reply | None, now: float) -> str:
 def _history(history: Reply | None) -> str:
     if history is None:
         return "not kept"  # the settings say so, or are wrong
-    parts = [f"{_count(history['kept'], 'suggestion')} kept in {history['path']}"]
+    kept = f"{_count(history['kept'], 'suggestion')} kept in"
+    parts = [f"{'being read from' if history.get('reading') else kept} {history['path']}"]
     if history["problem"]:
         parts.append(f"not written ({history['problem']}): cmdai-shell doctor")
     if history["aside"]:

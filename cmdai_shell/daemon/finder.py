@@ -374,6 +374,7 @@ class Finder:
         return {
             "problem": self._problem,
             "dropped": self.found.dropped,
+            "begins": self._watcher is None,
             "sources": list(map(listened_to, watched)),
             "found": [self.shown(each) for each in self.found.candidates()],
         }

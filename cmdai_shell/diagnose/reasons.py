@@ -28,6 +28,7 @@ STATES = {
     "loading": "loads its model",
     "wrong-answer": "computes wrongly",
     "tls": "cannot be trusted",
+    "unreachable": "does not answer",
 }
 """How a member is, where its state is no word of every day's."""
 _OUTCOME = {"lost": "another was faster", "failed": "failed", "cancelled": "was called off"}

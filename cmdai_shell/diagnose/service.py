@@ -141,11 +141,13 @@ def servers(around: Surroundings) -> Finding:
     down = [one for one in used if one["state"] != "login" and health(one) == "down"]
     if down:
         first, more = down[0], f" (and {len(down) - 1} more)" if len(down) > 1 else ""
-        what = f"{first['id']} does not answer: {reasons.standing(first)}{more}"
+        state = reasons.STATES.get(first["state"], first["state"])
+        what = f"{first['id']} {state}{': ' + first['why'] if first['why'] else ''}{more}"
         made = fail if len(down) == len(used) else warn
         return made(what, first["hint"] or test_hint(first["id"]))
     for one in (status.get("discovery") or {}).get("found") or ():
-        if one["state"] in ("elsewhere", "changed", "moved"):
+        is_away = one["state"] == "elsewhere" and not one["hint"]  # where its network is not
+        if one["state"] in ("elsewhere", "changed", "moved") and not is_away:
             return warn(f"{one['name']}: {one['story']}", one["hint"] or "cmdai-shell status")
     return ok(f"servers that answer, as far as the daemon knows: {len(used)}")
 

@@ -43,6 +43,7 @@ class Memory:
         self._saving = asyncio.Event()
         self._writing = threading.Lock()
         self._problem = ""
+        self._is_read = False
 
     # --- what suggest sees
 
@@ -119,8 +120,10 @@ class Memory:
         try:
             read = await asyncio.to_thread(self._read)
         except (OSError, sqlite3.Error) as error:
+            self._is_read = True
             self._failed(error)
         else:
+            self._is_read = True
             for entry in self._nearest.entries():  # noted meanwhile
                 read.put(entry)
             self._nearest.close()
@@ -145,6 +148,7 @@ class Memory:
         """For ``status``: how many are kept and where; files set aside; what went wrong last."""
         return {
             "kept": len(self._nearest),
+            "reading": not self._is_read,
             "path": str(self._store.path),
             "aside": [str(path) for path in self._store.aside()],
             "problem": self._problem,

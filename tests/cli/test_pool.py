@@ -72,7 +72,7 @@ async def test_who_was_asked_and_who_was_not():
 async def test_a_server_that_is_gone():
     _, found = await told(ScriptedServer("spark", does.REFUSED))
     ((_, text),) = pool.servers(found)
-    assert text.startswith("spark: unreachable, connection refused; tried again in ")
+    assert text.startswith("spark: does not answer, connection refused; tried again in ")
     rows = dict(pool.decisions(found))
     assert "own (answered after" in rows["asked"]
 
@@ -104,6 +104,9 @@ def test_one_that_was_trusted_and_is_not_used_is_told_with_what_to_type():
     assert list(pool.found_servers({"discovery": discovery})) == [
         ("found", f"desk (http://10.77.0.1:8000), {story}; {hint}")
     ]
+    away = {**one, "story": "not used here: over http only in 10.77.0.0/24", "hint": ""}
+    ((_, told),) = pool.found_servers({"discovery": {**discovery, "found": [away]}})
+    assert told.endswith("10.77.0.0/24")  # in a cafe nobody is asked to trust
     kept = {**one, "state": "approved", "story": "not used yet: it cannot be reached", "hint": ""}
     ((_, told),) = pool.found_servers({"discovery": {**discovery, "found": [kept]}})
     assert told == "desk (http://10.77.0.1:8000), not used yet: it cannot be reached"
@@ -115,3 +118,9 @@ def test_a_record_that_is_not_there_is_named():
     rows = pool.found_servers({"discovery": {"problem": "", "sources": [source], "found": []}})
     said = "dns:lab: listening; 0 known; no SRV record _x._tcp.lab.test"
     assert list(rows) == [("discovery", said)]
+
+
+def test_before_anybody_was_listened_to_it_says_so():
+    discovery = {"problem": "", "begins": True, "sources": [], "found": []}
+    told = list(pool.found_servers({"discovery": discovery}))
+    assert told == [("discovery", "begins: who is there is not known yet")]

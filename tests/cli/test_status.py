@@ -174,3 +174,9 @@ def test_size(count: int | None, shown: str) -> None:
 )
 def test_traces(traces: dict[str, object], shown: str) -> None:
     assert module._traces({"endpoint": "http://c:4318", **traces}) == shown
+
+
+def test_a_history_that_is_being_read_is_not_called_empty() -> None:
+    told = {"kept": 0, "path": "/d/history.db", "problem": "", "aside": [], "reading": True}
+    assert module._history(told) == "being read from /d/history.db"
+    assert module._history({**told, "reading": False}).startswith("0 suggestions kept in")

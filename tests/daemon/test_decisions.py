@@ -277,6 +277,19 @@ class TestBeforeItHasComputed:
             assert suggestion.backend == "spark:8000"
 
 
+async def test_who_is_named_and_is_down_is_told_of_beside_the_answer(monkeypatch):
+    async with House(monkeypatch, there("a", labels=SPARK)).alive() as house:
+        await found(house)
+        await house.finder.decisions.trust("spark:8000", called="desk")
+        await proven(house, "desk")
+        house.servers["desk"].turns = [REFUSED]
+        house.servers["desk"].handshakes = [DOWN]
+        suggestion = await house.press(backend="desk")
+        assert isinstance(suggestion, Suggestion)
+        assert suggestion.is_fallback
+        assert suggestion.attempts == ("desk: connection refused",)
+
+
 class TestAnotherNetworkOfTheSameAddresses:
     async def test_it_is_not_asked_before_the_person_says_so(self, monkeypatch):
         """Nearly every home and cafe has 192.168.1.0/24."""

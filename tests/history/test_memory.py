@@ -206,7 +206,9 @@ class TestLife:
         store.keep([Entry(time=1.0, shell="zsh", words="old", suggested="x")], 10)
         press(memory, WORDS, "ls -la")
         async with running(memory):
+            assert memory.status()["reading"]  # and so nobody takes them for all there are
             await until(lambda: memory.status()["kept"] == 2)
+            assert not memory.status()["reading"]
 
     async def test_no_more_than_wanted(self, store: Store) -> None:
         memory = made(store, most=2)
