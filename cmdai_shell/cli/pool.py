@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cmdai_shell.core import EMBEDDED
 from cmdai_shell.diagnose import reasons
 from cmdai_shell.text import model_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from cmdai_shell.cli.client import Reply
 
@@ -24,7 +24,9 @@ _WHY = {
 
 def servers(found: Reply) -> Iterator[tuple[str, str]]:
     """A (label, text) row for each, and before them one for the environment they are of."""
+    from cmdai_shell.backends.faults import test_hint
     from cmdai_shell.config.environments import AUTO  # what reads settings is not for every call
+    from cmdai_shell.diagnose.known_servers import health
 
     environment = found.get("environment") or {}
     if environment.get("configured"):
@@ -33,7 +35,9 @@ def servers(found: Reply) -> Iterator[tuple[str, str]]:
     fixed = environment.get("configured") not in (None, "", AUTO)
     for server in found.get("servers") or []:
         if server["is_active"] or not fixed:  # a request may have named others, and they are known
-            yield "server", f"{server['id']}: {_standing(server)}"
+            cure = server["hint"] or test_hint(server["id"])
+            next_step = f"; {cure}" if health(server) == "down" else ""
+            yield "server", f"{server['id']}: {_standing(server)}{next_step}"
 
 
 def found_servers(found: Reply) -> Iterator[tuple[str, str]]:
@@ -76,7 +80,7 @@ def _chain(found: Reply) -> list[str]:
 def decisions(found: Reply) -> Iterator[tuple[str, str]]:
     """The last one: who was asked, and what came of it."""
     for last in (found.get("decisions") or [])[-1:]:
-        tried = "; ".join(map(_tried, last["tried"])) or "nobody"
+        tried = "; ".join(map(_tried, reasons.asked(last))) or "nobody"
         yield "asked", tried + (" (no server was well, so all were asked)" * last["is_panic"])
         passed = "; ".join(f"{name}: {why}" for name, why in last["passed_over"] if why)
         if passed:
@@ -107,7 +111,7 @@ def _standing(server: Reply) -> str:
     return "; ".join(parts)
 
 
-def _tried(one: Reply) -> str:
+def _tried(one: Mapping[str, Any]) -> str:
     why = f" {_WHY[one['why']]}" if one["why"] in _WHY else ""
     detail = f": {one['detail']}" if one["detail"] else ""
     return f"{reasons.who(one['id'])}{why} ({one['outcome']} after {one['elapsed']:.2f} s{detail})"

@@ -353,7 +353,7 @@ def _requests(status: Mapping[str, Any]) -> list[Line]:
 def _request(decision: Mapping[str, Any]) -> Line:
     by = decision.get("answered_by") or ""
     ago = duration(decision.get("ago_s") or 0)
-    way = "; ".join(map(_asked, decision.get("tried") or ()))
+    way = "; ".join(map(_asked, reasons.asked(decision)))
     return [
         ("faint", f"   {ago:>8} ago "),
         ("good" if by else "bad", f"{'answered' if by else 'failed':<8} "),

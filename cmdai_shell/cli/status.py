@@ -18,7 +18,7 @@ from cmdai_shell.errors import DaemonUnavailable
 from cmdai_shell.text import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 NO_DAEMON = 69
 
@@ -96,7 +96,7 @@ def summary(found: Reply) -> Iterator[tuple[str, str]]:
         version += f" (this is {__version__}; the next request replaces it)"
     life = f"pid {found['pid']}, up {duration(found['uptime_s'])}, {size(found['rss_bytes'])}"
     yield "daemon", f"{version}, {life}"
-    yield "model", _model(found.get("model") or {}, has_servers=bool(found.get("servers")))
+    yield "model", _model(found.get("model") or {}, found.get("servers") or ())
     yield from pool.servers(found)
     yield from pool.found_servers(found)
     yield "manual", _manual(found.get("manual"), time.time())
@@ -140,11 +140,18 @@ def _sent(one: Reply) -> str:
     return f"to {one['to']}: {own} of {fields}, and {rest}{often}"
 
 
-def _model(model: Reply, *, has_servers: bool = False) -> str:
+def _model(model: Reply, servers: Sequence[Reply] = ()) -> str:
+    from cmdai_shell.diagnose.known_servers import health
+
     if model.get("state") == "none":
         return "none in use"  # the settings are wrong, or something else than a model answers
-    if not model.get("id") and has_servers:
-        return "none here: servers answer; for when none does: cmdai-shell model pull"
+    if not model.get("id") and servers:
+        found = {health(one) for one in servers}
+        is_new = "unknown" in found
+        how = "servers answer" if found & {"well", "ailing"} else "servers are asked" * is_new
+        if not how:
+            return "none here, and no server answers: cmdai-shell model pull"
+        return f"none here: {how}; for when none does: cmdai-shell model pull"
     if not model.get("id"):
         return "none yet: cmdai-shell model pull; or your own server: cmdai-shell setup"
     parts = [f"{model['id']} {model.get('state', '')}".strip()]

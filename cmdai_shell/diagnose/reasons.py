@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cmdai_shell.core import EMBEDDED
+from cmdai_shell.errors import ModelUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,6 +40,16 @@ def last(status: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return decisions[-1] if decisions else None
 
 
+def asked(decision: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Whom it was sent to. Where a server answered, that there is no model here is no news."""
+    is_answered = decision.get("answered_by")
+    return [
+        one
+        for one in decision.get("tried") or ()
+        if not (is_answered and one["id"] == EMBEDDED and one.get("cause") == ModelUnavailable.code)
+    ]
+
+
 def answered_by(status: Mapping[str, Any]) -> str:
     """A member's id, or ``EMBEDDED``; empty if nobody answered last."""
     decision = last(status)
@@ -67,7 +78,7 @@ def of(status: Mapping[str, Any], name: str) -> str:
     decision = last(status)
     if not decision:
         return ""
-    for tried in decision.get("tried") or ():
+    for tried in asked(decision):
         if tried["id"] == name:
             return _tried(decision, tried)
     for other, why in decision.get("passed_over") or ():

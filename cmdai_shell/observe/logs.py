@@ -76,8 +76,8 @@ def to_line(record: logging.LogRecord) -> str:
 
 
 def _covered(value: Any, key: str = "") -> Any:
-    """Texts without credentials; under a name such as ``token`` there is nothing else. Numbers stay,
-    whatever they are called: ``tokens`` is a count. Not the line as a whole: it must stay JSON."""
+    """Texts without credentials; under a name such as ``token`` there is nothing else. Numbers
+    stay, whatever they are called: ``tokens`` is a count. Not the line as a whole: it is JSON."""
     if value is None or isinstance(value, int | float):
         return value
     if isinstance(value, dict):

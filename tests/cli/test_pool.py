@@ -9,9 +9,10 @@ from typing import Any
 
 from cmdai_shell.cli import pool
 from cmdai_shell.config import Config
-from cmdai_shell.core import Handshake, Load, SuggestRequest
+from cmdai_shell.core import EMBEDDED, Handshake, Load, SuggestRequest
 from cmdai_shell.daemon.compose import Chain
 from cmdai_shell.daemon.desk import Desk
+from cmdai_shell.diagnose import reasons
 from tests.fakes import scripted_server as does
 from tests.fakes.scripted_backend import ScriptedBackend
 from tests.fakes.scripted_server import ScriptedServer
@@ -35,7 +36,10 @@ async def test_how_servers_do():
     found = {"servers": [asdict(one) for one in chain.pool.snapshot(time.monotonic())]}
     assert list(pool.servers(found)) == [
         ("server", "spark: ok; first word after 200 ms; scripted-model; priority 2; 2 waiting"),
-        ("server", "cloud: not let in, it wants a key; scripted-model"),
+        (
+            "server",
+            "cloud: not let in, it wants a key; scripted-model; cmdai-shell backends test cloud",
+        ),
     ]
 
 
@@ -67,6 +71,18 @@ async def test_who_was_asked_and_who_was_not():
     assert "s: it does not know the key); cloud as the one before failed (answered after" in text
     _, found = await told(first, second, presses=2)
     assert ("not asked", "spark: it does not know the key") in list(pool.decisions(found))
+
+
+async def test_no_model_here_is_no_news_where_a_server_answered():
+    _, found = await told(ScriptedServer("spark"))
+    (decision,) = found["decisions"]
+    missing = {"id": EMBEDDED, "why": "beside", "outcome": "failed", "elapsed": 0.0}
+    missing |= {"cause": "no-model", "detail": "no model is here yet"}
+    decision["tried"].append(missing)
+    assert "this CPU" not in str(list(pool.decisions(found)))
+    assert not reasons.of(found, EMBEDDED)
+    decision["answered_by"] = ""
+    assert "no model is here yet" in str(list(pool.decisions(found)))
 
 
 async def test_a_server_that_is_gone():

@@ -142,8 +142,18 @@ def test_model(model: dict[str, object], shown: str) -> None:
     assert module._model(model) == shown
 
 
-def test_no_model_where_servers_answer() -> None:
-    assert module._model({"id": "", "state": "unloaded"}, has_servers=True).startswith("none here")
+@pytest.mark.parametrize(
+    ("states", "shown"),
+    [
+        (("ok", "unreachable"), "none here: servers answer; for when none does"),
+        (("new", "unreachable"), "none here: servers are asked; for when none does"),
+        (("login", "unreachable"), "none here, and no server answers"),
+    ],
+)
+def test_no_model_beside_servers(states: tuple[str, ...], shown: str) -> None:
+    servers = [{"state": state} for state in states]
+    said = module._model({"id": "", "state": "unloaded"}, servers)
+    assert said == f"{shown}: cmdai-shell model pull"
 
 
 @pytest.mark.parametrize(
