@@ -188,9 +188,14 @@ function _cmdai_say
                 case '*'
                     string repeat -N -n $down \eD
             end
+            # up and down again: where the screen was cleared meanwhile there is no room above
+            set -l way $rows
+            test $_cmdai_above = 0; or set way $rows $_cmdai_above
+            builtin printf '\e[%sA' $way
+            builtin printf '\e[%sB' $way
+            builtin printf '\e7'
+            builtin printf '\e[%sA' $way
             # erased after the first word: tmux takes an erased screen for one to be kept
-            builtin printf '\e7\e[%sA' $rows
-            test $_cmdai_above = 0; or builtin printf '\e[%sA' $_cmdai_above
             builtin printf '\r\e[%smcmdai: \e[J%s\e[0m\e8' $style "$shown"
         end >/dev/tty
         set _cmdai_said_rows $rows
