@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from cmdai_shell.core import Added
 from cmdai_shell.daemon.found_servers import alone, is_as_asked
 from cmdai_shell.daemon.whereabouts import is_here, knowable
-from cmdai_shell.discovery.policy import spot
+from cmdai_shell.discovery.policy import address, spot
 from cmdai_shell.discovery.probed import SOURCE as PROBE
 from cmdai_shell.discovery.trust import forget_hint, trust_hint
 from cmdai_shell.errors import ConfigError, DiscoveryError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import Awaitable, Callable, Collection, Iterable
 
     from cmdai_shell.config import Config
     from cmdai_shell.daemon.inquiry import Inquiry
@@ -63,7 +64,7 @@ class Decisions:
         await self._hear_probed()
         try:
             candidate = await self._moved(self._named(name))
-            if "://" not in name:
+            if "://" not in name and not _at(name, [candidate]):
                 alone(candidate, self._found.candidates())
             now = await self._here()
             if is_as_asked(candidate, called, environment) and is_here(candidate, now):
@@ -122,13 +123,17 @@ class Decisions:
         self._notices.decided(name)
 
     def _named(self, name: str) -> Candidate:
-        """By its name, or by its URL: that means the same to all who look."""
+        """By its name, or by its URL or address: they mean the same to all who look, and go before
+        what somebody calls himself."""
         known = self._found.candidates()
+        there = _at(name, known)
+        if len(there) == 1:
+            return there[0]
         where = self._found.place(name) if "://" in name else None
         for each in known:
             if name == each.name or (where and where == self._found.place(each.endpoint.url)):
                 return each
-        near = [each for each in known if each.name.startswith(f"{name}:")]
+        near = there or [each for each in known if each.name.startswith(f"{name}:")]
         if len(near) == 1:
             return near[0]
         names = ", ".join(each.name for each in near or known[:10])
@@ -159,3 +164,20 @@ class Decisions:
             if each.state == "moved" and each.approval and each.approval.name == named.name:
                 return each
         return named
+
+
+def _at(text: str, known: Iterable[Candidate]) -> list[Candidate]:
+    """Those at an address, ``192.168.1.7`` or ``192.168.1.7:8000``; none for any other text."""
+    try:
+        wanted = urlsplit(f"//{text}")
+        host, port = wanted.hostname or "", wanted.port
+    except ValueError:
+        return []
+    if address(host) is None:
+        return []
+    places = [(each, spot(each.endpoint.url)) for each in known]
+    return [
+        each
+        for each, where in places
+        if where and address(where.host) == address(host) and port in (None, where.port)
+    ]

@@ -150,6 +150,33 @@ class TestChanged:
             assert house.finder.notices.waiting == ()
 
 
+class TestByItsAddress:
+    @pytest.mark.parametrize("text", ["192.168.1.7", "192.168.1.7:8000"])
+    async def test_as_the_notice_prints_it(self, monkeypatch, text: str):
+        async with House(monkeypatch, there("a", labels=SPARK)).alive() as house:
+            await found(house)
+            assert (await house.finder.decisions.trust(text)).name == "spark:8000"
+            with pytest.raises(DiscoveryError):
+                await house.finder.decisions.trust("192.168.1.7:9")
+
+    async def test_it_goes_before_what_somebody_calls_himself(self, monkeypatch):
+        labels = {"instance": "192.168.1.7", "network": "192.168.1.2/24"}
+        evil = there("b", "http://192.168.1.66:8000", labels=labels)
+        async with House(monkeypatch, evil, there("a", labels=SPARK)).alive() as house:
+            await found(house)
+            assert house.state("192.168.1.7:8000") == "candidate"  # that is what he is called
+            trusted = await house.finder.decisions.trust("192.168.1.7:8000")
+            assert trusted.endpoint.url == "http://192.168.1.7:8000"
+
+    async def test_of_several_at_one_the_port_says_which(self, monkeypatch):
+        two = there("b", "http://192.168.1.7:8001", labels=SPARK)
+        async with House(monkeypatch, there("a", labels=SPARK), two).alive() as house:
+            await found(house, "spark:8001")
+            with pytest.raises(DiscoveryError) as no:
+                await house.finder.decisions.trust("192.168.1.7")
+            assert no.value.hint == "choose of: spark:8000, spark:8001"
+
+
 class TestTwoNames:
     async def test_the_one_that_a_name_server_has_is_as_good(self, monkeypatch):
         """It is announced in the own network, too, and that announcement is the one shown."""
