@@ -348,6 +348,8 @@ def _done(place: Place, *, json_: bool, says_where: bool = False) -> None:
         output.emit(found.as_json(), "json")
         return
     output.say(f"{place.name}: {found.words}", _STYLES.get(found.state, "red"))
+    if found.state == "in" and found.hint:
+        output.say(f"  {found.hint}", "yellow")
     if says_where and found.where:
         is_open = "not encrypted" in found.where
         output.say(f"kept {found.where}", "yellow" if is_open else "dim")

@@ -7,15 +7,18 @@ import time
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from cmdai_shell.auth import schemes, tls
 from cmdai_shell.auth.blocking import aside
+from cmdai_shell.auth.carrying import may_carry
 from cmdai_shell.auth.command import is_there, words
 from cmdai_shell.auth.keychain import CredentialsUnavailable
 from cmdai_shell.auth.leaving import found
 from cmdai_shell.auth.session import LoginStatus, lasting, status
 from cmdai_shell.auth.store import TIMEOUT_S
 from cmdai_shell.auth.tokens import in_words
+from cmdai_shell.config.environments import endpoints, is_near
 from cmdai_shell.errors import BackendDenied, CmdaiError, ConfigError
 
 if TYPE_CHECKING:
@@ -109,6 +112,8 @@ def of(environment: Environment, config: Config) -> Place:
 async def row(place: Place) -> Row:
     """How the login does now. Asks nobody but the stores; of azure and aws, their own chain."""
     now = await _now(place)
+    if now.state == "in":
+        now = replace(now, hint=now.hint or _never_sent(place))
     # A sealed file that is not in use is not opened: that may ask the person for a passphrase.
     seen = [it for it in place.places if it.choice in (place.store.choice, "file", "keychain")]
     try:
@@ -139,6 +144,21 @@ async def _now(place: Place) -> Row:
         return _row(place, "locked", error.message, hint=error.hint)
     except (ConfigError, BackendDenied) as error:
         return _row(place, "missing", error.message, hint=error.hint)
+
+
+def _never_sent(place: Place) -> str:
+    """What to type if a server is at an address to which no credential goes; empty if none is."""
+    if place.environment.scheme in ("none", "mtls"):
+        return ""
+    for endpoint in endpoints(place.environment):
+        if not may_carry(endpoint.url, place.means.allowed):
+            parts = urlsplit(endpoint.url)
+            said = f"no credential is sent to {parts.netloc.rpartition('@')[2]} over plain http"
+            if not is_near(parts.hostname or ""):
+                return f"{said}: its address has to begin with https://"
+            setting = f"environments.{place.name}.allow_http_credentials true"
+            return f"{said}; if others may read it there: cmdai-shell config set {setting}"
+    return ""
 
 
 async def _chain(place: Place) -> Row:

@@ -127,6 +127,16 @@ def row(*words: str, **environ: str) -> dict[str, Any]:
 # --- an API key
 
 
+def test_who_stores_a_key_that_is_never_sent_is_told() -> None:
+    settings(LAB.replace("https://gpu.example.com", "http://192.168.7.7:8000"))
+    line = "cmdai-shell config set environments.lab.allow_http_credentials true"
+    code, _, err = call("login", said=f"{KEY}\n")
+    assert (code, line in err) == (0, True), err
+    assert line in call("status")[2]
+    settings((paths.config_dir() / "config.toml").read_text() + "allow_http_credentials = true\n")
+    assert row("status", "--environment", "lab")["hint"] == ""
+
+
 def test_a_key_is_kept_where_only_the_person_can_read_it_and_removed_again() -> None:
     settings(LAB)
     code, out, err = call("status")
