@@ -151,7 +151,8 @@ def _api_key(environment: Environment, means: Means) -> Login:
     source: KeySource
     if environment.api_key_env and environment.api_key_command:
         raise ConfigError(
-            f"{environment.title}: api_key_env and api_key_command are both set", "keep one"
+            f"{environment.title}: api_key_env and api_key_command are both set",
+            f"for the command: cmdai-shell config unset environments.{environment.id}.api_key_env",
         )
     if environment.api_key_command:
         source = FromCommand(environment.api_key_command, means.clock)

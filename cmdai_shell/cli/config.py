@@ -134,7 +134,25 @@ def set_(key: str, value: str, *, json_: bool) -> None:
       cmdai-shell config set environments.home-lab.timeout_ms 3000
     """
     before = _written(key)
-    file = editing.set_value(loading.config_file(), key, value)
+    _changed(key, before, editing.set_value(loading.config_file(), key, value), json_=json_)
+
+
+@config.command()
+@click.argument("key")
+@as_json
+def unset(key: str, *, json_: bool) -> None:
+    """Take one value out of the file, so that its default counts again; comments stay.
+
+    \b
+    Examples:
+      cmdai-shell config unset safety_level
+      cmdai-shell config unset environments.home-lab.api_key_env
+    """
+    before = _written(key)
+    _changed(key, before, editing.unset_value(loading.config_file(), key), json_=json_)
+
+
+def _changed(key: str, before: object, file: Path, *, json_: bool) -> None:
     if json_:
         output.emit({"key": key, "file": str(file)}, "json")
     else:

@@ -68,6 +68,31 @@ def _set_in_environment(path: Path, dotted_key: str, value: object) -> Path:
     return file
 
 
+def unset_value(path: Path, dotted_key: str) -> Path:
+    """Take one value out, so that its default counts again. Returns the file, which may never have
+    had it. Raises ConfigError, the file untouched, as ``set_value``."""
+    with alone(path):
+        if dotted_key.startswith(f"{FOLDER}."):
+            name, _, key = dotted_key.removeprefix(f"{FOLDER}.").partition(".")
+            written = find(path, name)
+            if key not in ENVIRONMENT_KEYS:
+                raise environment_files.unknown_key(key, (FOLDER, name, key))
+            file, before = Path(written.source.name), written.source.text
+            after = without(before, (*written.path, key))
+            check_environment_text(written, after)
+        else:
+            if dotted_key not in KEYS:
+                raise loading.unknown_key(dotted_key)
+            file, before = path, toml.read_text(path)
+            loading.parse(before, str(path))
+            after = without(before, tuple(dotted_key.split(".")))
+            loading.check_text(path, after)
+        loading.check_in_place(path, {file: after})
+        if after != before:
+            write(file, after)
+        return file
+
+
 def find(path: Path, name: str) -> Written:
     """Where an environment is written. Raises ConfigError for a name that is not there.
 

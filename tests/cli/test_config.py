@@ -109,6 +109,28 @@ def test_set_says_what_was_set_where_and_what_it_was(
     assert run(capsys, "set", "suggest.recipes", "2", "--json")[2].startswith("note:")
 
 
+def test_unset_gives_back_the_default_and_keeps_the_rest(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = write(
+        '# mine\nlog_level = "debug"  # for now\n\n[environments.lab]\n# its server\n'
+        'endpoints = ["http://127.0.0.1:1"]\nauth_type = "api_key"\napi_key_env = "GPU"\n'
+    )
+    code, _, err = run(capsys, "unset", "log_level")
+    assert (code, err) == (0, 'log_level = "info" (was "debug"), in config.toml\n')
+    assert run(capsys, "unset", "environments.lab.api_key_env")[0] == 0
+    assert loading.load().environments["lab"].api_key_env == ""
+    text = path.read_text()
+    assert text.startswith("# mine\n")
+    assert "# its server\n" in text
+    assert "GPU" not in text
+    assert "as before" in run(capsys, "unset", "log_level")[2]
+    assert path.read_text() == text
+    assert run(capsys, "unset", "environments.lab.endpoints")[0] == 78
+    assert run(capsys, "unset", "no.such")[0] == 78
+    assert path.read_text() == text
+
+
 def test_set_takes_a_negative_number_as_a_value(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = run(capsys, "set", "embedded.threads", "-1")
     assert code == 78
