@@ -414,5 +414,5 @@ class TestReal:
             "dgx-node1.example.org:8000",
             "vllm",
             "http://dgx-node1.example.org:8000",
-            "dns:example.org",
+            "dns",
         ]
