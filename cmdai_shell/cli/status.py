@@ -103,6 +103,8 @@ def summary(found: Reply) -> Iterator[tuple[str, str]]:
     yield "history", _history(found.get("history"))
     if traces := found.get("traces"):
         yield "traces", _traces(traces)
+    if metrics := found.get("metrics"):
+        yield "metrics", _metrics(metrics)
     hooks = found.get("hooks_seen") or []
     for hook in hooks:
         seen = f"last key {duration(hook['last_seen_s'])} ago, {_count(hook['presses'], 'press')}"
@@ -191,6 +193,13 @@ def _traces(traces: Reply) -> str:
     hint = f" ({traces['hint']})" if traces["hint"] else ""
     problem = f": {traces['problem']}{hint}" if traces["problem"] else ""
     return f"{traces['sent']} sent to {traces['endpoint']}{lost}{problem}"
+
+
+def _metrics(metrics: Reply) -> str:
+    if not metrics["problem"]:
+        return f"http://127.0.0.1:{metrics['port']}/metrics"
+    cure = f"cmdai-shell config set metrics.port {reasons.other_port(metrics['port'])}"
+    return f"none, port {metrics['port']}: {metrics['problem']}; {cure}"
 
 
 def _settings(found: Reply) -> str:

@@ -276,7 +276,8 @@ class Chain:
         if self.config.metrics.enabled:
             with _doing_without("the metrics' listener"):
                 port = self.config.metrics.port
-                await listen(port, lambda: self.meter.families(self, self._users))
+                tell = self.meter.told_of_port
+                await listen(port, lambda: self.meter.families(self, self._users), tell)
 
     async def _stocking(self) -> None:
         if self.shelf:

@@ -211,6 +211,7 @@ class Desk:
             "discovery": self._chain.finder.status()
             if self._chain and self._chain.finder
             else None,
+            "metrics": self._chain.meter.shown(self._chain.config) if self._chain else None,
             "traces": self._chain.meter.exported(self._chain.config) if self._chain else None,
             "last_request": self._last,
             "in_flight": self.in_flight,

@@ -31,8 +31,11 @@ def is_ours(host: str) -> bool:
     return host in NAMES or host.rpartition(":")[0] in NAMES
 
 
-async def listen(port: int, families: Callable[[], Sequence[Family]]) -> None:
-    """Until cancelled. A port that another program has is waited for."""
+async def listen(
+    port: int, families: Callable[[], Sequence[Family]], tell: Callable[[str], None]
+) -> None:
+    """Until cancelled. A port that another program has is waited for. ``tell`` hears what is wrong
+    with the port; nothing once it is ours."""
     http = await asyncio.to_thread(importlib.import_module, "cmdai_shell.daemon.http")
     doorway = await asyncio.to_thread(importlib.import_module, "cmdai_shell.daemon.doorway")
     web = http.web
@@ -44,12 +47,12 @@ async def listen(port: int, families: Callable[[], Sequence[Family]]) -> None:
 
     app = web.Application(client_max_size=1024)
     app.add_routes([web.get("/metrics", metrics)])
-    async with doorway.opened(app, await _bound(port)):
+    async with doorway.opened(app, await _bound(port, tell)):
         log.info("metrics", extra={"fields": {"port": port}})
         await asyncio.Event().wait()
 
 
-async def _bound(port: int) -> socket.socket:
+async def _bound(port: int, tell: Callable[[str], None]) -> socket.socket:
     is_told = False
     while True:
         made = socket.socket()
@@ -62,8 +65,10 @@ async def _bound(port: int) -> socket.socket:
             if not is_told:
                 fields = {"port": port, "errno": error.errno}
                 log.warning("metrics port not free", extra={"fields": fields})
+                tell((error.strerror or "failed").lower())
             is_told = True
             await asyncio.sleep(AGAIN_S)
         else:
             made.setblocking(False)
+            tell("")
             return made

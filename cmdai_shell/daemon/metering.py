@@ -60,6 +60,7 @@ class Meter:
         self._audit = audit.Lines(folder / audit.AUDIT_FILE)
         self._written = audit.Lines(folder / audit.TRACE_FILE)
         self._outbox = Outbox("")
+        self._port_problem = ""
 
     def close(self) -> None:
         """What was noted is on the disk then and at the collector, as far as it is to be."""
@@ -116,6 +117,15 @@ class Meter:
             self._outbox_of(config).put(
                 lambda: spans(tracing.document(trace, is_whole=False), about, words)
             )
+
+    def told_of_port(self, problem: str) -> None:
+        self._port_problem = problem
+
+    def shown(self, config: Config) -> dict[str, Any] | None:
+        """Where Prometheus finds the numbers, and why it does not; None where it is not to."""
+        if not config.metrics.enabled:
+            return None
+        return {"port": config.metrics.port, "problem": self._port_problem}
 
     def exported(self, config: Config) -> dict[str, Any] | None:
         """How many traces the collector got, and what is wrong; None where there is none."""

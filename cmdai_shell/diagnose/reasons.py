@@ -138,3 +138,8 @@ def standing(member: Mapping[str, Any]) -> str:
     if waiting is not None:
         parts.append(f"{waiting} waiting")
     return ", ".join(map(str, parts))
+
+
+def other_port(port: int) -> int:
+    """To try where this one is taken: the next, and any user's."""
+    return port + 1 if 1024 <= port < 65_535 else 9464

@@ -171,6 +171,20 @@ def traces(around: Surroundings) -> Finding:
     )
 
 
+def metrics(around: Surroundings) -> Finding:
+    """Whether the daemon has the port for Prometheus, where the settings want one."""
+    try:
+        found = around.daemon().get("metrics")
+    except DaemonUnavailable:
+        found = None
+    if not found:
+        return ok("no metrics are wanted at a port, as far as a daemon knows")
+    if not found["problem"]:
+        return ok(f"metrics are at port {found['port']}")
+    cure = f"cmdai-shell config set metrics.port {reasons.other_port(found['port'])}"
+    return fail(f"metrics cannot be read, port {found['port']}: {found['problem']}", cure)
+
+
 CHECKS = (
     Check("runtime-folder", runtime_folder),
     Check("socket-path", socket_path),
@@ -180,4 +194,5 @@ CHECKS = (
     Check("logins", logins),
     Check("servers", servers),
     Check("traces", traces),
+    Check("metrics", metrics),
 )

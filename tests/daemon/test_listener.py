@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import ClientConnectionError, ClientSession
 
+from cmdai_shell.cli.status import summary
 from cmdai_shell.config import Config
 from cmdai_shell.config.schema import Metrics
 from cmdai_shell.core import SuggestRequest
@@ -72,6 +73,23 @@ async def test_only_if_the_settings_say_so(port: int) -> None:
         await asyncio.sleep(0.1)
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", port))
+
+
+async def test_a_port_that_is_taken_is_told_until_it_is_free() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        async with living(taken) as desk:
+            await until(lambda: desk.status()["metrics"]["problem"])
+            rows = dict(summary(desk.status()))
+            assert rows["metrics"].startswith(f"none, port {taken}: address already in use; ")
+            assert "cmdai-shell config set metrics.port " in rows["metrics"]
+            other.close()
+            await until(lambda: not desk.status()["metrics"]["problem"])
+            assert dict(summary(desk.status()))["metrics"] == f"http://127.0.0.1:{taken}/metrics"
+    async with living(taken, enabled=False) as desk:
+        assert desk.status()["metrics"] is None
 
 
 async def test_nothing_else_is_there(port: int) -> None:

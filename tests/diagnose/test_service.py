@@ -133,6 +133,18 @@ class TestDaemon:
         assert (found.severity, found.cure) == ("fail", "cmdai-shell daemon logs")
         assert "out of memory" in found.what
 
+    def test_a_port_for_metrics_that_is_taken(self, healthy: Surroundings) -> None:
+        assert look("metrics", healthy).severity == "ok"
+        assert look("metrics", healthy, daemon=gone(FileNotFoundError())).severity == "ok"
+        told = {"port": 9464, "problem": ""}
+        assert (
+            look("metrics", healthy, daemon=lambda: status() | {"metrics": told}).severity == "ok"
+        )
+        told = {**told, "problem": "address already in use"}
+        found = look("metrics", healthy, daemon=lambda: status() | {"metrics": told})
+        assert (found.severity, found.cure) == ("fail", "cmdai-shell config set metrics.port 9465")
+        assert "port 9464: address already in use" in found.what
+
     def test_a_server_that_does_not_let_the_daemon_in(self, healthy: Surroundings) -> None:
         assert look("logins", healthy).severity == "ok"
         assert look("logins", healthy, daemon=gone(FileNotFoundError())).severity == "ok"
