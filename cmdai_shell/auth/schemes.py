@@ -326,6 +326,7 @@ def files(environment: Environment) -> TlsFiles:
         ca=path(environment.tls_ca_path),
         certificate=path(environment.tls_cert_path),
         key=path(environment.tls_key_path),
+        environment=environment.id,
     )
 
 

@@ -7,7 +7,7 @@ import re
 import ssl
 import stat
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -44,6 +44,8 @@ class TlsFiles:
     ca: Path | None = None
     certificate: Path | None = None
     key: Path | None = None
+    environment: str = field(default="", compare=False)
+    """Whose they are, for what is to be typed."""
 
     def marks(self) -> tuple[tuple[int, int, int] | None, ...]:
         """Other than before: a file has changed. Blocks."""
@@ -69,7 +71,10 @@ def load(files: TlsFiles, passphrase: Passphrase | None = None) -> Loaded:
         return Loaded(context=context, certificate=None)
     certificate = _certificate(files.certificate)
     key = files.key or files.certificate
-    said = _checked_key(key, certificate, files.certificate, passphrase)
+    login = "cmdai-shell auth login"
+    if files.environment:
+        login += f" --environment {files.environment}"
+    said = _checked_key(key, certificate, files.certificate, passphrase, login)
     try:
         context.load_cert_chain(files.certificate, key, (lambda: said) if said else None)
     except (ssl.SSLError, OSError) as error:
@@ -251,9 +256,9 @@ def _certificate(path: Path) -> x509.Certificate:
 
 
 def _checked_key(
-    path: Path, certificate: x509.Certificate, of: Path, passphrase: Passphrase | None
+    path: Path, certificate: x509.Certificate, of: Path, passphrase: Passphrase | None, login: str
 ) -> str | None:
-    """The passphrase it needs."""
+    """The passphrase it needs, which ``login`` stores."""
     data = _read(path, "tls_key_path")
     if path.stat().st_mode & stat.S_IRWXO:
         raise ConfigError(f"everybody on this machine can use the key {path}", f"chmod o= {path}")
@@ -265,15 +270,12 @@ def _checked_key(
             said = passphrase() if passphrase else None
             if not said:
                 raise ConfigError(
-                    f"the key {path} is encrypted, and its passphrase is not known",
-                    "cmdai-shell auth login stores it",
+                    f"the key {path} is encrypted, and its passphrase is not known", login
                 ) from None
             key = load_pem_private_key(data, said.encode())
     except (ValueError, UnsupportedAlgorithm):
         if said:
-            raise ConfigError(
-                f"the passphrase for the key {path} is wrong", "cmdai-shell auth login stores it"
-            ) from None
+            raise ConfigError(f"the passphrase for the key {path} is wrong", login) from None
         raise ConfigError(f"{path} holds no key in PEM", "see tls_key_path") from None
     if key.public_key() != certificate.public_key():
         raise ConfigError(

@@ -200,8 +200,7 @@ async def _certificate(place: Place) -> Row:
     try:
         expires = await place.checked()
     except CmdaiError as error:
-        hint = error.hint.replace("auth login", f"auth login --environment {place.name}")
-        return _row(place, "missing", error.message, hint=hint)
+        return _row(place, "missing", error.message, hint=error.hint)
     left = in_words(expires - time.time())
     told = f"the certificate {place.environment.tls_cert_path} is valid for {left} more"
     where = await place.store.where() if stored else ""

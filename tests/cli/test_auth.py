@@ -424,6 +424,7 @@ def test_the_passphrase_of_a_clients_key(tmp_path: Path) -> None:
     assert "auth login --environment lab" in row("status", "--environment", "lab")["hint"]
     code, _, err = call("login", said="not it\n")
     assert (code, "is wrong" in err) == (78, True)
+    assert "cmdai-shell auth login --environment lab\n" in err
     code, _, err = call("login", said=f"{pki.PASSPHRASE}\n")
     assert code == 0, err
     assert "is valid for" in err
