@@ -78,7 +78,7 @@ def _print() -> None:
     check(status)
     watched.saw(status, now)
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPE_COLUMNS
-    view = screen.View(is_plain=_is_plain())
+    view = screen.View(is_plain=_is_plain(), is_whole=True)
     lines = screen.drawn(watched, view, columns, ROWS, now)
     click.echo(plain(lines[:-1]).rstrip("\n"))
 

@@ -93,6 +93,8 @@ class View:
     is_helping: bool = False
     is_plain: bool = False
     """Only ASCII can be shown."""
+    is_whole: bool = False
+    """All there is, of each server: nobody is there to choose one."""
 
     @property
     def more(self) -> str:
@@ -130,7 +132,7 @@ def waiting(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def drawn(watched: Watched, view: View, columns: int, height: int, now: float) -> list[Line]:
     """Exactly ``height`` lines of ``columns`` cells at most."""
     width, tall = max(columns, SMALLEST[0]), max(height, SMALLEST[1])
-    head = [_header(watched, width, view)]
+    head = _header(watched, width, view)
     if watched.problem:
         head.append(_gone(watched, now))
     if view.is_helping:
@@ -164,13 +166,15 @@ def summary(status: Mapping[str, Any] | None) -> list[str]:
     return parts
 
 
-def _header(watched: Watched, width: int, view: View) -> Line:
+def _header(watched: Watched, width: int, view: View) -> list[Line]:
     """What matters least is left out where there is no room."""
     parts = summary(watched.status)
+    if view.is_whole:
+        return wrapped([("head", f" {' | '.join(parts)}")], width)
     for least in (1, 2, 1):  # the process, its memory, its age
         if cell_len(" | ".join(parts)) + 1 > width and len(parts) > least:
             del parts[least]
-    return [("head", sized(f" {' | '.join(parts)}", width, view.more))]
+    return [[("head", sized(f" {' | '.join(parts)}", width, view.more))]]
 
 
 def _gone(watched: Watched, now: float) -> Line:
@@ -210,9 +214,8 @@ def _body(watched: Watched, view: View, width: int, room: int, now: float) -> li
         [[("title", title)], *window(lines or [[("faint", "   none")]], count)]
         for (title, lines, _), count in zip(sections, given, strict=True)
     ]
-    table = made[0] if made else []
-    below = [each for lines in made[1:] for each in lines]
-    return table + unfolded(below, width, room - len(table) - len(below))
+    found = [each for lines in made for each in lines]
+    return unfolded(found, width, room - len(found))
 
 
 EVENTS = " events"
@@ -251,8 +254,9 @@ def _members(watched: Watched, view: View, width: int) -> list[Line]:
     found: list[Line] = []
     for each in members:
         found.append(_member(each, kept[each["id"]], top, view, width))
-        if each["id"] == view.chosen and width < WIDE:
-            found += wrapped([("faint", f"    {_about(each, width)}")], width, 4)
+        is_whole = view.is_whole or each["id"] == view.chosen
+        if is_whole and width < WIDE and (about := _about(each, width)):
+            found += wrapped([("faint", f"    {about}")], width, 4)
     if here := _here(status, width):
         found.append(here)
     return found
@@ -290,7 +294,7 @@ def _about(member: Mapping[str, Any], width: int) -> str:
     """Why, and its model; and all of a name that its column has no room for."""
     is_cut = cell_len(member["id"]) > _name_width(width)
     parts = (member["id"] if is_cut else "", member.get("why", ""), member.get("model", ""))
-    return line(", ".join(filter(None, parts)))
+    return ", ".join(map(line, filter(None, parts)))
 
 
 def _here(status: Mapping[str, Any], width: int) -> Line | None:

@@ -76,6 +76,23 @@ class TestSizes:
         text = " ".join(each.strip() for each in lines[at + 1 : at + 3])
         assert text == f"{name}, refused, Qwen/Qwen2.5-Coder-32B-Instruct"
 
+    @pytest.mark.parametrize("columns", [40, 80, 119, 120, 200])
+    def test_all_of_every_server_where_there_is_nobody_to_choose(self, columns: int) -> None:
+        name, model = "office/a-long-name-of-a-server.example.org:18443", "m" * 30 + " " + "o" * 90
+        servers = [member("one"), member(name, state="unreachable", why="refused", model=model)]
+        environment = {"configured": "lab", "active": "lab", "reason": "because " * 12 + "so it is"}
+        told = {"servers": servers, "environment": environment}
+        lines = shown(columns, 200, view=View(is_whole=True), **told)
+        assert all(cell_len(each) <= columns for each in lines)
+        together = "".join("".join(lines[:-1]).split())
+        for text in (name, model, "Qwen/Qwen2.5-Coder-32B-Instruct", "so it is"):
+            assert text.replace(" ", "") in together
+
+    def test_a_model_goes_on_in_the_next_line_if_there_is_one(self) -> None:
+        servers = [member("one", model="a-model-of-a-long-name-" * 4)]
+        assert "a-model-of" in " ".join(shown(200, 50, servers=servers))
+        assert "…" not in "".join(shown(200, 50, servers=servers))
+
     def test_with_more_room_it_says_why(self) -> None:
         lines = shown(200, 50)
         assert "Qwen/Qwen2.5-Coder-32B-Instruct" in line_with("+ lab/spark:8000", lines)
