@@ -144,7 +144,8 @@ def logout(*, name: str, json_: bool) -> None:
     """
     place = _chosen(name, needs_login=False)
     left = _logged_out(place)
-    _done(place, json_=json_)
+    is_mtls = place.environment.scheme == "mtls"
+    _done(place, json_=json_, said="what was kept is removed; its files stay" if is_mtls else "")
     if left.alive:
         raise CmdaiError(
             f"removed here, but not ended at the identity provider: {'; '.join(left.alive)}",
@@ -168,17 +169,18 @@ def rotate_credentials(*, name: str, json_: bool) -> None:
       cmdai-shell auth rotate-credentials --environment work
       new-key | cmdai-shell auth rotate-credentials --environment cloud
     """
-    place = _chosen(name)
+    place, said = _chosen(name), ""
     match place.environment.scheme:
         case "api_key":
             _keep_key(place)
+            said = "a new API key is stored" if not place.environment.api_key_command else ""
         case "mtls":
             _run(place.checked())
         case "azure" | "aws":
             _run(_by_chain(place))
         case _:
             _run(_rotated(place))
-    _done(place, json_=json_)
+    _done(place, json_=json_, said=said)
 
 
 # --- which
@@ -229,9 +231,11 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
 def _keep_key(place: Place) -> None:
     variable = place.environment.api_key_env
     if variable:
+        there = "" if os.environ.get(variable, "").strip() else f"export {variable}=...; "
         raise ConfigError(
             f"the API key of {place.name} is what is in ${variable}",
-            f"export {variable}=..., or take api_key_env out of environments/{place.name}.toml",
+            f"{there}cmdai-shell daemon restart; to have it stored instead: "
+            f"cmdai-shell config unset environments.{place.name}.api_key_env",
         )
     if place.environment.api_key_command:
         _run(_tried(place))
@@ -322,6 +326,11 @@ def _logged_out(place: Place) -> Left:
                 f"{place.name} uses the program's own credentials: nobody is logged in",
                 f"unset {environment.oauth_client_secret_env or environment.oauth_client_id_env}",
             )
+        case "mtls":
+            cure = f"cmdai-shell config unset environments.{place.name}.tls_cert_path"
+            raise ConfigError(
+                f"the login of {place.name} is its certificate: nothing is kept", cure
+            )
     return left
 
 
@@ -340,14 +349,14 @@ def _tell_daemon(place: Place) -> None:
 # --- showing
 
 
-def _done(place: Place, *, json_: bool, says_where: bool = False) -> None:
-    """What is so now."""
+def _done(place: Place, *, json_: bool, says_where: bool = False, said: str = "") -> None:
+    """What is so now, or what was ``said`` to be done."""
     _tell_daemon(place)
     found = _run(row(place))
     if json_:
         output.emit(found.as_json(), "json")
         return
-    output.say(f"{place.name}: {found.words}", _STYLES.get(found.state, "red"))
+    output.say(f"{place.name}: {said or found.words}", _STYLES.get(found.state, "red"))
     if found.state == "in" and found.hint:
         output.say(f"  {found.hint}", "yellow")
     if says_where and found.where:

@@ -132,6 +132,10 @@ def add_environment(name: str, *, use: bool, no_test: bool, json_: bool, **given
         output.emit({"name": name, "file": str(file), "is_active": use, "found": rows}, "json")
     else:
         trying.tell(found)
+        if any(one.state == "login" for one in found) and not given["api_key_env"]:
+            setting = f"cmdai-shell config set environments.{name}.auth_type api_key"
+            output.say("  or, with the key kept in the credential store:")
+            output.say(f"  {setting}; cmdai-shell auth login --environment {name}")
         if not given["urls"]:
             output.say(f"to give it a server: cmdai-shell backends trust NAME --environment {name}")
         warn_if_shared(name)

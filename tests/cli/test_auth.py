@@ -151,7 +151,8 @@ def test_a_key_is_kept_where_only_the_person_can_read_it_and_removed_again() -> 
     found = row("status", "--environment", "lab")
     assert (found["state"], found["auth_type"], found["expires_in_s"]) == ("in", "api_key", None)
     assert KEY not in json.dumps(found)
-    assert call("rotate-credentials", said="sk-another\n")[0] == 0
+    code, _, err = call("rotate-credentials", said="sk-another\n")
+    assert (code, "lab: a new API key is stored" in err) == (0, True)
     assert "sk-another" in files[0].read_text()
     assert KEY not in files[0].read_text()
     assert row("logout")["state"] == "out"
@@ -431,7 +432,9 @@ def test_the_passphrase_of_a_clients_key(tmp_path: Path) -> None:
     assert pki.PASSPHRASE not in err
     assert row("status", "--environment", "lab")["expires_in_s"] > 0
     assert call("rotate-credentials")[0] == 0
-    assert row("logout")["state"] == "missing"
+    assert "what was kept is removed; its files stay" in call("logout")[2]
+    code, _, err = call("logout")
+    assert (code, "nothing is kept" in err) == (78, True), err
 
 
 # --- a person

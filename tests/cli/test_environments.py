@@ -155,6 +155,16 @@ def test_what_to_type_next_is_said_only_when_something_is(call: Call) -> None:
     assert add(call, "two", *other)[2] == "added two\nto use it: cmdai-shell config use two\n"
 
 
+def test_who_wants_a_key_may_get_it_from_the_store(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    denied = trying.Found(name="lab/gpu", url=URL[1], state="login", text="answered 401")
+    monkeypatch.setattr(trying, "found", lambda _: [denied])
+    line = "config set environments.lab.auth_type api_key; cmdai-shell auth login --environment lab"
+    assert f"  cmdai-shell {line}\n" in add(call, "lab", *URL)[2]
+    assert "auth login" not in add(call, "two", *URL, "--api-key-env", "KEY")[2]
+
+
 def test_another_one_that_is_broken_is_said_after_the_work_is_done(
     call: Call, folder: Path
 ) -> None:
