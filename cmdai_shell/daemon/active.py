@@ -90,7 +90,16 @@ class Active:
     def status(self) -> dict[str, str]:
         self.look()
         active = "" if self.name == NONE else self.name
-        return {"active": active, "configured": self.mode, "reason": self.reason}
+        reason = f"{self.reason}{self._others(active)}"
+        return {"active": active, "configured": self.mode, "reason": reason}
+
+    def _others(self, active: str) -> str:
+        """Of servers that are written down and were never meant nobody tells anything else."""
+        if self.mode == NONE:
+            return ""
+        known = {active, *(member.environment for member in self._pool)}
+        number = len(self._config.environments.keys() - known)
+        return f"; {number} more environment{'s' * (number > 1)} not asked yet" if number else ""
 
     def _decided(self, *, is_new: bool) -> Detected:
         members = [m for m in self._pool if m.environment and not m.is_drained]

@@ -205,6 +205,9 @@ class TestFixed:
         assert all(server.closed for server in fixed.servers)
 
     async def test_status_says_so(self, fixed: House):
+        told = "the settings name it; 1 more environment not asked yet"
+        assert (fixed.active, fixed.reason) == ("lab", told)
+        await fixed.press(environment="cloud")
         assert (fixed.active, fixed.reason) == ("lab", "the settings name it")
 
     async def test_none_asks_no_server(self, monkeypatch: pytest.MonkeyPatch):
