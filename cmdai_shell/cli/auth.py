@@ -17,7 +17,7 @@ from cmdai_shell.auth.command import words
 from cmdai_shell.auth.schemes import is_made_with
 from cmdai_shell.cli import asking, output
 from cmdai_shell.cli.client import Client
-from cmdai_shell.cli.logins import Place, Row, of, row
+from cmdai_shell.cli.logins import Place, Row, as_daemon_has_it, of, row
 from cmdai_shell.config import environments, loading
 from cmdai_shell.errors import CmdaiError, ConfigError, DaemonUnavailable
 from cmdai_shell.observe import cores
@@ -106,10 +106,11 @@ def login(*, name: str, device: bool, browser: bool, json_: bool) -> None:
 @as_json
 @click.pass_context
 def status(ctx: click.Context, /, *, name: str, json_: bool) -> None:
-    """Show who is logged in where, and how long that lasts; nobody but the store is asked.
+    """Show who is logged in where, and how long that lasts; no server is asked.
 
-    Of Azure and AWS their own tools are asked. Without --environment all that have a login. Exit
-    code 1 when one of them needs somebody to log in or to set something.
+    What a running daemon has of a variable is told, too. Of Azure and AWS their own tools are
+    asked. Without --environment all that have a login. Exit code 1 when one of them needs somebody
+    to log in or to set something.
 
     \b
     Examples:
@@ -119,6 +120,8 @@ def status(ctx: click.Context, /, *, name: str, json_: bool) -> None:
     config = loading.load()
     chosen = [_named(name, config)] if name else list(_with_login(config.environments.values()))
     rows = [_run(row(of(environment, config))) for environment in chosen]
+    with suppress(CmdaiError):
+        rows = list(as_daemon_has_it(rows, config, Client(start=()).status()["servers"]))
     if json_:
         shown = [it.as_json() for it in rows]
         output.emit(shown[0] if name else shown, "json")

@@ -22,6 +22,8 @@ from cmdai_shell.config.environments import endpoints, is_near
 from cmdai_shell.errors import BackendDenied, CmdaiError, ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
     from cmdai_shell.auth.session import LoginState
     from cmdai_shell.auth.store import Choice, CredentialStore, Entry
     from cmdai_shell.config import Config
@@ -144,6 +146,20 @@ async def _now(place: Place) -> Row:
         return _row(place, "locked", error.message, hint=error.hint)
     except (ConfigError, BackendDenied) as error:
         return _row(place, "missing", error.message, hint=error.hint)
+
+
+def as_daemon_has_it(
+    rows: Iterable[Row], config: Config, servers: Iterable[Mapping[str, Any]]
+) -> Iterator[Row]:
+    """A variable that is set here says nothing of the daemon: it has those of whoever started it.
+    ``servers`` as in the daemon's status."""
+    denied = {one["id"].partition("/")[0] for one in servers if one["state"] == "login"}
+    for row in rows:
+        variable = config.environments[row.environment].api_key_env
+        if variable and row.state == "in" and row.environment in denied:
+            said = f"the daemon is not let in with its ${variable}: cmdai-shell daemon restart"
+            row = replace(row, hint=said)
+        yield row
 
 
 def _never_sent(place: Place) -> str:

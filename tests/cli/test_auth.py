@@ -25,7 +25,7 @@ from cmdai_shell.cli.asking import has_browser
 from cmdai_shell.cli.auth import _tell_daemon
 from cmdai_shell.cli.auth import auth as group
 from cmdai_shell.cli.client import Client
-from cmdai_shell.cli.logins import of
+from cmdai_shell.cli.logins import Row, as_daemon_has_it, of
 from cmdai_shell.config import Config, paths
 from cmdai_shell.config.environment import Environment
 from cmdai_shell.errors import CmdaiError, DaemonUnavailable
@@ -232,6 +232,16 @@ def test_a_key_in_a_variable() -> None:
     assert row("status", "--environment", "lab")["state"] == "missing"
     found = row("status", "--environment", "lab", K=KEY)
     assert (found["state"], found["words"]) == ("in", "the API key is what is in $K")
+
+
+def test_the_daemon_may_have_another_variable_than_this_shell() -> None:
+    lab = Environment(id="lab", endpoints=("https://gpu",), auth_type="api_key", api_key_env="K")
+    config = Config(environments={"lab": lab})
+    here = Row(environment="lab", auth_type="api_key", state="in", words="")
+    for state, hint in {"login": "cmdai-shell daemon restart", "ok": ""}.items():
+        (found,) = as_daemon_has_it([here], config, [{"id": "lab/gpu", "state": state}])
+        assert hint in found.hint
+        assert bool(found.hint) == bool(hint)
 
 
 async def test_after_a_logout_a_running_daemon_has_nothing_left() -> None:
