@@ -246,7 +246,7 @@ class TestWhereTheyAre:
         (URL + "discovery_method = 'dns_srv'", "2: dns_srv_record: needed for dns_srv"),
         (
             URL + "discovery_method = 'k8s_service'",
-            '2: k8s_service_name: needed for k8s_service: a line such as: k8s_service_name = ',
+            "2: k8s_service_name: needed for k8s_service: a line such as: k8s_service_name = ",
         ),
         (URL + "auth_type = 'oidc'", "2: oidc_issuer: needed for oidc"),
         (URL + "kind = 'sagemaker'", "2: region: needed for sagemaker"),
