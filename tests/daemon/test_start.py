@@ -16,6 +16,7 @@ from cmdai_shell.daemon import folder, start
 PINNED = {
     "cmdai_shell", "cmdai_shell.config", "cmdai_shell.config.paths", "cmdai_shell.daemon",
     "cmdai_shell.daemon.folder", "cmdai_shell.daemon.start", "cmdai_shell.errors",
+    "cmdai_shell.observe", "cmdai_shell.observe.cores",
 }  # fmt: skip
 HEAVY = {
     "aiohttp", "asyncio", "click", "dataclasses", "inspect", "json", "llama_cpp", "logging",
