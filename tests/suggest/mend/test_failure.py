@@ -89,7 +89,7 @@ def test_what_is_not_sure_is_left_to_the_model(why, command, status, files):
         ("cp a to b", 1, (), "cp -a a to b", False),
         ("docker rm web", 1, (), "docker rm -f web", True),
         ("head 5 a.txt", 1, ("a.txt",), "head -n 5 a.txt", True),
-        ("find src -name *.py", 1, (), "find src -name '*.py'", True),
+        ("find . -iname *.md", 1, (), "find . -iname '*.md'", True),
         ("kubectl apply a.yaml", 1, ("a.yaml",), "kubectl apply -f a.yaml", True),
         ("ln src code", 1, ("src/x",), "ln -s src code", True),
         ("kill 4321", 1, (), "kill -9 4321", True),
