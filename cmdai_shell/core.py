@@ -187,11 +187,12 @@ class Notice:
     text: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cut(Notice):
     """The last that a backend yields of an answer that is not whole, as it had no tokens left or
-    was censored: its last line may be half a command."""
+    was censored: its last line may be half a command. It is not shown."""
 
-    __slots__ = ()
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

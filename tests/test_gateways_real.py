@@ -32,6 +32,7 @@ from cmdai_shell.core import Endpoint, Prompt
 from tests.backends.contract import api_key
 from tests.contracts import collect
 from tests.fakes.chat_server import serving
+from tests.fakes.program import running
 from tests.models import model_path
 
 if TYPE_CHECKING:
@@ -66,20 +67,15 @@ def litellm(folder: Path, **urls: str) -> Iterator[str]:
     environ |= {"NO_DOCS": "True", "LITELLM_LOCAL_MODEL_COST_MAP": "True", **urls}
     command = [LITELLM, "--config", str(EXAMPLES / "gateway/litellm.yaml"), "--port", str(port)]
     command += ["--host", "127.0.0.1"]
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(command, env=environ, cwd=folder, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
-    try:
-        until = time.monotonic() + 180
-        while not answers(f"{url}/health/liveliness"):
-            said = (folder / "log").read_text(errors="replace")[-3000:]
-            assert server.poll() is None, said
-            assert time.monotonic() < until, said
-            time.sleep(0.2)
+    with running(
+        command,
+        folder=folder,
+        environ=environ,
+        is_up=lambda: answers(f"{url}/health/liveliness"),
+        seconds=180,
+    ):
         yield url
-    finally:
-        server.terminate()
-        server.wait(30)
 
 
 @pytest.mark.skipif(not LITELLM, reason="CMDAI_TEST_LITELLM names no program")

@@ -115,7 +115,7 @@ class RemoteServer:
             async for piece in pieces:
                 if isinstance(piece, Usage):
                     if piece.is_cut:
-                        yield Cut(text=f"{self.title} was cut short")
+                        yield Cut()
                     continue
                 if isinstance(piece, str):
                     size += len(piece)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, get_args
 import click
 
 from cmdai_shell.cli import output
+from cmdai_shell.cli.options import as_json
 from cmdai_shell.config import loading
 from cmdai_shell.config.environment import Kind
 from cmdai_shell.text import one_line
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 _KINDS = [kind for kind in get_args(Kind) if kind not in ("azure", "sagemaker")]
 _DGX_RELEASE = Path("/etc/dgx-release")
-
-as_json = click.option("--json", "json_", is_flag=True, help="As one JSON document.")
 
 
 @click.command()

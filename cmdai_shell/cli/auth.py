@@ -18,6 +18,7 @@ from cmdai_shell.auth.schemes import is_made_with
 from cmdai_shell.cli import asking, output
 from cmdai_shell.cli.client import Client
 from cmdai_shell.cli.logins import Place, Row, as_daemon_has_it, of, row
+from cmdai_shell.cli.options import as_json
 from cmdai_shell.config import environments, loading
 from cmdai_shell.errors import CmdaiError, ConfigError, DaemonUnavailable
 from cmdai_shell.observe import cores
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 which = click.option("--environment", "name", default="", help="Whose login; else of that in use.")
-as_json = click.option("--json", "json_", is_flag=True, help="As one JSON document.")
 
 _STYLES: dict[str, output.Style] = {"in": "green", "out": "yellow"}
 

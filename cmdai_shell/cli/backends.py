@@ -18,6 +18,7 @@ from cmdai_shell.cli import members, output
 from cmdai_shell.cli.advertise import advertise
 from cmdai_shell.cli.discover import discover
 from cmdai_shell.cli.drain import drain, undrain
+from cmdai_shell.cli.options import as_json
 from cmdai_shell.cli.trust import forget, ignore, trust
 from cmdai_shell.config import environments, loading
 from cmdai_shell.config.environment import Kind
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from cmdai_shell.cli.members import Member
     from cmdai_shell.core import Endpoint
 
-as_json = click.option("--json", "json_", is_flag=True, help="As one JSON document.")
 
 _TEST_S, _CHECK_S, _LOOK_S = 30.0, 10.0, 5.0
 _STYLES: dict[str, output.Style] = {"ok": "green", "slow": "yellow", "loading": "yellow"}

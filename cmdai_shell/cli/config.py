@@ -13,7 +13,6 @@ from cmdai_shell.cli import output
 from cmdai_shell.cli.edit import edit
 from cmdai_shell.cli.environments import (
     add_environment,
-    as_json,
     environment_names,
     list_environments,
     remove_environment,
@@ -21,6 +20,7 @@ from cmdai_shell.cli.environments import (
     warn_if_outranked,
 )
 from cmdai_shell.cli.migrate import migrate
+from cmdai_shell.cli.options import as_json
 from cmdai_shell.cli.reload import reload_daemon
 from cmdai_shell.config import edit as editing
 from cmdai_shell.config import environment_files, environments, json_schema, loading

@@ -16,6 +16,7 @@ import click
 from cmdai_shell import __version__
 from cmdai_shell.cli import output
 from cmdai_shell.cli.client import Client
+from cmdai_shell.cli.options import as_json
 from cmdai_shell.cli.status import size
 from cmdai_shell.config import environments, loading
 from cmdai_shell.errors import CmdaiError, ConfigError, DaemonUnavailable
@@ -54,7 +55,7 @@ def diagnostics() -> None:
 @click.option(
     "-o", "--output", "path", type=click.Path(dir_okay=False, writable=True), help="Into a file."
 )
-@click.option("--json", "json_", is_flag=True, help="As one JSON document.")
+@as_json
 def network_topology(*, form: Form, path: str | None, json_: bool) -> None:
     """Show the way from the shell to the models, and why the last request went where it went.
 

@@ -15,6 +15,7 @@ import click
 import msgspec
 
 from cmdai_shell.cli import output, rows
+from cmdai_shell.cli.options import as_json
 from cmdai_shell.config import environments, loading, paths
 from cmdai_shell.errors import ConfigError
 from cmdai_shell.text import one_line
@@ -50,8 +51,6 @@ _WHY = {
     "k8s_service": ("no service annotated cmdai.ai/backend-type in your namespaces",),
 }
 _FRAME_S = 0.2
-
-as_json = click.option("--json", "json_", is_flag=True, help="As one JSON document.")
 
 
 @click.command()

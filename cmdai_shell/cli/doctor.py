@@ -10,6 +10,7 @@ import click
 
 from cmdai_shell.cli import output
 from cmdai_shell.cli.client import Client
+from cmdai_shell.cli.options import as_json
 from cmdai_shell.diagnose import mending, model, servers, shells, table
 from cmdai_shell.diagnose.check import examine
 from cmdai_shell.diagnose.surroundings import here
@@ -54,7 +55,7 @@ Examples:
     "--fix", is_flag=True, help="First mend what is safe to mend: rights, leftovers, stale hooks."
 )
 @click.option("--all", "show_all", is_flag=True, help="Show what is well, too.")
-@click.option("--json", "json_", is_flag=True, help="As one JSON document.")
+@as_json
 @click.pass_context
 def doctor(
     ctx: click.Context,

@@ -6,9 +6,8 @@ import click
 
 from cmdai_shell.cli import output
 from cmdai_shell.cli.client import Client
+from cmdai_shell.cli.options import as_json
 from cmdai_shell.routing.member import undrain_hint
-
-as_json = click.option("--json", "json_", is_flag=True, help="As one JSON document.")
 
 
 @click.command()

@@ -11,6 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from cmdai_shell.cli import output, trying
+from cmdai_shell.cli.options import as_json
 from cmdai_shell.cli.reload import reload_daemon
 from cmdai_shell.config import edit, environments, loading, removal
 from cmdai_shell.config.environment import ENVIRONMENT_KEYS, Environment, Kind
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cmdai_shell.config import Config
-
-as_json = click.option("--json", "json_", is_flag=True, help="As one JSON document.")
 
 
 @click.command("list-environments")

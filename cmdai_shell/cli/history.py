@@ -17,6 +17,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from cmdai_shell.cli import output
+from cmdai_shell.cli.options import as_json
 from cmdai_shell.cli.reload import reload_daemon
 from cmdai_shell.config import paths
 from cmdai_shell.errors import CmdaiError
@@ -49,7 +50,7 @@ def history() -> None:
 
 @history.command("list")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="The last N.")
-@click.option("--json", "json_", is_flag=True, help="As one JSON document.")
+@as_json
 def list_(limit: int, *, json_: bool) -> None:
     """List what is kept, the newest last: number, time, shell, outcome, words, command.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cmdai_shell.cli import output
+from cmdai_shell.cli.options import as_json
 from cmdai_shell.cli.reload import reload_daemon
 from cmdai_shell.config import loading, migration
 from cmdai_shell.config.writing import alone
@@ -16,7 +17,7 @@ from cmdai_shell.errors import ConfigError
 @click.command()
 @click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
-@click.option("--json", "json_", is_flag=True, help="As one JSON document.")
+@as_json
 def migrate(file: Path | None, *, dry_run: bool, json_: bool) -> None:
     """Take over the settings of cmdai or caro, from FILE or from where they keep it.
 

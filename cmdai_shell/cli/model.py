@@ -16,6 +16,7 @@ from cmdai_shell.backends.embedded.partial import megabytes
 from cmdai_shell.backends.embedded.pull import pull as fetch
 from cmdai_shell.backends.embedded.store import Store
 from cmdai_shell.cli import output
+from cmdai_shell.cli.options import as_json
 from cmdai_shell.cli.progress import progress
 from cmdai_shell.cli.reload import reload_daemon
 from cmdai_shell.config import load, loading, paths
@@ -24,8 +25,6 @@ from cmdai_shell.errors import ModelUnavailable
 
 if TYPE_CHECKING:
     from cmdai_shell.backends.embedded.catalog import ModelFile
-
-as_json = click.option("--json", "json_", is_flag=True, help="As one JSON document.")
 
 
 @click.group(

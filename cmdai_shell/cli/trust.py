@@ -10,6 +10,7 @@ import click
 
 from cmdai_shell.cli import output
 from cmdai_shell.cli.client import Client
+from cmdai_shell.cli.options import as_json
 from cmdai_shell.config import loading, paths
 from cmdai_shell.config.environments import NONE
 from cmdai_shell.discovery.trust import TrustStore
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 FOUND_WITHIN = 3.0
 """Seconds that a daemon which has just been started gets to find the server."""
 _LOOK_EVERY = 0.2
-
-as_json = click.option("--json", "json_", is_flag=True, help="As one JSON document.")
 
 
 @click.command()

@@ -144,7 +144,7 @@ def checked_url(url: str) -> str:
         raise ConfigError(f"{shown}: nothing after ? or # belongs into a server's address")
     host = _host(parts, shown)
     port = _port(parts, shown)
-    if parts.scheme == "http" and not is_near(host) and _is_address(host):
+    if parts.scheme == "http" and not is_near(host) and is_address(host):
         raise ConfigError(f"{shown}: http:// is for the own network only", "use https://")
     netloc = f"[{host}]" if ":" in host else host
     netloc += f":{port}" if port else ""
@@ -171,12 +171,13 @@ def _host(parts: SplitResult, shown: str) -> str:
         raise ConfigError(f"{shown}: an address needs a host")
     if not _NETLOC.fullmatch(parts.netloc):
         raise ConfigError(f"{shown}: not an address")
-    if not _is_address(host) and (not _HOST.fullmatch(host) or re.fullmatch("[0-9.]+", host)):
+    if not is_address(host) and (not _HOST.fullmatch(host) or re.fullmatch("[0-9.]+", host)):
         raise ConfigError(f"{shown}: {host[:80]!r} is no name or address of a host")
     return host
 
 
-def _is_address(host: str) -> bool:
+def is_address(host: str) -> bool:
+    """Not a name."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

@@ -7,6 +7,7 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING, TypeAlias
 
+from cmdai_shell.config.environments import is_address
 from cmdai_shell.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def subnet(text: str) -> IPNetwork:
 def domain(text: str) -> str:
     """In small letters, without dots at its ends."""
     found = text.strip(".").lower()
-    if not _DOMAIN.fullmatch(found) or _is_address(found):
+    if not _DOMAIN.fullmatch(found) or is_address(found):
         plain = found.removeprefix("*.")
         is_below = plain != found and _DOMAIN.fullmatch(plain)
         hint = f"{plain}: all below it counts, too" if is_below else "write it like example.org"
@@ -63,11 +64,3 @@ def _near(text: str) -> str:
     except ValueError:
         return ""
     return f"did you mean {found}?" if "/" in text else ""
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 import socket
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from cmdai_shell.config.environments import is_address
 from cmdai_shell.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def parsed(text: str, *, own_domain: str = "", localdomain: str = "") -> Resolvi
     domains = [own_domain]
     for line in text.splitlines():
         word, *values = line.split()[:64] or [""]
-        if word == "nameserver" and values and _is_address(values[0]):
+        if word == "nameserver" and values and is_address(values[0]):
             servers.append(NameServer(values[0]))
         elif word == "search" and values:
             domains = values
@@ -96,14 +96,14 @@ def parsed(text: str, *, own_domain: str = "", localdomain: str = "") -> Resolvi
 
 
 def _server(text: str) -> NameServer:
-    if _is_address(text):
+    if is_address(text):
         return NameServer(text)
     found = re.fullmatch(r"(?:\[([^\[\]]+)\]|([^\[\]:]+))(?::([0-9]{1,5}))?", text, re.ASCII)
     if found is None:
         raise _no_server(text)
     bracketed, plain, port = found[1] or "", found[2] or "", int(found[3] or PORT)
-    is_known = ":" in bracketed and _is_address(bracketed)
-    is_known = is_known or _is_address(plain) or bool(hostname(plain))
+    is_known = ":" in bracketed and is_address(bracketed)
+    is_known = is_known or is_address(plain) or bool(hostname(plain))
     if not is_known or not 0 < port <= 65_535:
         raise _no_server(text)
     return NameServer(bracketed or plain, port)
@@ -114,11 +114,3 @@ def _no_server(text: str) -> ConfigError:
         f"discovery.dns_servers: {text!r} is no name server",
         "write it like 192.168.1.1, 192.168.1.1:5353 or [fd00::1]:5353",
     )
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

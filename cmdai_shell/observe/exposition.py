@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from cmdai_shell.observe.metrics import Family, Labels, Spec
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
 
 def prometheus(families: Sequence[Family]) -> bytes:
     registry = CollectorRegistry(auto_describe=False)

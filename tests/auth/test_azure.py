@@ -82,10 +82,18 @@ def chain(means: Means, **more: Any) -> Login:
     return login(Environment(id="cloud", auth_type="azure", kind="azure", **more), means)
 
 
-def managed(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+def managed_at(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "prod")
     monkeypatch.setenv("IDENTITY_ENDPOINT", url)
     monkeypatch.setenv("IDENTITY_HEADER", HEADER)
+
+
+@asynccontextmanager
+async def managed(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Identity]:
+    identity = Identity()
+    async with identity.running() as url:
+        managed_at(monkeypatch, url)
+        yield identity
 
 
 def az(folder: Path, script: str) -> None:
@@ -97,9 +105,7 @@ def az(folder: Path, script: str) -> None:
 async def test_a_managed_identity_is_asked_once(
     means: Means, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    identity = Identity()
-    async with identity.running() as url:
-        managed(monkeypatch, url)
+    async with managed(monkeypatch) as identity:
         made = chain(means)
         auth = made.to(URL, "api-key")
         for _ in range(3):
@@ -115,9 +121,7 @@ async def test_a_managed_identity_is_asked_once(
 async def test_ahead_of_its_end_the_next_is_got_while_this_one_is_used(
     means: Means, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    identity = Identity()
-    async with identity.running() as url:
-        managed(monkeypatch, url)
+    async with managed(monkeypatch) as identity:
         now = time.time()
         turned = Means(store=means.store, wall=lambda: now)
         auth = chain(turned, token_refresh_before_expiry_s=500).to(URL, "")
@@ -136,9 +140,7 @@ async def test_ahead_of_its_end_the_next_is_got_while_this_one_is_used(
 
 
 async def test_another_scope(means: Means, monkeypatch: pytest.MonkeyPatch) -> None:
-    identity = Identity()
-    async with identity.running() as url:
-        managed(monkeypatch, url)
+    async with managed(monkeypatch) as identity:
         await chain(means, oauth_scope="https://ml.azure.com/.default").to(URL, "").headers()
     assert identity.asked[0]["resource"] == "https://ml.azure.com"
 
@@ -146,9 +148,7 @@ async def test_another_scope(means: Means, monkeypatch: pytest.MonkeyPatch) -> N
 async def test_a_token_that_is_refused_is_got_again(
     means: Means, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    identity = Identity()
-    async with identity.running() as url:
-        managed(monkeypatch, url)
+    async with managed(monkeypatch):
         now = time.time()
         auth = chain(Means(store=means.store, wall=lambda: now, clock=lambda: now)).to(URL, "")
         await auth.headers()
@@ -202,7 +202,7 @@ async def test_a_cli_whose_login_has_ended_says_so(
 async def test_an_identity_that_does_not_answer_says_so(
     means: Means, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    managed(monkeypatch, "http://127.0.0.1:9/token")
+    managed_at(monkeypatch, "http://127.0.0.1:9/token")
     began = time.monotonic()
     with pytest.raises(BackendDenied, match="managed identity") as caught:
         await chain(means).to(URL, "").headers()
@@ -213,9 +213,7 @@ async def test_an_identity_that_does_not_answer_says_so(
 async def test_no_token_in_the_log_nor_over_plain_http(
     means: Means, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    identity = Identity()
-    async with identity.running() as url:
-        managed(monkeypatch, url)
+    async with managed(monkeypatch):
         made = chain(means)
         with caplog.at_level(logging.DEBUG):
             await made.to(URL, "").headers()

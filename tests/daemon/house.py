@@ -96,3 +96,10 @@ async def proven(house: House, *names: str) -> None:
 async def found(house: House, name: str = "spark:8000") -> None:
     await until(lambda: house.state(name) != "")
     house.finder.notices.waiting = house.finder.found.waiting()  # a moment later, by itself
+
+
+async def trusted(house: House) -> None:
+    """It was found, and the person's word has made it one that is asked."""
+    await found(house)
+    await house.finder.decisions.trust("spark:8000")
+    await proven(house, "spark:8000")

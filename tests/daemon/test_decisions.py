@@ -15,7 +15,7 @@ from cmdai_shell.discovery.probed import KEPT_S, Probed
 from cmdai_shell.discovery.trust import TrustStore
 from cmdai_shell.errors import ConfigError, DiscoveryError
 from tests.daemon.conftest import until
-from tests.daemon.house import SPARK, House, found, here, proven
+from tests.daemon.house import SPARK, House, found, here, proven, trusted
 from tests.fakes.scripted_server import REFUSED
 from tests.fakes.scripted_source import there
 
@@ -30,11 +30,17 @@ def said(update: object) -> str:
     return update.explanation
 
 
+async def moving(house: House) -> None:
+    """It was trusted and used, is silent now, and its like is announced elsewhere: just now."""
+    await trusted(house)
+    house.servers["spark:8000"].handshakes = [DOWN]
+    house.finder._hear("mdns", Removed(id="a"))
+    house.finder._hear("mdns", there("b", NEW, labels=THERE))
+
+
 async def moved(house: House) -> None:
     """It was trusted and used, is silent now, and its like is announced elsewhere."""
-    await found(house)
-    await house.finder.decisions.trust("spark:8000")
-    await proven(house, "spark:8000")
+    await trusted(house)
     (member,) = house.desk.chain().pool
     member.note_handshake(DOWN, 0.0)
     house.servers["spark:8000"].handshakes = [DOWN]
@@ -72,24 +78,14 @@ class TestMoved:
 
     async def test_it_is_offered_before_the_next_round_of_health_checks(self, monkeypatch):
         async with House(monkeypatch, there("a", labels=LABELS)).alive() as house:
-            await found(house)
-            await house.finder.decisions.trust("spark:8000")
-            await proven(house, "spark:8000")
-            house.servers["spark:8000"].handshakes = [DOWN]
-            house.finder._hear("mdns", Removed(id="a"))
-            house.finder._hear("mdns", there("b", NEW, labels=THERE))
+            await moving(house)
             await until(lambda: bool(house.finder.notices.waiting))
             assert house.offered == f"cmdai-shell backends trust {NEW}"
 
     async def test_by_its_new_address_it_is_trusted_at_once(self, monkeypatch):
         """Whoever is quicker than we are has read what to type in `backends discover`."""
         async with House(monkeypatch, there("a", labels=LABELS)).alive() as house:
-            await found(house)
-            await house.finder.decisions.trust("spark:8000")
-            await proven(house, "spark:8000")
-            house.servers["spark:8000"].handshakes = [DOWN]
-            house.finder._hear("mdns", Removed(id="a"))
-            house.finder._hear("mdns", there("b", NEW, labels=THERE))
+            await moving(house)
             there_now = await house.finder.decisions.trust(NEW)
             assert (there_now.name, there_now.endpoint.url) == ("spark:8000", NEW)
 
@@ -118,9 +114,7 @@ class TestMoved:
 class TestChanged:
     async def test_another_in_its_place_is_told_once_and_offered(self, monkeypatch):
         async with House(monkeypatch, there("a", labels=LABELS)).alive() as house:
-            await found(house)
-            await house.finder.decisions.trust("spark:8000")
-            await proven(house, "spark:8000")
+            await trusted(house)
             house.finder._hear("mdns", there("a", labels={**LABELS, "uuid": "u-9"}))
             await until(lambda: bool(house.finder.notices.waiting))
             assert house.members == []
@@ -296,9 +290,7 @@ class TestBeforeItHasComputed:
     async def test_where_no_keeper_looks_it_is_asked_to_compute_once(self, monkeypatch, settings):
         settings("[load_balancing]\nhealth_check_enabled = false\n")
         async with House(monkeypatch, there("a", labels=SPARK)).alive() as house:
-            await found(house)
-            await house.finder.decisions.trust("spark:8000")
-            await proven(house, "spark:8000")
+            await trusted(house)
             suggestion = await house.press()
             assert isinstance(suggestion, Suggestion)
             assert suggestion.backend == "spark:8000"

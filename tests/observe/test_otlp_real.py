@@ -10,8 +10,6 @@ import asyncio
 import json
 import os
 import socket
-import subprocess
-import time
 import urllib.request
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -21,6 +19,7 @@ import pytest
 from cmdai_shell.observe import traces
 from tests.daemon.test_metering import press
 from tests.daemon.test_tracing import ID, WITHIN_S, Logged, close, desk_with, served
+from tests.fakes.program import running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,20 +61,15 @@ def phoenix(tmp_path: Path) -> Iterator[str]:
         "PHOENIX_WORKING_DIR": str(tmp_path),
         "PHOENIX_TELEMETRY_ENABLED": "false",
     }
-    with (tmp_path / "log").open("wb") as log:
-        server = subprocess.Popen([PHOENIX, "serve"], env=environ, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
-    try:
-        until = time.monotonic() + 120
-        while not asked(f"{url}/v1/projects"):
-            said = (tmp_path / "log").read_text(errors="replace")[-2000:]
-            assert server.poll() is None, said
-            assert time.monotonic() < until, said
-            time.sleep(0.2)
+    with running(
+        [PHOENIX, "serve"],
+        folder=tmp_path,
+        environ=environ,
+        is_up=lambda: asked(f"{url}/v1/projects"),
+        seconds=120,
+    ):
         yield url
-    finally:
-        server.terminate()
-        server.wait(30)
 
 
 async def test_a_failover(phoenix: str) -> None:

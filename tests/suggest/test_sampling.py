@@ -63,7 +63,7 @@ class Shelf:
 
 async def test_half_a_command_is_no_answer():
     """The first try ran out of tokens, and the second, too."""
-    cut = Cut(text="cut short")
+    cut = Cut()
     desk = Desk({"remove build": ["rm -rf ./", cut]})
     with pytest.raises(BadCompletion):
         await desk.press("remove build")
@@ -71,7 +71,7 @@ async def test_half_a_command_is_no_answer():
 
 
 async def test_what_is_whole_of_a_cut_answer_counts():
-    cut = Cut(text="cut short")
+    cut = Cut()
     whole = said("rm -r build", "rm -rf ./build")
     desk = Desk({"one": ["rm -r build\nThis rem", cut], "two": [whole[:-12], cut]})
     assert (await desk.last("one")).command == "rm -r build"

@@ -166,7 +166,7 @@ class EmbeddedBackend:
                         finished = True
                         self._last = self._last if prefix_only else last
                         if last.ending in _CUT and not prefix_only:
-                            yield Cut(text=f"{self._name} was cut short")
+                            yield Cut()
                     case pipe.Failed() as failure:
                         finished = True
                         raise self._remember(self._translate(failure))
