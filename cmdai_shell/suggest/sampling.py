@@ -32,10 +32,6 @@ OTHER_WORDS = "say it in other words"
 _SAMPLES = 2
 """Answers asked for when the first one fails a check."""
 
-_ANSWER_S = 5.0
-"""For both tries together, if the first gave something to offer (DESIGN, section 15); the second
-takes about as long."""
-
 _PARTIAL_S = 0.04
 """Seconds before the first partial command and between two: an eye follows no faster, and each is
 judged and drawn."""
@@ -75,10 +71,7 @@ class Sampler:
         best: list[Offer] = []
         prompt = ask.prompt
         repeated = False
-        start = self._clock()
         for _ in range(_SAMPLES):
-            if best and 2 * (self._clock() - start) > _ANSWER_S:
-                break
             offers: list[Offer] = []
             try:
                 async with aclosing(self.sample(ask, prompt, show=not best)) as steps:
