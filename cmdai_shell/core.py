@@ -140,6 +140,8 @@ class Prompt:
     """All that ``user``, ``near`` and, in a rich form, ``system`` tell of the person and the
     machine: fields of the SuggestRequest, "system", "tools", "listing", "recipes",
     "history". It is what ``status`` says was sent."""
+    for_command: bool = False
+    """The answer is to be a command: what a model learnt of commands (LoRA) takes part in it."""
     rich: RichForm | None = field(default=None, compare=False, repr=False)
     """Makes the prompt that a backend with the ability "large" is asked instead of this one.
 

@@ -74,6 +74,7 @@ def new_backend(word: str, config: Config, scratch: Path) -> Backend:
     adapter = load_backend(config.embedded.engine if word == "embedded" else word)
     backend: Backend = adapter(
         model=lambda: store.chosen(config.embedded.model),
+        lora=config.embedded.lora,
         threads=config.embedded.threads,
         context_tokens=config.embedded.context_tokens,
         idle_unload_s=0,

@@ -64,6 +64,7 @@ async def measure(file: ModelFile, config: Config) -> Measured:
     with tempfile.TemporaryDirectory(prefix="cmdai-bench-") as folder:
         engine: EmbeddedBackend = adapter(config.embedded.engine)(
             model=lambda: file,
+            lora=config.embedded.lora,
             threads=config.embedded.threads,
             context_tokens=config.embedded.context_tokens,
             idle_unload_s=0,

@@ -73,6 +73,9 @@ class Embedded(Table, frozen=True):
     model: Annotated[
         str, Meta(min_length=1, description="id from `cmdai-shell model list`, or auto")
     ] = "auto"
+    lora: Annotated[
+        bool, Meta(description="use what was learnt from recipes beside a known model's weights")
+    ] = True
     threads: Annotated[
         int, Meta(ge=0, le=512, description="threads of the model; 0 chooses from the cores")
     ] = 0

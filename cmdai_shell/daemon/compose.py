@@ -393,6 +393,7 @@ def _engine(config: Config, clock: Clock) -> EmbeddedBackend:
     embedded = config.embedded
     engine: EmbeddedBackend = load_backend(embedded.engine)(
         model=lambda: store.chosen(embedded.model),
+        lora=embedded.lora,
         threads=embedded.threads,
         context_tokens=embedded.context_tokens,
         idle_unload_s=embedded.idle_unload_s,

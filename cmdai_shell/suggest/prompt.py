@@ -45,6 +45,7 @@ def prefix(shell: Shell, facts: Facts) -> Prompt:
         examples=examples(shell, facts),
         stop=("\n\n", "\n```"),
         max_tokens=MOST_TOKENS,
+        for_command=True,
     )
 
 

@@ -292,7 +292,7 @@ async def order(text: str, monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], 
 
 
 class _File:
-    id, sha256, template = "x", "0", ""
+    id, sha256, template, lora = "x", "0", "", Path("/learnt.gguf")
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -307,6 +307,11 @@ async def test_embedded_engine(monkeypatch: pytest.MonkeyPatch):
 
 async def test_embedded_threads(monkeypatch: pytest.MonkeyPatch):
     assert (await order("threads = 3", monkeypatch))[1].threads == 3
+
+
+async def test_embedded_lora(monkeypatch: pytest.MonkeyPatch):
+    assert (await order("lora = true", monkeypatch))[1].lora == "/learnt.gguf"
+    assert (await order("lora = false", monkeypatch))[1].lora == ""
 
 
 async def test_embedded_context_tokens(monkeypatch: pytest.MonkeyPatch):

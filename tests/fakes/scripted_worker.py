@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 
 class ScriptedAnswerer:
+    lacks = ""
+
     def __init__(self, load: pipe.Load) -> None:
         if "never" in load.path:
             time.sleep(3600)

@@ -99,7 +99,7 @@ def test_the_shell_itself_takes_every_command(shell: str, other: str, tmp_path: 
     script = tmp_path / "script"
     script.write_text("\n".join(of(TABLES - {other})) + "\n", encoding="utf-8")
     ran = subprocess.run(
-        [program, "-n", str(script)], capture_output=True, text=True, timeout=20, check=False
+        [program, "-n", str(script)], capture_output=True, text=True, timeout=120, check=False
     )
     assert (ran.returncode, ran.stderr) == (0, "")
 

@@ -8,6 +8,7 @@ again for each; and prefixes that begin alike would no longer share what they sh
 
 from __future__ import annotations
 
+import hashlib
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,19 +40,26 @@ class Answerer:
             threads=load.threads,
             context_tokens=load.context_tokens,
             template=load.template,
+            lora=load.lora,
         )
         self._store = PrefixStore(Path(load.cache_dir)) if load.cache_dir else None
+        self._lora = hashlib.sha256(Path(load.lora).read_bytes()).hexdigest() if load.lora else ""
         self._facts = (load.sha256, self._llama.version, str(self.context_tokens), KV_TYPE)
 
     @property
     def context_tokens(self) -> int:
         return self._llama.context_tokens
 
+    @property
+    def lacks(self) -> str:
+        return self._llama.lacks
+
     def answer(
         self, ask: pipe.Ask, send: Callable[[pipe.Reply], None], cancelled: Callable[[], bool]
     ) -> pipe.Finished:
         """Send the text as it comes. Raises TooLong, Aborted, MemoryError."""
         prefix, own = self._prompt(ask)
+        self._llama.use_lora(ask.lora)
         self._recall(prefix, own)
         before = len(self._llama.held)
         if before < len(prefix):
@@ -105,7 +113,7 @@ class Answerer:
             self._store.write(self._key(prefix), self._llama.state())
 
     def _key(self, prefix: Sequence[int]) -> str:
-        return key(*self._facts, tokens=prefix)
+        return key(*self._facts, self._lora if self._llama.with_lora else "", tokens=prefix)
 
     def _write(
         self,

@@ -21,7 +21,8 @@ ROOMY = 3 * GB
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFile:
-    """A model on this machine. ``template`` names its chat format; empty is the file's own."""
+    """A model on this machine. ``template`` names its chat format; empty is the file's own.
+    ``lora`` is what was learnt beside its weights (a file of this package), if anything was."""
 
     id: str
     path: Path
@@ -29,6 +30,7 @@ class ModelFile:
     size: int
     template: str
     licence: str
+    lora: Path | None = None
 
 
 class HubSource(
@@ -74,6 +76,8 @@ class CatalogEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     template: str
     summary: str
     sources: tuple[HubSource | IndexSource, ...]
+    lora: str = ""
+    """File beside the catalog: low-rank matrices for just these weights (``training/``)."""
     only_for_tests: bool = False
 
 
@@ -87,6 +91,11 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     def by_digest(self, sha256: str) -> CatalogEntry | None:
         return next((entry for entry in self.models if entry.sha256 == sha256), None)
+
+    def lora(self, sha256: str) -> Path | None:
+        """What was learnt for the model of that digest."""
+        entry = self.by_digest(sha256)
+        return paths.resource(f"models/{entry.lora}") if entry and entry.lora else None
 
 
 @cache

@@ -103,6 +103,7 @@ class Child(asyncio.SubprocessProtocol):
                 id=self._request,
                 system=prompt.system,
                 examples=prompt.examples,
+                lora=prompt.for_command,
                 near=() if prefix_only else prompt.near,
                 user=None if prefix_only else _speakable(prompt.user),
                 stop=prompt.stop,

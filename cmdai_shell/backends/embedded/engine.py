@@ -58,7 +58,8 @@ class EmbeddedBackend:
 
     ``model`` is called at each request and may raise ModelUnavailable; when it names another
     file, the worker is replaced. ``threads`` 0 means one per usable core. ``idle_unload_s`` needs
-    ``run`` to be running; 0 or less keeps the model for ever.
+    ``run`` to be running; 0 or less keeps the model for ever. ``lora``: with what was learnt for
+    the model beside its weights.
     """
 
     name = "embedded"
@@ -77,11 +78,13 @@ class EmbeddedBackend:
         idle_unload_s: float,
         cache_dir: Path,
         clock: Clock,
+        lora: bool = True,
         worker_command: Sequence[str] | None = None,
     ) -> None:
         self._choose = model
         self._threads = threads
         self._context_tokens = context_tokens
+        self._lora = lora
         self._idle_unload_s = idle_unload_s
         self._cache_dir = cache_dir
         self._clock = clock
@@ -210,6 +213,7 @@ class EmbeddedBackend:
             path=str(file.path),
             sha256=file.sha256,
             template=file.template,
+            lora=str(file.lora) if file.lora and self._lora else "",
             threads=self._threads,
             context_tokens=self._context_tokens,
             cache_dir=str(self._cache_dir / "prefixes"),
@@ -259,7 +263,7 @@ class EmbeddedBackend:
             threads=loaded.threads if loaded else 0,
             last_decode_tps=_rate(self._last),
             last_prompt_tokens_evaluated=self._last.evaluated,
-            last_error=self._last_error,
+            last_error=self._last_error or (loaded.lacks if loaded else ""),
         )
 
     def _state(self) -> State:

@@ -60,7 +60,15 @@ class Llama:
     Raises LoadFailed, and what ``bindings`` raises.
     """
 
-    def __init__(self, path: str, *, threads: int, context_tokens: int, template: str = "") -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        threads: int,
+        context_tokens: int,
+        template: str = "",
+        lora: str = "",
+    ) -> None:
         self._c = c = bindings()
         self._log: collections.deque[str] = collections.deque(maxlen=_LOG_LINES)
         self._log_callback = c.llama_log_callback(self._heard)
@@ -74,6 +82,10 @@ class Llama:
         if not self._model:
             raise LoadFailed("the model could not be loaded", self._log)
         self._vocab = c.llama_model_get_vocab(self._model)
+        self.lacks = ""
+        """What is missing though the model answers."""
+        self._lora = self._read_lora(lora) if lora else None
+        self.with_lora = False
         self._context = self._new_context(threads, context_tokens)
         self._memory = c.llama_get_memory(self._context)
         named = template or c.llama_model_chat_template(self._model, None) or b"chatml"
@@ -96,6 +108,25 @@ class Llama:
         if not context:
             raise LoadFailed("the model's context could not be made", self._log)
         return context
+
+    def _read_lora(self, path: str) -> Any:
+        """None where this llama.cpp does not take it: the weights alone answer as well."""
+        found = self._c.llama_adapter_lora_init(self._model, path.encode())
+        if not found:
+            self.lacks = f"it answers without what it learnt: llama.cpp does not take {path}"
+        return found
+
+    def use_lora(self, wanted: bool) -> None:
+        """With the low-rank matrices, or as the weights alone are; what was evaluated the other way
+        is forgotten. A model that has none has one way only."""
+        if not self._lora or wanted == self.with_lora:
+            return
+        c = self._c
+        adapters = (c.llama_adapter_lora_p_ctypes * 1)(self._lora)
+        if c.llama_set_adapters_lora(self._context, adapters, int(wanted), (ctypes.c_float * 1)(1)):
+            raise ValueError("llama.cpp does not take what was learnt for this model")
+        self.with_lora = wanted
+        self.rewind(0)
 
     def _heard(self, _level: int, text: bytes, _data: object) -> None:
         if line := text.decode("utf-8", "replace").strip(". \n"):

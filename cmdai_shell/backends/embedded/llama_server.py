@@ -67,6 +67,7 @@ class ServerAnswerer:
         if program is None:
             raise FileNotFoundError(f"there is no {PROGRAM} on PATH")
         self._context = load.context_tokens
+        self._has_lora = bool(load.lora)
         self._folder, self._hold = _make_folder()
         self._socket = Path(self._folder) / "server.sock"
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the server
@@ -102,6 +103,10 @@ class ServerAnswerer:
         self._server.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
 
+    @property
+    def lacks(self) -> str:
+        return ""
+
     # --- asking
 
     def answer(
@@ -115,7 +120,7 @@ class ServerAnswerer:
         if ask.user is None:
             send(pipe.Reading(id=ask.id, done=0, total=len(prompt)))
         drawn: list[int] = []
-        with self._events(_body(ask, prompt), cancelled) as events:
+        with self._events(self._body(ask, prompt), cancelled) as events:
             for event in events:
                 drawn += event.get("tokens") or []
                 if text := event.get("content"):
@@ -125,6 +130,24 @@ class ServerAnswerer:
                 if looping(drawn):
                     return pipe.Finished(id=ask.id, ending="loop", generated=len(drawn))
         raise Aborted if cancelled() else ConnectionError(f"{PROGRAM} broke off")
+
+    def _body(self, ask: pipe.Ask, prompt: list[int]) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "prompt": prompt,
+            "n_predict": 0 if ask.user is None else ask.max_tokens,
+            "temperature": ask.temperature,
+            "seed": ask.seed,
+            "top_k": 40,
+            "top_p": 0.95,
+            "min_p": 0.0,
+            "stop": list(ask.stop),
+            "stream": True,
+            "cache_prompt": True,
+            "return_tokens": True,
+        }
+        if self._has_lora:
+            body["lora"] = [{"id": 0, "scale": 1.0 if ask.lora else 0.0}]
+        return body
 
     def _prompt(self, ask: pipe.Ask) -> list[int]:
         """Like ``Llama.chat``: special tokens come from the template alone."""
@@ -239,26 +262,12 @@ def _command(program: str, load: pipe.Load, path: Path) -> list[str]:
         "--cache-ram": str(_PROMPT_CACHE_MIB),
         "--log-verbosity": "2",
     }
+    if load.lora:
+        options["--lora"] = load.lora
     if load.template:
         options["--chat-template"] = load.template
     words = [word for option in options.items() for word in option]
     return [program, *words, "--no-webui", "--no-warmup"]
-
-
-def _body(ask: pipe.Ask, prompt: list[int]) -> dict[str, Any]:
-    return {
-        "prompt": prompt,
-        "n_predict": 0 if ask.user is None else ask.max_tokens,
-        "temperature": ask.temperature,
-        "seed": ask.seed,
-        "top_k": 40,
-        "top_p": 0.95,
-        "min_p": 0.0,
-        "stop": list(ask.stop),
-        "stream": True,
-        "cache_prompt": True,
-        "return_tokens": True,
-    }
 
 
 def _finished(request: int, event: dict[str, Any]) -> pipe.Finished:

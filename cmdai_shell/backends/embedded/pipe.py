@@ -31,6 +31,8 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag="load"):
     sha256: str
     template: str
     """Name of the chat template; empty: the one in the model file."""
+    lora: str
+    """Path of the low-rank matrices that belong to the model; empty: none."""
     threads: int
     """0: as many as suit the machine."""
     context_tokens: int
@@ -44,6 +46,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True, tag="ask"):
     examples: tuple[tuple[str, str], ...] = ()
     near: tuple[tuple[str, str], ...] = ()
     """Examples that are this request's own, not part of the prefix."""
+    lora: bool = False
+    """With the model's low-rank matrices."""
     user: str | None = None
     """None: only evaluate the prefix."""
     stop: tuple[str, ...] = ()
@@ -66,6 +70,8 @@ class Pong(msgspec.Struct, frozen=True, tag="pong"):
 
 class Loaded(msgspec.Struct, frozen=True, kw_only=True, tag="loaded"):
     threads: int
+    lacks: str = ""
+    """What is missing though the model answers."""
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True, tag="reading"):

@@ -227,6 +227,7 @@ def _model(home: Path, manifest: Manifest) -> ModelFile:
         size=manifest.size,
         template=manifest.template,
         licence=manifest.licence,
+        lora=catalog().lora(manifest.sha256),
     )
 
 

@@ -41,6 +41,10 @@ class Model(Protocol):
         /,
     ) -> pipe.Finished: ...
 
+    @property
+    def lacks(self) -> str:
+        """What is missing though it answers; empty: nothing."""
+
     def close(self) -> None:
         """End what would otherwise outlive this process."""
 
@@ -107,7 +111,7 @@ def _load(
         return None, pipe.Failed(id=0, trouble="memory", message="out of memory while loading")
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
         return None, pipe.Failed(id=0, trouble="engine", message=str(error))
-    return model, pipe.Loaded(threads=order.threads)
+    return model, pipe.Loaded(threads=order.threads, lacks=model.lacks)
 
 
 def _answer(model: Model, ask: pipe.Ask, wire: Wire) -> pipe.Finished | pipe.Failed:

@@ -39,6 +39,14 @@ def test_parts_add_up_to_the_model() -> None:
                 assert 0 < rest <= source.part_size, model.id
 
 
+def test_what_was_learnt_lies_beside_the_catalog() -> None:
+    for model in catalog().models:
+        found = catalog().lora(model.sha256)
+        assert (found is None) == model.only_for_tests
+        assert found is None or b"adapter.lora.alpha" in found.read_bytes()[:1000]
+    assert catalog().lora("0" * 64) is None
+
+
 @pytest.mark.parametrize(
     ("available", "expected"),
     [

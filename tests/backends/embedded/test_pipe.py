@@ -20,7 +20,9 @@ def test_frames_come_whole_however_the_bytes_are_cut(texts: list[str], cut: int)
 @pytest.mark.parametrize(
     "order",
     [
-        pipe.Load(path="/m", sha256="x", template="", threads=0, context_tokens=1, cache_dir=""),
+        pipe.Load(
+            path="/m", sha256="x", template="", lora="", threads=0, context_tokens=1, cache_dir=""
+        ),
         pipe.Ask(id=1, system="s", examples=(("a", "b"),), user=None, stop=("\n",)),
         pipe.Cancel(id=3),
         pipe.Ping(),
