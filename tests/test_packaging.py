@@ -15,7 +15,8 @@ from cmdai_shell.hooks.render import SHELLS
 
 ROOT = Path(__file__).parents[1]
 HOOKS = {f"shell-hooks/{path.name}" for path in (ROOT / "shell-hooks").iterdir() if path.is_file()}
-DATA = HOOKS | {"models/catalog.toml"}
+LEARNT = {f"models/{path.name}" for path in (ROOT / "models").glob("*.lora.gguf")}
+DATA = HOOKS | LEARNT | {"models/catalog.toml"}
 """Files that the program reads, by ``config.paths.resource``."""
 RECIPES = {
     str(path.relative_to(ROOT)) for path in (ROOT / "cmdai_shell/suggest/recipes").glob("*.toml")
