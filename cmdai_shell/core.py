@@ -173,6 +173,8 @@ class Completion:
     """The backend's: with "large" this is the answer to ``Prompt.rich``, if there was one."""
     is_cut: bool = False
     """See ``Cut``."""
+    cold: float = 0.0
+    """Seconds of ``elapsed``. See ``Cold``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +197,15 @@ class Cut(Notice):
     was censored: its last line may be half a command. It is not shown."""
 
     text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cold(Notice):
+    """What a backend yields behind an answer for which it first had to load its model, or to read
+    what all prompts begin with: these seconds the next answer does not need. It is not shown."""
+
+    text: str = ""
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,9 +3,10 @@
     python -m benchmarks.quality.run --model qwen2.5-coder-0.5b --half dev
     python -m benchmarks.quality.run --model qwen2.5-coder-0.5b --half dev --plain
 
-One request at a time, with the prefix already evaluated; judging starts when all are answered. A
-run that was interrupted is continued by the same command. ``--seconds`` ends it earlier, and
-``--rejudge`` judges the answers anew after tasks were corrected.
+One request at a time, with the prefix already evaluated; judging starts when all are answered. How
+fast this machine is makes no difference: there is always time for a second try. A run that was
+interrupted is continued by the same command. ``--seconds`` ends it earlier, and ``--rejudge``
+judges the answers anew after tasks were corrected.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from cmdai_shell.config import paths
 from cmdai_shell.config.schema import KEYS
 from cmdai_shell.daemon.compose import Chain
 from cmdai_shell.errors import BadCompletion, CmdaiError
+from cmdai_shell.suggest import sampling
 from cmdai_shell.suggest.recall import Recall, fill
 
 if TYPE_CHECKING:
@@ -98,6 +100,7 @@ async def answer_all(
     """Append a record for each task; whether there was time for all."""
     # The facts of the prompt are the sandbox's, not this machine's.
     os.environ["PATH"] = f"{sandbox.tools}:{SYSTEM_PATH}"
+    sampling.ANSWER_S = float("inf")
     until = time.monotonic() + (arguments.seconds or float("inf"))
     with tempfile.TemporaryDirectory(prefix="cmdai-quality-") as scratch:
         counted = Counted(new_backend(arguments.backend, config, Path(scratch)))

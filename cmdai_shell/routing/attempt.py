@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cmdai_shell.core import Cut, Notice
+from cmdai_shell.core import Cold, Cut, Notice
 from cmdai_shell.routing.decision import Outcome, Tried, Why
 from cmdai_shell.routing.member import nameless
 
@@ -36,6 +36,8 @@ class Attempt:
     """The last sign of life."""
     is_cut: bool = False
     """Its answer is not whole."""
+    cold: float = 0.0
+    """Seconds that it will not need the next time."""
     doing: str = ""
     """Its last notice, while it has not begun to answer."""
     outcome: Outcome | None = None
@@ -74,6 +76,8 @@ class Attempt:
         self.heard_at = now
         if isinstance(piece, Cut):
             self.is_cut = True
+        elif isinstance(piece, Cold):
+            self.cold = piece.seconds
         elif isinstance(piece, Notice):
             self.doing = piece.text
         elif piece:  # an empty one only says that it lives

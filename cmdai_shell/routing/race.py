@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cmdai_shell.core import Cut, Notice
+from cmdai_shell.core import Cold, Cut, Notice
 from cmdai_shell.errors import (
     BackendError,
     BackendUnavailable,
@@ -146,7 +146,7 @@ class Race:
             if not self._leader:
                 self._lead(attempt, now)
         if isinstance(piece, Notice):
-            is_shown = self._may_speak(attempt, now) and not isinstance(piece, Cut)
+            is_shown = self._may_speak(attempt, now) and not isinstance(piece, Cut | Cold)
             return [piece] if is_shown else []
         return self._shown(attempt, piece, now)
 

@@ -187,6 +187,7 @@ class Router:
             remedy=race.remedy,
             abilities=winner.abilities,
             is_cut=winner.is_cut,
+            cold=winner.cold,
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from cmdai_shell.core import Completion, Hint, Notice, Partial
@@ -32,6 +32,9 @@ OTHER_WORDS = "say it in other words"
 _SAMPLES = 2
 """Answers asked for when the first one fails a check."""
 
+ANSWER_S = 5.0
+"""From the key to an answer, whatever servers do (DESIGN, section 15)."""
+
 _PARTIAL_S = 0.04
 """Seconds before the first partial command and between two: an eye follows no faster, and each is
 judged and drawn."""
@@ -44,6 +47,7 @@ class Ask:
     request: SuggestRequest
     prompt: Prompt
     secrets: Mapping[str, str]
+    start: float
     deadline: float
     names: tuple[str, ...]
     """What is in the folder, if a large model may be told."""
@@ -64,7 +68,7 @@ class Sampler:
         self._clock = clock
 
     async def best(self, ask: Ask) -> AsyncGenerator[Step, None]:
-        """The model's answer; one that fails a check gets a second chance, in what time is left.
+        """The model's answer; one that fails a check gets a second chance if there is time for it.
         Of two failing ones the earlier is kept: it was not made at a temperature. The person's own
         line is no answer to it. Of several commands that the model gave the first has to be right;
         it may also ask back, if it has not given any."""
@@ -72,6 +76,7 @@ class Sampler:
         prompt = ask.prompt
         repeated = False
         for _ in range(_SAMPLES):
+            asked = self._clock()
             offers: list[Offer] = []
             try:
                 async with aclosing(self.sample(ask, prompt, show=not best)) as steps:
@@ -92,8 +97,11 @@ class Sampler:
                 break
             if offers and (not best or len(offers[0].findings) < len(best[0].findings)):
                 best = offers
-            if best and not best[0].findings:
-                break
+            if best:
+                until = second_until(ask, best[0], asked, self._clock())
+                if until is None:
+                    break
+                ask = replace(ask, deadline=until)
             prompt = _again(ask.prompt, best[0] if best else None, repeated=repeated)
         yield best or _nothing(ask, repeated=repeated)
 
@@ -174,6 +182,17 @@ class Sampler:
             (offer for offer in offers if not same(offer.command, own)),
             key=lambda offer: len(offer.findings),
         )
+
+
+def second_until(ask: Ask, first: Offer, asked: float, now: float) -> float | None:
+    """When a second try has to be over; None if nothing is wrong with the first, or there is no
+    time for one that takes as long as the first did, from ``asked`` to ``now``. The seconds of a
+    cold start are paid once: they count for neither."""
+    if not first.findings:
+        return None
+    cold = first.answer.cold
+    until = min(ask.start + cold + ANSWER_S, ask.deadline)
+    return until if now + (now - asked - cold) <= until else None
 
 
 def _again(prompt: Prompt, best: Offer | None, *, repeated: bool) -> Prompt:

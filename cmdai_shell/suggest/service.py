@@ -291,6 +291,7 @@ class Suggester:
             request=request,
             prompt=prompt,
             secrets=secrets,
+            start=start,
             deadline=self._deadline(request, start),
             names=names,
             key=key,

@@ -26,6 +26,9 @@ from cmdai_shell.backends.embedded.llama import Aborted
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+PREFIX_S = 7.0
+"""What it says that a prefix took it."""
+
 
 class ScriptedAnswerer:
     lacks = ""
@@ -51,7 +54,8 @@ class ScriptedAnswerer:
             time.sleep(0.02 if "slow" in user else 0)
         evaluated = len((ask.user or "").split()) + new * len(ask.system.split())
         ending: pipe.Ending = "length" if "endless" in user else "done"
-        return pipe.Finished(id=ask.id, ending=ending, evaluated=evaluated)
+        prefix_s = new * PREFIX_S
+        return pipe.Finished(id=ask.id, ending=ending, evaluated=evaluated, prefix_s=prefix_s)
 
     def close(self) -> None:
         pass

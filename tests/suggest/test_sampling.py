@@ -10,12 +10,25 @@ import msgspec
 import pytest
 
 from cmdai_shell.config import Config
-from cmdai_shell.core import Cut, Hint, Notice, Partial, SuggestRequest
+from cmdai_shell.core import (
+    Cold,
+    Completion,
+    Cut,
+    Hint,
+    Notice,
+    Partial,
+    Prompt,
+    Risk,
+    SuggestRequest,
+    Verdict,
+)
 from cmdai_shell.errors import BackendUnavailable, BadCompletion, NoBackendAvailable
 from cmdai_shell.routing import Pool, Router
 from cmdai_shell.suggest import Suggester
 from cmdai_shell.suggest import prompt as prompts
-from cmdai_shell.suggest.context import facts
+from cmdai_shell.suggest.context import Here, facts
+from cmdai_shell.suggest.offers import Offer
+from cmdai_shell.suggest.sampling import Ask, second_until
 from tests.fakes.dict_look import EVERYDAY, DictLook
 from tests.fakes.scripted_backend import ScriptedBackend
 from tests.fakes.served import Served
@@ -135,6 +148,113 @@ async def test_the_repair_lies_within_the_deadline():
     found = await desk.last("sum of a.txt")
     assert time.monotonic() - began < 2
     assert (found.command, found.explanation) == ("md5 a.txt", "md5 is not installed here")
+
+
+class Passing:
+    """A clock that can be set forward: a step that costs seconds takes none."""
+
+    def __init__(self):
+        self._ahead = 0.0
+
+    def __call__(self):
+        return time.monotonic() + self._ahead
+
+    def by(self, seconds):
+        def step():
+            self._ahead += seconds
+
+        return step
+
+
+BAD, GOOD = said("md5 a.txt"), said("md5sum a.txt")
+HANGS = float("inf")
+
+
+async def pressed(first, second, own=False, **config):
+    """What comes of an answer that fails a check, and whether there was a second try. Steps are as
+    a backend's, or (seconds,) that pass at once; ``own``: of the model on this CPU, alone."""
+    clock = Passing()
+    steps = [
+        [clock.by(*step) if isinstance(step, tuple) else step for step in answer]
+        for answer in (first, second)
+    ]
+    desk = Desk({"sum": steps}, look=DictLook([*EVERYDAY, "md5sum"]), clock=clock, **config)
+    if own:
+        desk.suggester = Suggester(
+            completer=Router(Pool(), desk.large, clock=clock),
+            look=DictLook([*EVERYDAY, "md5sum"]),
+            config=msgspec.convert(config, Config),
+            clock=clock,
+        )
+    began = clock()
+    *others, found = await desk.press("sum of a.txt")
+    assert not any(isinstance(update, Cold) for update in others)
+    return found.command, found.explanation, len(desk.asked), clock() - began
+
+
+AS_IT_WAS = ("md5 a.txt", "md5 is not installed here")
+REPAIRED = ("md5sum a.txt", "is md")
+
+
+async def test_a_slow_servers_bad_answer_is_given_with_what_was_found():
+    assert (await pressed([(3.3,), BAD], [GOOD]))[:3] == (*AS_IT_WAS, 1)
+
+
+async def test_a_quick_servers_bad_answer_is_repaired():
+    assert (await pressed([(1.0,), BAD], [(1.0,), GOOD]))[:3] == (*REPAIRED, 2)
+
+
+@pytest.mark.parametrize("seconds", [3.9, 20.0])
+async def test_a_second_try_that_hangs_is_cut_and_the_first_answer_stands(seconds):
+    *found, elapsed = await pressed([(1.0,), BAD], [(seconds,), "", HANGS])
+    assert found == [*AS_IT_WAS, 2]
+    assert elapsed >= 5
+
+
+@pytest.mark.parametrize(
+    ("cold", "asked"), [([Cold(seconds=9.0)], 2), ([], 1)], ids=["cold", "warm"]
+)
+async def test_loading_and_reading_are_no_reason_against_a_second_try(cold, asked):
+    """README's first command: nothing is loaded yet, and the first answer may fail a check."""
+    first = [Notice(text="loading"), (9.0,), (1.0,), BAD, *cold]
+    wanted = REPAIRED if cold else AS_IT_WAS
+    assert (await pressed(first, [(1.0,), GOOD], own=True))[:3] == (*wanted, asked)
+
+
+async def test_after_a_cold_start_it_is_cut_as_well():
+    first = [(9.0,), (1.0,), BAD, Cold(seconds=9.0)]
+    *found, elapsed = await pressed(first, [(4.0,), "", HANGS], own=True)
+    assert found == [*AS_IT_WAS, 2]
+    assert elapsed >= 14
+
+
+async def test_loading_does_not_excuse_a_slow_answer():
+    first = [(9.0,), (3.3,), BAD, Cold(seconds=9.0)]
+    assert (await pressed(first, [GOOD], own=True))[:3] == (*AS_IT_WAS, 1)
+
+
+async def test_where_the_first_gave_nothing_a_late_answer_is_better_than_none():
+    assert (await pressed([(3.3,), "{}"], [(3.3,), GOOD]))[:3] == (*REPAIRED, 2)
+
+
+def test_a_second_try_has_to_fit():
+    def until(asked, now, cold=0.0, deadline=130.0, findings=("it is not here",)):
+        ask = Ask(request=SuggestRequest(), prompt=Prompt(system="", user=""), secrets={},
+                  start=100.0, deadline=deadline, names=(), key=(), here=Here())  # fmt: skip
+        answer = Completion(text="md5", backend="x", cold=cold)
+        first = Offer(command="md5", verdict=Verdict(risk=Risk.SAFE),
+                      findings=findings, answer=answer)  # fmt: skip
+        return second_until(ask, first, asked, now)
+
+    assert until(100.0, 102.5) == 105.0
+    assert until(100.0, 102.6) is None
+    assert until(101.0, 103.0) == 105.0
+    assert until(101.0, 103.1) is None
+    assert until(100.0, 112.5, cold=10.0) == 115.0
+    assert until(100.0, 112.6, cold=10.0) is None
+    assert until(100.0, 102.0, deadline=104.0) == 104.0
+    assert until(100.0, 102.1, deadline=104.0) is None
+    assert until(100.0, 100.1, findings=()) is None
 
 
 async def test_every_candidate_is_judged():

@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from cmdai_shell.backends.embedded import pipe
 from cmdai_shell.backends.embedded.llama import BATCH, KV_TYPE, Llama
 from cmdai_shell.backends.embedded.output import Output, looping
@@ -61,15 +63,20 @@ class Answerer:
         prefix, own = self._prompt(ask)
         self._llama.use_lora(ask.lora)
         self._recall(prefix, own)
-        before = len(self._llama.held)
+        before, prefix_s = len(self._llama.held), 0.0
         if before < len(prefix):
-            self._read(ask.id, prefix, send, cancelled)
+            prefix_s = self._read(ask.id, prefix, send, cancelled)
         if ask.user is not None:
             self._llama.evaluate((prefix + own)[len(self._llama.held) :], cancelled)
-        evaluated = len(self._llama.held) - before
+        read = pipe.Finished(
+            id=ask.id,
+            ending="length",
+            evaluated=len(self._llama.held) - before,
+            prefix_s=prefix_s,
+        )
         if ask.user is None or ask.max_tokens < 1:
-            return pipe.Finished(id=ask.id, ending="length", evaluated=evaluated)
-        return self._write(ask, evaluated, send, cancelled)
+            return read
+        return self._write(ask, read, send, cancelled)
 
     def close(self) -> None:
         """Nothing: all of it goes with the process."""
@@ -105,12 +112,15 @@ class Answerer:
         prefix: Sequence[int],
         send: Callable[[pipe.Reply], None],
         cancelled: Callable[[], bool],
-    ) -> None:
+    ) -> float:
+        """The seconds it took."""
+        started = time.perf_counter()
         while (done := len(self._llama.held)) < len(prefix):
             send(pipe.Reading(id=request, done=done, total=len(prefix)))
             self._llama.evaluate(prefix[done : done + BATCH], cancelled)
         if self._store:
             self._store.write(self._key(prefix), self._llama.state())
+        return time.perf_counter() - started
 
     def _key(self, prefix: Sequence[int]) -> str:
         return key(*self._facts, self._lora if self._llama.with_lora else "", tokens=prefix)
@@ -118,7 +128,7 @@ class Answerer:
     def _write(
         self,
         ask: pipe.Ask,
-        evaluated: int,
+        read: pipe.Finished,
         send: Callable[[pipe.Reply], None],
         cancelled: Callable[[], bool],
     ) -> pipe.Finished:
@@ -146,10 +156,9 @@ class Answerer:
             sampler.close()
         if text := output.feed(b"", final=True):
             send(pipe.Text(id=ask.id, text=text))
-        return pipe.Finished(
-            id=ask.id,
+        return msgspec.structs.replace(
+            read,
             ending=ending,
-            evaluated=evaluated,
             generated=len(drawn) + (ending == "done"),
             decode_s=time.perf_counter() - started,
         )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from cmdai_shell.backends.embedded import pipe
 from cmdai_shell.backends.embedded.child import Child, Died
 from cmdai_shell.backends.embedded.turns import Turns
-from cmdai_shell.core import Cut, Notice
+from cmdai_shell.core import Cold, Cut, Notice
 from cmdai_shell.errors import BackendError, BackendUnavailable, CmdaiError, ModelUnavailable
 from cmdai_shell.observe.traces import prompt_written
 
@@ -150,8 +150,10 @@ class EmbeddedBackend:
     async def _answer(
         self, child: Child, prompt: Prompt, patience: Patience, prefix_only: bool
     ) -> AsyncGenerator[str | Notice, None]:
+        began, was_loaded = self._clock(), child.loaded is not None
         async for notice in self._loading(child, patience):
             yield notice
+        loading_s = 0.0 if was_loaded else self._clock() - began
         child.ask(prompt, prefix_only=prefix_only)
         prompt_written()
         doing, finished = "thinking", False
@@ -167,8 +169,12 @@ class EmbeddedBackend:
                             yield patience.notice(doing)
                     case pipe.Finished() as last:
                         finished = True
-                        self._last = self._last if prefix_only else last
-                        if last.ending in _CUT and not prefix_only:
+                        if prefix_only:
+                            return
+                        self._last = last
+                        if cold := loading_s + last.prefix_s:
+                            yield Cold(seconds=cold)
+                        if last.ending in _CUT:
                             yield Cut()
                     case pipe.Failed() as failure:
                         finished = True

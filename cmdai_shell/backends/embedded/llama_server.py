@@ -113,7 +113,7 @@ class ServerAnswerer:
         self, ask: pipe.Ask, send: Callable[[pipe.Reply], None], cancelled: Callable[[], bool]
     ) -> pipe.Finished:
         """Send the text as it comes. Raises TooLong, Aborted, OSError."""
-        prompt = self._prompt(ask)
+        prompt, own = self._prompt(ask)
         if len(prompt) > self._context - LEAST_ANSWER:
             size = f"a prompt of {len(prompt)} tokens, the context holds {self._context}"
             raise TooLong(f"the line makes {size}")
@@ -126,7 +126,7 @@ class ServerAnswerer:
                 if text := event.get("content"):
                     send(pipe.Text(id=ask.id, text=text))
                 if event.get("stop"):
-                    return _finished(ask.id, event)
+                    return _finished(ask.id, event, own)
                 if looping(drawn):
                     return pipe.Finished(id=ask.id, ending="loop", generated=len(drawn))
         raise Aborted if cancelled() else ConnectionError(f"{PROGRAM} broke off")
@@ -149,17 +149,21 @@ class ServerAnswerer:
             body["lora"] = [{"id": 0, "scale": 1.0 if ask.lora else 0.0}]
         return body
 
-    def _prompt(self, ask: pipe.Ask) -> list[int]:
-        """Like ``Llama.chat``: special tokens come from the template alone."""
+    def _prompt(self, ask: pipe.Ask) -> tuple[list[int], int]:
+        """All tokens, and how many of them come after the prefix. Like ``Llama.chat``: special
+        tokens come from the template alone."""
         turns = [text for pair in (*ask.examples, *ask.near) for text in pair]
         texts = [ask.system, *turns] + ([] if ask.user is None else [ask.user])
         if sum(map(len, texts)) > self._context * 128:
             raise TooLong(f"the line is too long for a context of {self._context} tokens")
         frames = self._template(len(turns) + 2)
         tokens = self._tokens(frames[0], special=True)
-        for text, frame in zip(texts, frames[1:], strict=False):
+        prefix = 0
+        for number, (text, frame) in enumerate(zip(texts, frames[1:], strict=False)):
+            if number == 1 + 2 * len(ask.examples):
+                prefix = len(tokens)
             tokens += self._tokens(text, special=False) + self._tokens(frame, special=True)
-        return tokens
+        return tokens, len(tokens) - prefix if prefix else 0
 
     def _template(self, count: int) -> list[str]:
         if count not in self._frames:
@@ -270,12 +274,16 @@ def _command(program: str, load: pipe.Load, path: Path) -> list[str]:
     return [program, *words, "--no-webui", "--no-warmup"]
 
 
-def _finished(request: int, event: dict[str, Any]) -> pipe.Finished:
+def _finished(request: int, event: dict[str, Any], own: int) -> pipe.Finished:
+    """``own``: tokens of the prompt that were no prefix's."""
     timings = event.get("timings", {})
+    evaluated = timings.get("prompt_n", 0)
+    share = max(evaluated - own, 0) / evaluated if evaluated else 0.0
     return pipe.Finished(
         id=request,
         ending=_ENDINGS.get(event.get("stop_type", ""), "done"),
-        evaluated=timings.get("prompt_n", 0),
+        evaluated=evaluated,
+        prefix_s=share * timings.get("prompt_ms", 0.0) / 1000,
         generated=timings.get("predicted_n", 0),
         decode_s=timings.get("predicted_ms", 0.0) / 1000,
     )

@@ -92,6 +92,8 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished"):
     ending: Ending
     evaluated: int = 0
     """Prompt tokens that had to be evaluated; the rest was kept from before."""
+    prefix_s: float = 0.0
+    """Seconds for those of the prefix."""
     generated: int = 0
     """Tokens drawn, the one that says "done" among them: it takes as long as any."""
     decode_s: float = 0.0

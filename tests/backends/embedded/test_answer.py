@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from cmdai_shell.backends.embedded.engine import EmbeddedBackend
-from cmdai_shell.core import Notice, Prompt
+from cmdai_shell.core import Cold, Notice, Prompt
 from cmdai_shell.errors import BackendError, BackendUnavailable, CmdaiError, ModelUnavailable
 from tests.backends.embedded.conftest import closing, engine
 from tests.contracts import BackendContract, collect
@@ -104,6 +104,15 @@ async def test_another_prefix_and_back_costs_no_evaluation(backend: EmbeddedBack
 async def test_warm_leaves_only_the_own_tokens(backend: EmbeddedBackend) -> None:
     await backend.warm(replace(PROMPT, user=""))
     assert await evaluated(backend, PROMPT) == OWN
+
+
+async def test_what_reading_the_prefix_took_is_told(backend: EmbeddedBackend) -> None:
+    await collect(backend, PROMPT)
+    pieces = [piece async for piece in backend.stream(PROMPT, 60)]
+    assert not any(isinstance(piece, Cold) for piece in pieces)
+    other, started = replace(PROMPT, system="Be short."), time.monotonic()
+    (cold,) = [p.seconds async for p in backend.stream(other, 60) if isinstance(p, Cold)]
+    assert 0 < cold < time.monotonic() - started
 
 
 async def test_the_evaluated_prefix_outlives_the_worker(tmp_path: Path) -> None:

@@ -18,11 +18,12 @@ import psutil
 import pytest
 
 from cmdai_shell.backends.embedded import child as child_module
-from cmdai_shell.core import Cut, Notice, Prompt
+from cmdai_shell.core import Cold, Cut, Notice, Prompt
 from cmdai_shell.errors import BackendUnavailable, ModelUnavailable
 from tests.backends.embedded.conftest import closing, engine, model_file
 from tests.contracts import BackendContract, collect
 from tests.cores import cores_allowed
+from tests.fakes.scripted_worker import PREFIX_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,6 +60,20 @@ async def test_an_answer_that_ran_out_of_tokens_says_so(scripted: EmbeddedBacken
     assert isinstance(pieces[-1], Cut)
     whole = [piece async for piece in scripted.stream(ask("find ."), 60)]
     assert not any(isinstance(piece, Cut) for piece in whole)
+
+
+async def cold(backend: EmbeddedBackend, prompt: Prompt) -> list[float]:
+    pieces = [piece async for piece in backend.stream(prompt, 60)]
+    return [piece.seconds for piece in pieces if isinstance(piece, Cold)]
+
+
+async def test_the_seconds_of_a_cold_start_are_told_once(scripted: EmbeddedBackend) -> None:
+    (first,) = await cold(scripted, ask("fine"))
+    assert first > PREFIX_S  # and the loading
+    assert await cold(scripted, ask("again")) == []
+    assert await cold(scripted, Prompt(system="other", user="fine")) == [PREFIX_S]
+    await scripted.warm(Prompt(system="a third"))
+    assert await cold(scripted, Prompt(system="a third", user="fine")) == []
 
 
 async def test_status_tells_the_life_of_the_worker(scripted: EmbeddedBackend) -> None:

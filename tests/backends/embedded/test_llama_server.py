@@ -14,7 +14,12 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from cmdai_shell.backends.embedded.llama_server import LlamaServerBackend
+from cmdai_shell.backends.embedded import pipe
+from cmdai_shell.backends.embedded.llama_server import (
+    LlamaServerBackend,
+    ServerAnswerer,
+    _finished,
+)
 from cmdai_shell.errors import BackendUnavailable, ModelUnavailable
 from tests.backends.embedded.conftest import closing, model_file
 from tests.backends.embedded.test_answer import PREFIX, PROMPT, smollm
@@ -173,6 +178,26 @@ class TestFolder:
             await self.load(later)
             assert kept in folders(temporary)
             assert left not in folders(temporary)
+
+
+@pytest.mark.parametrize(("evaluated", "seconds"), [(100, 1.5), (25, 0.0), (10, 0.0), (0, 0.0)])
+def test_of_what_was_evaluated_the_prefix_has_its_share(evaluated: int, seconds: float) -> None:
+    event = {"timings": {"prompt_n": evaluated, "prompt_ms": 2000.0}}
+    assert _finished(1, event, own=25).prefix_s == seconds
+
+
+@pytest.mark.parametrize(("user", "own"), [("words", len("answer" + "words" + "|" * 3)), (None, 0)])
+def test_examples_that_are_the_requests_own_are_no_part_of_the_prefix(
+    user: str | None, own: int
+) -> None:
+    answerer = object.__new__(ServerAnswerer)
+    answerer._context = 1024
+    answerer._template = lambda count: ["|"] * (count + 1)  # type: ignore[method-assign]
+    answerer._tokens = lambda text, special: list(text.encode())  # type: ignore[method-assign]
+    near = () if user is None else (("", "answer"),)
+    ask = pipe.Ask(id=1, system="s", examples=(("a", "b"),), near=near, user=user)
+    tokens, found = answerer._prompt(ask)
+    assert (bytes(tokens).startswith(b"|s|a|b|"), found) == (True, own)
 
 
 def folders(temporary: Path) -> list[Path]:
