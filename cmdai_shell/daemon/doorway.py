@@ -20,6 +20,8 @@ MOST = 16
 """Connections. A browser opens six."""
 HEAD_S = 5.0
 """For the head of a request, from the connection or the last answer on."""
+LOOKS = 12
+"""So often that time again for who pauses in reading its answer, unless its place is wanted."""
 PAUSE_S = 0.5
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -123,7 +125,15 @@ class _Doorway:
         if handle := self._silent.pop(transport, None):
             handle.cancel()
         if not transport.is_closing():
-            self._silent[transport] = self._loop.call_later(HEAD_S, self._shut, transport)
+            self._silent[transport] = self._loop.call_later(HEAD_S, self._late, transport)
+
+    def _late(self, transport: asyncio.Transport, looks: int = 0) -> None:
+        """It has asked nothing more. At most one unread answer is kept for each place."""
+        if looks < LOOKS and transport.get_write_buffer_size():
+            again = self._loop.call_later(HEAD_S, self._late, transport, looks + 1)
+            self._silent[transport] = again
+        else:
+            self._shut(transport)
 
     def _shut(self, transport: asyncio.Transport) -> None:
         if handle := self._silent.pop(transport, None):

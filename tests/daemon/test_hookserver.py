@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from cmdai_shell.daemon.desk import Desk
 
 Press = Callable[..., Awaitable[list[str]]]
+NOTICES = 300
+CHATTY = {"list files": [*[Notice(text="x" * 60)] * NOTICES, "ls -la"]}
 
 
 async def test_words_become_a_command(serving: Serving, press: Press) -> None:
@@ -269,6 +271,23 @@ def test_the_peer_is_known_by_its_user_id(listener: socket.socket) -> None:
         assert peer.uid(client) == 12345
         assert not peer.is_us(client)
     os.waitpid(child, 0)
+
+
+async def test_a_shell_that_was_stopped_finds_its_whole_reply(
+    serving: Serving, listener: socket.socket, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long it was: the socket holds more than all that is said in a deadline."""
+    monkeypatch.setattr(hookserver, "WRITE_TIMEOUT", 0)
+    desk._compose = lambda _: compose.compose(time.monotonic, lambda: [ScriptedBackend(CHATTY)])
+    async with serving():
+        hook = await Hook.connect(listener)
+        hook.writer.transport.pause_reading()
+        await hook.ask("list files", width="80")
+        await until(lambda: bool(desk.status()["last_request"]))
+        hook.writer.transport.resume_reading()
+        lines = await hook.reply()
+    assert "Tls -la" in lines
+    assert (lines[-1], len(lines) > NOTICES) == ("D", True)
 
 
 async def test_a_stopped_shell_does_not_keep_its_request_for_ever(

@@ -15,15 +15,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cmdai_shell.daemon import pair, pipes, pump, terminal
+from cmdai_shell.daemon import compose, pair, pipes, pump, terminal
 from tests.daemon.conftest import Serving, until
+from tests.daemon.test_hookserver import CHATTY, NOTICES
 from tests.daemon.test_wire import record
+from tests.fakes.scripted_backend import ScriptedBackend
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.fakes.scripted_backend import ScriptedBackend
+    from cmdai_shell.daemon.desk import Desk
 
 Press = Callable[..., Awaitable[list[str]]]
 NAME = f"{os.getpid()}-7"
@@ -169,6 +171,23 @@ async def test_a_press_that_fails_is_said_and_the_next_is_answered(
         shell.send("list files", turn=2)
         assert "Tls -la" in await shell.lines()
         shell.close()
+
+
+async def test_a_shell_that_was_stopped_finds_its_whole_reply(
+    serving: Serving, press: Press, runtime_dir: Path, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long it was: a pipe holds more than all that is said in a deadline."""
+    monkeypatch.setattr(pair, "WRITE_TIMEOUT", 0)
+    desk._compose = lambda _: compose.compose(time.monotonic, lambda: [ScriptedBackend(CHATTY)])
+    async with serving():
+        await press("", op="ping", pipes=NAME)
+        shell = Shell(runtime_dir)
+        shell.send("list files")
+        await until(lambda: bool(desk.status()["last_request"]))
+        lines = await shell.lines()
+        shell.close()
+    assert "Tls -la" in lines
+    assert (lines[-1], len(lines) > NOTICES) == ("D", True)
 
 
 async def test_a_shell_that_does_not_read_delays_nobody(
