@@ -23,7 +23,7 @@ _LEAST = 4
 _ALWAYS = frozenset(("--help", "--version", "-h", "-V", "-?", "--usage"))
 _LOOSE = names(
     "gcc g++ cc c++ clang clang++ ld as cpp ffmpeg ffprobe java javac rustc convert magick mplayer "
-    "mpv qemu-system-x86_64 X Xorg pdftk sox ar sqlite3 ip6tables iptables nmap"
+    "mpv qemu-system-x86_64 X Xorg pdftk sox ar sqlite3 ip6tables iptables nmap gs"
 )
 """Programs with options that no manual lists one by one (-Wno-x, -c:v), or whose pages
 leave out too many."""
