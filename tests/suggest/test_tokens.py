@@ -86,4 +86,4 @@ def test_long_lines_take_no_time(unit: str) -> None:
     for simple in tokens.commands(unit * 4_000):
         for word in simple.words:
             tokens.substitutions(word)
-    assert time.perf_counter() - begun < 2
+    assert time.perf_counter() - begun < 10
