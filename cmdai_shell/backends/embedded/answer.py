@@ -45,7 +45,8 @@ class Answerer:
             lora=load.lora,
         )
         self._store = PrefixStore(Path(load.cache_dir)) if load.cache_dir else None
-        self._lora = hashlib.sha256(Path(load.lora).read_bytes()).hexdigest() if load.lora else ""
+        used = load.lora and not self._llama.lacks
+        self._lora = hashlib.sha256(Path(load.lora).read_bytes()).hexdigest() if used else ""
         self._facts = (load.sha256, self._llama.version, str(self.context_tokens), KV_TYPE)
 
     @property

@@ -54,6 +54,11 @@ def bindings() -> Any:
     return importlib.import_module("llama_cpp.llama_cpp")
 
 
+def without(lora: str) -> str:
+    """What is said where the low-rank matrices are not there, or llama.cpp does not take them."""
+    return f"it answers without what it learnt: {lora} cannot be used"
+
+
 class Llama:
     """A loaded model. ``held`` are the tokens whose keys and values are in the context.
 
@@ -113,7 +118,7 @@ class Llama:
         """None where this llama.cpp does not take it: the weights alone answer as well."""
         found = self._c.llama_adapter_lora_init(self._model, path.encode())
         if not found:
-            self.lacks = f"it answers without what it learnt: llama.cpp does not take {path}"
+            self.lacks = without(path)
         return found
 
     def use_lora(self, wanted: bool) -> None:

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 from cmdai_shell.backends.embedded import pipe, worker
 from cmdai_shell.backends.embedded.answer import LEAST_ANSWER, TooLong
 from cmdai_shell.backends.embedded.engine import EmbeddedBackend
-from cmdai_shell.backends.embedded.llama import SPLIT, Aborted, LoadFailed
+from cmdai_shell.backends.embedded.llama import SPLIT, Aborted, LoadFailed, without
 from cmdai_shell.backends.embedded.output import looping
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ class ServerAnswerer:
         if program is None:
             raise FileNotFoundError(f"there is no {PROGRAM} on PATH")
         self._context = load.context_tokens
-        self._has_lora = bool(load.lora)
+        self._has_lora = Path(load.lora).is_file() if load.lora else False
+        self._lacks = without(load.lora) if load.lora and not self._has_lora else ""
         self._folder, self._hold = _make_folder()
         self._socket = Path(self._folder) / "server.sock"
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the server
@@ -105,7 +106,7 @@ class ServerAnswerer:
 
     @property
     def lacks(self) -> str:
-        return ""
+        return self._lacks
 
     # --- asking
 
@@ -266,7 +267,7 @@ def _command(program: str, load: pipe.Load, path: Path) -> list[str]:
         "--cache-ram": str(_PROMPT_CACHE_MIB),
         "--log-verbosity": "2",
     }
-    if load.lora:
+    if load.lora and Path(load.lora).is_file():
         options["--lora"] = load.lora
     if load.template:
         options["--chat-template"] = load.template

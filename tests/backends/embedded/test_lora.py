@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cmdai_shell.core import Prompt
 from cmdai_shell.suggest.context import Facts
 from cmdai_shell.suggest.prompt import explaining, prefix
 from tests.backends.embedded.conftest import closing, engine
@@ -42,11 +41,12 @@ def real(tmp_path: Path, **options: object) -> EmbeddedBackend:
 async def test_a_command_is_answered_with_it_and_an_explanation_without(
     learnt: EmbeddedBackend, tmp_path: Path
 ) -> None:
+    plain = replace(ASKED, for_command=False)
     async with closing(real(tmp_path / "bare", lora=None)) as bare:
-        assert await collect(learnt, EXPLAINED) == await collect(bare, EXPLAINED)
-        plain: Prompt = replace(ASKED, for_command=False)
-        assert await collect(learnt, plain) == await collect(bare, plain)
-        assert await collect(learnt, ASKED) != await collect(bare, ASKED)
+        without = [await collect(bare, prompt) for prompt in (EXPLAINED, plain, ASKED)]
+    assert await collect(learnt, EXPLAINED) == without[0]
+    assert await collect(learnt, plain) == without[1]
+    assert await collect(learnt, ASKED) != without[2]
 
 
 async def test_each_way_has_its_own_prefix_on_disk(learnt: EmbeddedBackend, tmp_path: Path) -> None:
@@ -57,8 +57,11 @@ async def test_each_way_has_its_own_prefix_on_disk(learnt: EmbeddedBackend, tmp_
     assert learnt.status().last_prompt_tokens_evaluated < 40
 
 
-async def test_a_file_that_is_no_such_thing_is_said_and_does_without(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["bad.gguf", "missing.gguf"])
+async def test_it_answers_without_a_file_that_cannot_be_used_and_says_so(
+    tmp_path: Path, name: str
+) -> None:
     (tmp_path / "bad.gguf").write_bytes(b"GGUF nothing")
-    async with closing(real(tmp_path, lora=tmp_path / "bad.gguf")) as backend:
+    async with closing(real(tmp_path, lora=tmp_path / name)) as backend:
         assert await collect(backend, ASKED)
         assert "answers without what it learnt" in backend.status().last_error
