@@ -29,6 +29,7 @@ OTHER: dict[str, tuple[str, object]] = {
     "suggest.recipes": ("0", 0),
     "embedded.engine": ('"llama-server"', "llama-server"),
     "embedded.model": ('"qwen2.5-coder-0.5b"', "qwen2.5-coder-0.5b"),
+    "embedded.lora": ("false", False),
     "embedded.threads": ("3", 3),
     "embedded.context_tokens": ("4096", 4096),
     "embedded.idle_unload_s": ("0", 0),
