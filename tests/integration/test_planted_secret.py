@@ -145,7 +145,7 @@ class Run:
     def leaks(self, but: set[Path]) -> list[str]:
         """Where a secret is that should not be there."""
         at = [(name, words) for name, words in self.said.items()]
-        at += [("the arguments of a process", it.encode()) for it in self.arguments]
+        at += [("the arguments of a process", os.fsencode(it)) for it in self.arguments]
         for root in (self.folder, self.runtime):
             for path in root.rglob("*"):
                 if path.is_file() and path not in but:
